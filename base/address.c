@@ -1,0 +1,122 @@
+#include "base/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+bool address_is_v4(const struct address *address)
+{
+	return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+struct address address_of_v4(const uint8_t bytes[4])
+{
+	struct address address;
+	memcpy(address.bytes, v4_prefix, sizeof v4_prefix);
+	memcpy(address.bytes + sizeof v4_prefix, bytes, 4);
+	return address;
+}
+
+struct address address_of_sockaddr(const struct sockaddr *from, uint16_t *port)
+{
+	if (from->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, from, sizeof in);
+		if (port)
+			*port = ntohs(in.sin_port);
+		return address_of_v4((const uint8_t *)&in.sin_addr);
+	}
+	struct sockaddr_in6 in6;
+	memcpy(&in6, from, sizeof in6);
+	struct address address;
+	memcpy(address.bytes, &in6.sin6_addr, sizeof address.bytes);
+	if (port)
+		*port = ntohs(in6.sin6_port);
+	return address;
+}
+
+socklen_t address_to_sockaddr(
+	const struct address *address, uint16_t port, struct sockaddr_storage *to)
+{
+	memset(to, 0, sizeof *to);
+	if (address_is_v4(address)) {
+		struct sockaddr_in *in = (struct sockaddr_in *)to;
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, address->bytes + sizeof v4_prefix, 4);
+		return sizeof *in;
+	}
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, address->bytes, sizeof address->bytes);
+	return sizeof *in6;
+}
+
+bool address_parse(struct address *address, const char *text)
+{
+	uint8_t v4[4];
+	if (inet_pton(AF_INET, text, v4) == 1) {
+		*address = address_of_v4(v4);
+		return true;
+	}
+	return inet_pton(AF_INET6, text, address->bytes) == 1;
+}
+
+size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
+{
+	if (address_is_v4(address))
+		inet_ntop(AF_INET, address->bytes + sizeof v4_prefix, text, ADDRESS_TEXT_MAX);
+	else
+		inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_MAX);
+	return strlen(text);
+}
+
+static bool parse_prefix(const char *text, unsigned most, unsigned *prefix_len)
+{
+	if (*text < '0' || *text > '9' || strlen(text) > 3)
+		return false;
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+	if (*end || value > most)
+		return false;
+	*prefix_len = (unsigned)value;
+	return true;
+}
+
+bool network_parse(struct network *network, const char *text)
+{
+	char host[ADDRESS_TEXT_MAX];
+	const char *slash = strchr(text, '/');
+	size_t host_len = slash ? (size_t)(slash - text) : strlen(text);
+	if (host_len >= sizeof host)
+		return false;
+	memcpy(host, text, host_len);
+	host[host_len] = '\0';
+	if (!address_parse(&network->address, host))
+		return false;
+	bool v4 = strchr(host, ':') == NULL;
+	unsigned prefix_len = v4 ? 32 : 128;
+	if (slash && !parse_prefix(slash + 1, prefix_len, &prefix_len))
+		return false;
+	network->prefix_len = (uint8_t)(v4 ? prefix_len + 96 : prefix_len);
+	for (unsigned bit = network->prefix_len; bit < 128; bit++)
+		if (network->address.bytes[bit / 8] & (0x80 >> bit % 8))
+			return false;
+	return true;
+}
+
+bool network_contains(const struct network *network, const struct address *address)
+{
+	unsigned whole = network->prefix_len / 8;
+	unsigned rest = network->prefix_len % 8;
+	if (memcmp(network->address.bytes, address->bytes, whole) != 0)
+		return false;
+	if (rest == 0)
+		return true;
+	uint8_t mask = (uint8_t)(0xff << (8 - rest));
+	return ((network->address.bytes[whole] ^ address->bytes[whole]) & mask) == 0;
+}

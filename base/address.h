@@ -1,0 +1,44 @@
+/* address.h - IP addresses and networks as values.
+ * IPv4 is kept as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one comparison serves both families
+ * and a v4-mapped client on an IPv6 socket is the same client. */
+#ifndef BASE_ADDRESS_H
+#define BASE_ADDRESS_H
+
+#include "base/slice.h"
+
+#include <sys/socket.h>
+
+struct address {
+	uint8_t bytes[16];
+};
+
+struct network {
+	struct address address; /* host bits are zero */
+	uint8_t prefix_len;     /* of the 128; an IPv4 /8 is 104 */
+};
+
+enum { ADDRESS_TEXT_MAX = 46 }; /* INET6_ADDRSTRLEN, with the NUL */
+
+bool address_is_v4(const struct address *address);
+struct address address_of_v4(const uint8_t bytes[4]);
+
+/* The address of an AF_INET or AF_INET6 socket address; `port` (host order) may be NULL. */
+struct address address_of_sockaddr(const struct sockaddr *from, uint16_t *port);
+
+/* A socket address of the family that the address has by itself. Returns its length. */
+socklen_t address_to_sockaddr(
+	const struct address *address, uint16_t port, struct sockaddr_storage *to);
+
+/* "192.0.2.1" or "2001:db8::1". False when the text is neither. */
+bool address_parse(struct address *address, const char *text);
+
+/* Writes the text with a NUL and returns its length. IPv4 has no ::ffff: in front. */
+size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+
+/* "10.0.0.0/8", "2001:db8::/32", or a bare address. False when malformed or when host bits are
+ * set: a typing error there would silently mean another network. */
+bool network_parse(struct network *network, const char *text);
+
+bool network_contains(const struct network *network, const struct address *address);
+
+#endif

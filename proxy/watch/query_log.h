@@ -1,0 +1,64 @@
+/* query_log.h - the query log: one JSON object a line, for every readable question (design, section
+ * 6). A worker writes finished lines into its own ring; one thread writes the rings to the sink.
+ * The log can not hurt: when a ring is full, or the sink does not take more, lines are dropped and
+ * counted, and nobody waits. Half of each ring is kept for BLOCK and ALERT lines. */
+#ifndef PROXY_WATCH_QUERY_LOG_H
+#define PROXY_WATCH_QUERY_LOG_H
+
+#include "dns/answer.h"
+#include "proxy/config.h"
+#include "rules/policy.h"
+
+struct query_log;      /* the sink and its thread; one per process */
+struct query_log_ring; /* one per worker: written by it alone */
+
+/* What happened to one query. Slices are borrowed during the call. */
+struct query_log_event {
+	int64_t time_s; /* wall clock when the query arrived */
+	uint32_t time_us;
+	enum protocol protocol;
+	struct address client;
+	uint16_t client_port;
+	struct slice name; /* wire, as asked */
+	uint16_t type;
+	uint16_t class;
+	uint16_t rcode;
+	struct slice reply; /* the DNS message that was sent; empty when none was */
+	const struct policy *policy;
+	const char *policy_hash; /* content hash, hexadecimal */
+	uint32_t revision;
+	uint16_t view;                 /* POLICY_NO_ID: no view claims the client */
+	const struct verdict *verdict; /* NULL when no view claims the client */
+	const char *upstream;          /* name of who answered; NULL when nobody was asked */
+	const char *source; /* "upstream", "rule", "local", "error": where the reply is from */
+	uint32_t upstream_us;
+	uint32_t duration_us;
+	int ede; /* DNS_EDE_NONE when none was sent */
+};
+
+/* Opens the sink and starts its thread. NULL with errno set when the file cannot be opened; a
+ * configuration without a query log gives NULL with errno 0. */
+struct query_log *query_log_open(const struct query_log_config *config, unsigned ring_count);
+
+/* Writes out what is in the rings (for at most one second), ends the thread, frees all. No worker
+ * may use its ring any more. */
+void query_log_close(struct query_log *log);
+
+struct query_log_ring *query_log_ring(struct query_log *log, unsigned index);
+
+/* The sink is opened again by its name before the next line: logrotate moved it. From any thread.
+ */
+void query_log_reopen(struct query_log *log);
+
+/* Formats the line into the ring, or drops it and counts. Never waits, never allocates. NULL ring:
+ * there is no log. */
+void query_log_write(struct query_log_ring *ring, const struct query_log_event *event);
+
+struct query_log_counters {
+	uint64_t lines;          /* handed to the sink in full */
+	uint64_t dropped_full;   /* the ring had no room */
+	uint64_t dropped_failed; /* the sink did not take it: full disk, closed pipe */
+};
+struct query_log_counters query_log_counters(const struct query_log *log);
+
+#endif

@@ -1,0 +1,132 @@
+/* policy.h - the firewall: an immutable, compiled snapshot of everything that decides.
+ * Steps 4, 5 and 11 of a query's journey. The two judges are pure: facts in, verdict out; no I/O,
+ * no allocation, no clock, no lock; live traffic, `check`, `explain` and the tests call the same
+ * two. A policy is built by one thread and then read by all; whoever published it frees it when the
+ * last reader has left. */
+#ifndef RULES_POLICY_H
+#define RULES_POLICY_H
+
+#include "dns/answer.h"
+#include "rules/spec.h"
+
+struct policy;
+
+/* Which bytes a list of the policy has. `text` is empty when `error` is not 0. */
+struct list_text {
+	struct slice text;
+	int error; /* the file could not be read: views that use the list are in their fail mode */
+};
+
+struct policy_build_events {
+	void (*on_reject)(void *context, uint16_t list, uint32_t line, enum list_reject reject,
+		struct slice text);
+	void *context;
+};
+
+/* Compiles. `texts` has one element for each of spec->lists and is only read during the call.
+ * `salt` keys the index against crafted collisions. NULL and *error on failure (memory, or more
+ * than the limits below). */
+enum { POLICY_LISTS_MAX = 1024, POLICY_RULES_MAX = 16384, POLICY_VIEWS_MAX = 1024 };
+struct policy *policy_build(const struct policy_spec *spec, const struct list_text *texts,
+	uint64_t salt, const struct policy_build_events *events, int *error);
+void policy_free(struct policy *policy);
+
+/* Step 4. The view that claims a client on a listener, or POLICY_NO_ID: longest client network
+ * first, then the view that names the listener. */
+uint16_t policy_find_view(
+	const struct policy *policy, const struct address *client, uint16_t listener);
+
+/* What a rule may look at. `name` is the question's name in lower-case wire form. */
+struct facts {
+	uint16_t view;
+	uint16_t query_type;
+	struct slice name;
+};
+
+/* Told of every step when somebody wants to know (explain); NULL for traffic. */
+struct policy_trace {
+	void (*on_name)(void *context, unsigned hop, struct slice name);
+	/* One rule in the order of evaluation. `matched` says that type and list matched;
+	 * `decisive` that this ended the evaluation of the hop. A trace sees the rules after the
+	 * decisive one as well, so that all that would have matched are known. */
+	void (*on_rule)(void *context, const struct rule_match *match, bool type_matched,
+		bool list_matched, bool decisive);
+	void *context;
+};
+
+/* Step 5: judges the question. */
+void policy_judge_query(const struct policy *policy, const struct facts *facts,
+	struct verdict *verdict, const struct policy_trace *trace);
+
+/* Step 11: judges the names that an answer leads to: CNAME and DNAME targets along the chain, and
+ * HTTPS/SVCB targets. `verdict` comes from policy_judge_query() and is made worse only: BLOCK if
+ * any inspected hop blocks, else ALERT if one alerts (the first), else what it was. More than
+ * POLICY_HOPS_MAX names is a failure and takes the view's fail mode. */
+void policy_judge_answer(const struct policy *policy, const struct facts *facts,
+	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace);
+
+/* What the indices of a verdict mean. Texts live as long as the policy. */
+struct rule_info {
+	const char *name;
+	uint16_t group;
+	uint16_t list;
+	uint32_t priority;
+	enum action action;
+	enum block_response block_response;
+	enum redirection redirection;
+	uint16_t query_type;
+	struct slice override_domain;
+	uint32_t override_ttl_s;
+	const struct address *addresses;
+	size_t address_count;
+};
+const struct rule_info *policy_rule(const struct policy *policy, uint16_t rule);
+size_t policy_rule_count(const struct policy *policy);
+const char *policy_group_name(const struct policy *policy, uint16_t group);
+
+struct list_info {
+	const char *name;
+	const char *file; /* NULL when inline */
+	enum list_format format;
+	size_t pattern_count; /* distinct patterns */
+	size_t reject_counts[LIST_REJECT_COUNT];
+	int error; /* why it could not be loaded, or 0 */
+};
+const struct list_info *policy_list(const struct policy *policy, uint16_t list);
+size_t policy_list_count(const struct policy *policy);
+
+struct view_info {
+	const char *name;
+	enum action default_action;
+	enum block_response default_block_response;
+	enum fail_mode fail_mode;
+	bool failed; /* a list that it uses could not be loaded */
+	const struct {
+		uint16_t group;
+		uint32_t priority;
+	} * associations; /* by priority */
+	size_t association_count;
+};
+const struct view_info *policy_view(const struct policy *policy, uint16_t view);
+size_t policy_view_count(const struct policy *policy);
+
+/* An entry as people wrote it ("*.example.com"), and its line. */
+struct entry_info {
+	struct slice name; /* wire, lower case, without the asterisk */
+	enum pattern_kind kind;
+	uint32_t line;
+};
+struct entry_info policy_entry(const struct policy *policy, uint32_t entry);
+/* "*.example.com." or "example.com."; for PATTERN_BOTH the name alone. */
+void policy_entry_write_text(struct writer *to, const struct policy *policy, uint32_t entry);
+
+/* Our own records (local_data). True when `name` (lower case) has any; then those of `type` (CNAME
+ * always) are told one by one. */
+bool policy_local_records(const struct policy *policy, struct slice name, uint16_t type,
+	void (*on_record)(void *context, uint16_t type, uint32_t ttl_s, struct slice rdata),
+	void *context);
+
+/* Bytes of memory that the policy holds. */
+size_t policy_memory(const struct policy *policy);
+
+#endif

@@ -1,0 +1,75 @@
+/* spec.h - a policy as it was written: plain structs that the configuration fills and
+ * policy_build() compiles. Names are resolved to indices by whoever fills them. All memory belongs
+ * to the filler and must outlive the build; the policy copies what it keeps. */
+#ifndef RULES_SPEC_H
+#define RULES_SPEC_H
+
+#include "rules/list.h"
+#include "rules/verdict.h"
+
+struct domain_list_spec {
+	const char *name;
+	enum list_format format;
+	const char *file;         /* path as it will be opened; NULL for an inline list */
+	struct slice inline_text; /* the inline domains, one a line; used when file is NULL */
+};
+
+struct rule_spec {
+	const char *name;
+	uint32_t priority; /* unique within its group */
+	enum action action;
+	enum block_response block_response;
+	struct dns_name override_domain;
+	uint32_t override_ttl_s;
+	const struct address *addresses; /* BLOCK_ADDRESS: v4 ones answer A, the others AAAA */
+	size_t address_count;
+	uint16_t list;       /* index into policy_spec.lists */
+	uint16_t query_type; /* 0: every type */
+	enum redirection redirection;
+};
+
+struct rule_group_spec {
+	const char *name;
+	const struct rule_spec *rules; /* in any order */
+	size_t rule_count;
+};
+
+struct association_spec {
+	uint16_t group;
+	uint32_t priority; /* unique within its view */
+};
+
+struct view_spec {
+	const char *name;
+	const struct network *clients; /* none: every client */
+	size_t client_count;
+	const uint16_t *listeners; /* indices of listeners; none: every listener */
+	size_t listener_count;
+	enum action default_action; /* ACTION_ALLOW or ACTION_BLOCK */
+	enum block_response default_block_response;
+	enum fail_mode fail_mode;
+	const struct association_spec *associations; /* in any order */
+	size_t association_count;
+};
+
+/* One record of our own. */
+struct local_record_spec {
+	struct dns_name name;
+	uint16_t type; /* A, AAAA, CNAME, TXT, PTR */
+	uint32_t ttl_s;
+	struct slice rdata; /* wire, uncompressed */
+};
+
+struct policy_spec {
+	const struct domain_list_spec *lists;
+	size_t list_count;
+	const struct rule_group_spec *groups;
+	size_t group_count;
+	const struct view_spec *views;
+	size_t view_count;
+	const struct local_record_spec *local_records;
+	size_t local_record_count;
+	size_t listener_count;
+};
+
+#endif

@@ -1,0 +1,82 @@
+/* verdict.h - the words of the firewall, and what an evaluation says. Plain values. */
+#ifndef RULES_VERDICT_H
+#define RULES_VERDICT_H
+
+#include "base/address.h"
+#include "dns/name.h"
+
+enum action {
+	ACTION_NONE, /* no rule matched and the view allows by default: resolved, nothing reported
+		      */
+	ACTION_ALLOW,
+	ACTION_ALERT,
+	ACTION_BLOCK,
+	ACTION_MONITOR, /* recorded, evaluation goes on; never the action of a verdict */
+	ACTION_COUNT,
+};
+
+enum block_response {
+	BLOCK_NODATA,
+	BLOCK_NXDOMAIN,
+	BLOCK_OVERRIDE, /* a CNAME of the operator's choice */
+	BLOCK_REFUSED,
+	BLOCK_DROP,    /* no answer at all; over HTTP, where silence is not possible, REFUSED */
+	BLOCK_ADDRESS, /* A and AAAA of the operator's choice */
+	BLOCK_RESPONSE_COUNT,
+};
+
+enum redirection { REDIRECTION_INSPECT, REDIRECTION_TRUST };
+
+enum fail_mode { FAIL_CLOSED, FAIL_OPEN };
+
+/* Why the verdict is what it is. */
+enum verdict_reason {
+	REASON_NO_MATCH, /* ACTION_NONE */
+	REASON_RULE,
+	REASON_DEFAULT,     /* the view's default_action: one more last rule, "*" BLOCK */
+	REASON_FAIL_CLOSED, /* policy could not be evaluated: SERVFAIL */
+	REASON_FAIL_OPEN,   /* policy could not be evaluated: let through, flagged */
+};
+
+enum {
+	POLICY_NO_ID = 0xffff,
+	POLICY_NO_ENTRY = 0xffffffff,
+	VERDICT_MONITORS_MAX = 4,
+	POLICY_HOPS_MAX = 16, /* names of one answer that are judged; more is a failure */
+};
+
+/* A rule that matched: indices into the policy. */
+struct rule_match {
+	uint16_t group; /* POLICY_NO_ID when no rule */
+	uint16_t rule;  /* within the policy's rules, not within the group */
+	uint16_t list;  /* POLICY_NO_ID when the rule has no list */
+	uint16_t hop;   /* 0: the question; 1..: a name of the answer */
+	uint32_t entry; /* of the list; POLICY_NO_ENTRY when none */
+};
+
+struct verdict {
+	enum action action;
+	enum verdict_reason reason;
+	enum block_response block_response; /* when action is ACTION_BLOCK */
+	bool trusted; /* the rule that matched has redirection TRUST: the answer's names are not
+			 judged */
+	uint8_t monitor_count;
+	struct rule_match match;
+	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
+	struct dns_name
+		matched_name; /* the name of the hop that decided; len 0 when it is the question */
+};
+
+/* "ALLOW", "NXDOMAIN", as configuration and log spell them. */
+const char *action_name(enum action action);
+const char *block_response_name(enum block_response response);
+bool action_parse(const char *text, enum action *action);
+bool block_response_parse(const char *text, enum block_response *response);
+
+/* Does this end the query without an answer from elsewhere? */
+static inline bool verdict_is_final(const struct verdict *verdict)
+{
+	return verdict->action == ACTION_BLOCK || verdict->reason == REASON_FAIL_CLOSED;
+}
+
+#endif

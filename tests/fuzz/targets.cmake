@@ -1,0 +1,1 @@
+# fuzz_target(<name>_fuzz <libraries>), one line per hostile input.

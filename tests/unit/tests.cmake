@@ -1,0 +1,1 @@
+# unit_test(<file>_test <libraries>), one line per tested file.
