@@ -101,10 +101,7 @@ struct view_info {
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
 	bool failed; /* a list that it uses could not be loaded */
-	const struct {
-		uint16_t group;
-		uint32_t priority;
-	} * associations; /* by priority */
+	const struct association_spec *associations; /* by priority */
 	size_t association_count;
 };
 const struct view_info *policy_view(const struct policy *policy, uint16_t view);
