@@ -1,0 +1,148 @@
+#include "dns/answer.h"
+
+#include "base/error.h"
+#include "dns/rdata.h"
+
+struct record_head {
+	uint16_t type;
+	uint16_t class;
+	uint32_t ttl;
+	uint16_t rdata_len;
+	size_t rdata_at;
+};
+
+/* The fixed fields behind the owner; the reader ends behind the RDATA. */
+static struct record_head read_head(struct reader *message)
+{
+	struct record_head head = { .type = reader_u16(message) };
+	head.class = reader_u16(message);
+	head.ttl = reader_u32(message);
+	head.rdata_len = reader_u16(message);
+	head.rdata_at = reader_position(message);
+	reader_skip(message, head.rdata_len);
+	return head;
+}
+
+static bool rdata_is_sound(struct slice message, const struct record_head *head)
+{
+	if (dns_rdata_kind(head->type) == DNS_RDATA_OPAQUE)
+		return true;
+	struct dns_rdata_walk walk;
+	struct dns_rdata_part part;
+	dns_rdata_walk_begin(&walk, message, head->type, head->rdata_at, head->rdata_len);
+	while (dns_rdata_next(&walk, &part))
+		continue;
+	return !walk.message.failed;
+}
+
+static bool take_opt(struct dns_answer *answer, const struct record_head *head)
+{
+	if (answer->opt.present)
+		return false;
+	answer->opt = (struct dns_opt){
+		.present = true,
+		.payload_size = head->class,
+		.rcode_high = (uint8_t)(head->ttl >> 24),
+		.version = (uint8_t)(head->ttl >> 16),
+		.dnssec_ok = head->ttl >> 15 & 1,
+	};
+	answer->rcode = (uint16_t)(answer->rcode | answer->opt.rcode_high << 4);
+	return dns_opt_read(
+		&answer->opt, slice_of(answer->message.at + head->rdata_at, head->rdata_len));
+}
+
+static bool check_records(struct dns_answer *answer, struct reader *message)
+{
+	struct dns_name owner;
+	for (unsigned section = 0; section < 3; section++) {
+		for (unsigned i = 0; i < answer->counts[section]; i++) {
+			dns_name_read(message, &owner);
+			struct record_head head = read_head(message);
+			if (message->failed || !rdata_is_sound(answer->message, &head))
+				return false;
+			if (head.type != DNS_TYPE_OPT)
+				continue;
+			if (section != DNS_SECTION_ADDITIONAL || owner.len != 1 ||
+				!take_opt(answer, &head))
+				return false;
+		}
+	}
+	return true;
+}
+
+int dns_answer_open(struct dns_answer *answer, struct slice bytes)
+{
+	struct reader message = reader_of(bytes);
+	*answer = (struct dns_answer){ .message = bytes, .id = reader_u16(&message) };
+	answer->flags = reader_u16(&message);
+	answer->rcode = answer->flags & 0xf;
+	unsigned questions = reader_u16(&message);
+	for (unsigned section = 0; section < 3; section++)
+		answer->counts[section] = reader_u16(&message);
+	unsigned records = (unsigned)answer->counts[0] + answer->counts[1] + answer->counts[2];
+	if (message.failed || !(answer->flags & DNS_FLAG_QR) || questions != 1 ||
+		records > DNS_ANSWER_RECORDS_MAX)
+		return ERR_MALFORMED;
+	size_t len = dns_name_check(slice_of(message.at, reader_left(&message)));
+	answer->name = reader_bytes(&message, len);
+	answer->type = reader_u16(&message);
+	answer->class = reader_u16(&message);
+	answer->records_at = reader_position(&message);
+	if (len == 0 || message.failed || !check_records(answer, &message))
+		return ERR_MALFORMED;
+	return 0;
+}
+
+bool dns_answer_is_for(
+	const struct dns_answer *answer, struct slice name, uint16_t type, uint16_t class)
+{
+	return !(answer->flags & DNS_FLAG_OPCODE) && answer->type == type &&
+		answer->class == class && dns_name_equals(answer->name, name);
+}
+
+void dns_record_walk_begin(struct dns_record_walk *walk, const struct dns_answer *answer)
+{
+	*walk = (struct dns_record_walk){
+		.answer = answer, .reader = reader_of(answer->message), .left = answer->counts[0]
+	};
+	reader_seek(&walk->reader, answer->records_at);
+}
+
+bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record)
+{
+	for (;;) {
+		while (walk->left == 0 && walk->section < DNS_SECTION_ADDITIONAL)
+			walk->left = walk->answer->counts[++walk->section];
+		if (walk->left == 0)
+			return false;
+		walk->left--;
+		dns_name_read(&walk->reader, &record->owner);
+		struct record_head head = read_head(&walk->reader);
+		if (walk->reader.failed)
+			return false;
+		if (head.type == DNS_TYPE_OPT)
+			continue;
+		record->section = (enum dns_section)walk->section;
+		record->type = head.type;
+		record->class = head.class;
+		record->ttl_s = head.ttl & 0x80000000u ? 0 : head.ttl;
+		record->rdata = slice_of(walk->answer->message.at + head.rdata_at, head.rdata_len);
+		record->rdata_at = head.rdata_at;
+		return true;
+	}
+}
+
+bool dns_record_target(
+	const struct dns_answer *answer, const struct dns_record *record, struct dns_name *target)
+{
+	bool is_service = record->type == DNS_TYPE_SVCB || record->type == DNS_TYPE_HTTPS;
+	if (!is_service && dns_rdata_kind(record->type) != DNS_RDATA_NAME)
+		return false;
+	struct reader message =
+		reader_of(slice_of(answer->message.at, record->rdata_at + record->rdata.len));
+	/* RFC 9460 2.2: SvcPriority, then the TargetName, never compressed. A client might still
+	 * follow a pointer there, so it is read the lenient way. */
+	reader_seek(&message, record->rdata_at + (is_service ? 2 : 0));
+	dns_name_read(&message, target);
+	return !message.failed;
+}

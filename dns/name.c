@@ -1,0 +1,212 @@
+#include "dns/name.h"
+
+enum { LABEL_POINTER = 0xc0 };
+
+size_t dns_name_check(struct slice bytes)
+{
+	size_t at = 0;
+	while (at < bytes.len && at < DNS_NAME_MAX) {
+		uint8_t label = bytes.at[at];
+		if (label == 0)
+			return at + 1;
+		if (label > DNS_LABEL_MAX)
+			return 0;
+		at += (size_t)label + 1;
+	}
+	return 0;
+}
+
+/* Copies the labels at the reader's position, root label included. True when a pointer came instead
+ * of the root label: the name goes on at *target. */
+static bool read_labels(struct reader *message, struct dns_name *name, size_t *target)
+{
+	for (;;) {
+		uint8_t label = reader_u8(message);
+		if ((label & LABEL_POINTER) == LABEL_POINTER) {
+			*target = (size_t)(label & ~LABEL_POINTER) << 8 | reader_u8(message);
+			return !message->failed;
+		}
+		struct slice bytes = reader_bytes(message, label);
+		if (label > DNS_LABEL_MAX || name->len + 1u + bytes.len > DNS_NAME_MAX)
+			message->failed = true;
+		if (message->failed)
+			return false;
+		name->wire[name->len++] = label;
+		if (label == 0)
+			return false;
+		memcpy(name->wire + name->len, bytes.at, bytes.len);
+		name->len = (uint8_t)(name->len + bytes.len);
+	}
+}
+
+void dns_name_read(struct reader *message, struct dns_name *name)
+{
+	size_t target;
+	size_t lowest = reader_position(message);
+	name->len = 0;
+	bool goes_on = read_labels(message, name, &target);
+	size_t resume = reader_position(message);
+	/* Each pointer goes before the lowest place seen so far, so this ends (RFC 1035 4.1.4: a
+	 * pointer is to a prior occurrence). */
+	while (goes_on) {
+		if (target >= lowest)
+			message->failed = true;
+		lowest = target;
+		reader_seek(message, target);
+		goes_on = read_labels(message, name, &target);
+	}
+	reader_seek(message, resume);
+	if (message->failed)
+		name->len = 0;
+}
+
+void dns_name_skip(struct reader *message)
+{
+	for (;;) {
+		uint8_t label = reader_u8(message);
+		if (label == 0 || message->failed)
+			return;
+		if ((label & LABEL_POINTER) == LABEL_POINTER) {
+			reader_skip(message, 1);
+			return;
+		}
+		if (label > DNS_LABEL_MAX)
+			message->failed = true;
+		reader_skip(message, label);
+	}
+}
+
+void dns_name_lower(uint8_t *to, const uint8_t *from, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = dns_lower(from[i]);
+}
+
+bool dns_name_equals(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	/* Length bytes are below 'A', so folding them changes nothing. */
+	for (size_t i = 0; i < a.len; i++)
+		if (a.at[i] != b.at[i] && dns_lower(a.at[i]) != dns_lower(b.at[i]))
+			return false;
+	return true;
+}
+
+bool dns_name_is_under(struct slice name, struct slice parent)
+{
+	size_t at = 0;
+	while (name.len - at > parent.len)
+		at += (size_t)name.at[at] + 1;
+	return dns_name_equals(slice_of(name.at + at, name.len - at), parent);
+}
+
+size_t dns_name_labels(struct slice name, uint8_t offsets[DNS_NAME_LABELS_MAX])
+{
+	size_t count = 0;
+	for (size_t at = 0; at < name.len && name.at[at] && count < DNS_NAME_LABELS_MAX;
+		at += (size_t)name.at[at] + 1)
+		offsets[count++] = (uint8_t)at;
+	return count;
+}
+
+/* One byte of a label in presentation form; the reader fails at a bad escape. `escaped` tells a
+ * dot that separates from a dot inside a label. */
+static uint8_t read_text_byte(struct reader *text, bool *escaped)
+{
+	uint8_t byte = reader_u8(text);
+	*escaped = byte == '\\';
+	if (!*escaped)
+		return byte;
+	byte = reader_u8(text);
+	if (byte < '0' || byte > '9')
+		return byte;
+	struct slice more = reader_bytes(text, 2);
+	if (text->failed)
+		return 0;
+	unsigned value = (byte - '0') * 100u;
+	for (size_t i = 0; i < 2; i++) {
+		if (more.at[i] < '0' || more.at[i] > '9')
+			text->failed = true;
+		value += (unsigned)(more.at[i] - '0') * (i ? 1 : 10);
+	}
+	if (value > 255)
+		text->failed = true;
+	return (uint8_t)value;
+}
+
+bool dns_name_from_text(struct dns_name *name, struct slice text)
+{
+	struct reader from = reader_of(text);
+	size_t length_at = 0; /* of the label being written */
+	size_t len = 1;
+	if (slice_equals_text(text, ".")) {
+		*name = (struct dns_name){ .len = 1 };
+		return true;
+	}
+	while (reader_left(&from) > 0) {
+		bool escaped;
+		uint8_t byte = read_text_byte(&from, &escaped);
+		bool ends_label = byte == '.' && !escaped;
+		if (from.failed || len >= DNS_NAME_MAX)
+			return false;
+		if (!ends_label) {
+			name->wire[len++] = byte;
+			continue;
+		}
+		if (len - length_at - 1 == 0 || len - length_at - 1 > DNS_LABEL_MAX)
+			return false;
+		name->wire[length_at] = (uint8_t)(len - length_at - 1);
+		length_at = len++;
+	}
+	size_t label_len = len - length_at - 1;
+	if (from.failed || len == 1 || label_len > DNS_LABEL_MAX)
+		return false;
+	name->wire[length_at] = (uint8_t)label_len;
+	if (label_len > 0) { /* no dot at the end: the root label is yet to come */
+		if (len >= DNS_NAME_MAX)
+			return false;
+		name->wire[len++] = 0;
+	}
+	name->len = (uint8_t)len;
+	return true;
+}
+
+static bool is_plain(uint8_t byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+		(byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '*';
+}
+
+static void write_escaped(struct writer *to, uint8_t byte)
+{
+	writer_u8(to, '\\');
+	writer_u8(to, (uint8_t)('0' + byte / 100));
+	writer_u8(to, (uint8_t)('0' + byte / 10 % 10));
+	writer_u8(to, (uint8_t)('0' + byte % 10));
+}
+
+void dns_name_write_text(struct writer *to, struct slice name)
+{
+	if (name.len <= 1) {
+		writer_u8(to, '.');
+		return;
+	}
+	for (size_t at = 0; at < name.len && name.at[at];) {
+		size_t end = at + 1 + name.at[at];
+		while (++at < end && at < name.len)
+			if (is_plain(name.at[at]))
+				writer_u8(to, name.at[at]);
+			else
+				write_escaped(to, name.at[at]);
+		writer_u8(to, '.');
+	}
+}
+
+const char *dns_name_text(struct slice name, char text[DNS_NAME_TEXT_MAX])
+{
+	struct writer to = writer_of(text, DNS_NAME_TEXT_MAX - 1);
+	dns_name_write_text(&to, name);
+	text[to.len] = '\0';
+	return text;
+}

@@ -1,0 +1,122 @@
+#include "dns/query.h"
+
+enum { OPTION_KEEPALIVE = 11, OPTION_PADDING = 12, OPTION_EDE = 15 };
+
+bool dns_opt_read(struct dns_opt *opt, struct slice rdata)
+{
+	struct reader options = reader_of(rdata);
+	opt->options = rdata;
+	for (unsigned count = 0; reader_left(&options) > 0; count++) {
+		uint16_t code = reader_u16(&options);
+		struct slice value = reader_bytes(&options, reader_u16(&options));
+		if (options.failed || count == DNS_OPTIONS_MAX)
+			return false;
+		if (code == OPTION_KEEPALIVE)
+			opt->has_keepalive = true;
+		else if (code == OPTION_PADDING)
+			opt->has_padding = true;
+		else if (code == OPTION_EDE && value.len >= 2 && opt->ede.len == 0)
+			opt->ede = value;
+	}
+	return true;
+}
+
+/* RFC 7828 3.2.1: a client sends the option empty. */
+static bool keepalive_is_empty(const struct dns_opt *opt)
+{
+	struct reader options = reader_of(opt->options);
+	while (reader_left(&options) > 0) {
+		uint16_t code = reader_u16(&options);
+		struct slice value = reader_bytes(&options, reader_u16(&options));
+		if (code == OPTION_KEEPALIVE && value.len > 0)
+			return false;
+	}
+	return true;
+}
+
+static void opt_fill(struct dns_opt *opt, uint16_t class, uint32_t ttl)
+{
+	opt->present = true;
+	opt->payload_size = class;
+	opt->rcode_high = (uint8_t)(ttl >> 24);
+	opt->version = (uint8_t)(ttl >> 16);
+	opt->dnssec_ok = ttl >> 15 & 1;
+}
+
+/* Steps over the records behind the question, taking note of OPT and TSIG. */
+static enum dns_query_fault read_records(
+	struct dns_query *query, struct reader *message, unsigned before, unsigned additional)
+{
+	bool has_tsig = false;
+	for (unsigned i = 0; i < before + additional; i++) {
+		size_t owner_at = reader_position(message);
+		dns_name_skip(message);
+		bool owner_is_root = reader_position(message) == owner_at + 1;
+		uint16_t type = reader_u16(message);
+		uint16_t class = reader_u16(message);
+		uint32_t ttl = reader_u32(message);
+		struct slice rdata = reader_bytes(message, reader_u16(message));
+		if (message->failed)
+			return DNS_QUERY_FORMERR;
+		has_tsig |= type == DNS_TYPE_TSIG;
+		if (type != DNS_TYPE_OPT)
+			continue;
+		/* RFC 6891 6.1.1: one OPT, in the additional section, owned by the root. */
+		if (i < before || query->opt.present || !owner_is_root)
+			return DNS_QUERY_FORMERR;
+		opt_fill(&query->opt, class, ttl);
+		if (!dns_opt_read(&query->opt, rdata))
+			return DNS_QUERY_FORMERR;
+	}
+	if (reader_left(message) > 0)
+		return DNS_QUERY_FORMERR;
+	if (query->opt.present && query->opt.version > 0)
+		return DNS_QUERY_BADVERS;
+	if (query->opt.has_keepalive && !keepalive_is_empty(&query->opt))
+		return DNS_QUERY_FORMERR;
+	return has_tsig ? DNS_QUERY_NOTAUTH : DNS_QUERY_FINE;
+}
+
+static bool read_question(struct dns_query *query, struct reader *message)
+{
+	struct slice rest = slice_of(message->at, reader_left(message));
+	size_t len = dns_name_check(rest);
+	if (len == 0)
+		return false;
+	struct slice name = reader_bytes(message, len);
+	uint16_t type = reader_u16(message);
+	uint16_t class = reader_u16(message);
+	if (message->failed)
+		return false;
+	query->name = name;
+	query->type = type;
+	query->class = class;
+	return true;
+}
+
+enum dns_query_fault dns_query_open(struct dns_query *query, struct slice bytes)
+{
+	struct reader message = reader_of(bytes);
+	*query = (struct dns_query){ .id = reader_u16(&message), .flags = reader_u16(&message) };
+	unsigned questions = reader_u16(&message);
+	unsigned answers = reader_u16(&message);
+	unsigned authorities = reader_u16(&message);
+	unsigned additional = reader_u16(&message);
+	if (message.failed || query->flags & DNS_FLAG_QR)
+		return DNS_QUERY_SILENCE;
+	if (query->flags & DNS_FLAG_OPCODE)
+		return DNS_QUERY_NOTIMP;
+	/* RFC 9619 3: a query has one question. */
+	if (questions != 1 || !read_question(query, &message))
+		return DNS_QUERY_FORMERR;
+	enum dns_query_fault fault =
+		read_records(query, &message, answers + authorities, additional);
+	if (fault)
+		return fault;
+	if (query->type == DNS_TYPE_AXFR || query->type == DNS_TYPE_IXFR)
+		return DNS_QUERY_REFUSED;
+	/* OPT is no question, and neither is a class that only updates know. */
+	if (query->type == DNS_TYPE_OPT)
+		return DNS_QUERY_FORMERR;
+	return DNS_QUERY_FINE;
+}
