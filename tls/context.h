@@ -11,11 +11,15 @@ struct tls_context;
 
 /* Keys that protect session tickets (RFC 5077, RFC 8446 4.6.1), shared by all workers and kept
  * over reloads so that resumption survives a new certificate. Rotated every 12 hours; the one
- * before still opens tickets, then they are gone. */
+ * before still opens tickets, then they are gone. A ticket lives for one period, so one that has
+ * not expired can always be opened. Safe from any thread. */
 struct tls_ticket_keys;
+enum { TLS_TICKET_KEY_PERIOD_S = 12 * 60 * 60 };
+/* NULL when out of memory. */
 struct tls_ticket_keys *tls_ticket_keys_new(void);
 void tls_ticket_keys_free(struct tls_ticket_keys *keys);
-/* Makes a new key when the newest is old enough. `now_s` is monotonic. Call it now and then. */
+/* Makes a new key when the newest is old enough. `now_s` is monotonic; the first call starts the
+ * clock. Call it now and then, from one thread or from all. */
 void tls_ticket_keys_rotate(struct tls_ticket_keys *keys, uint64_t now_s);
 
 /* Loads a PEM chain and its key and checks that they are a pair and that the leaf is within its

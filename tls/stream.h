@@ -2,12 +2,13 @@
  * Cipher bytes that arrived go in, plain bytes come out; plain bytes to send go in, cipher bytes
  * come out. Handshakes, alerts and tickets write cipher bytes too, whenever they have to. The
  * stream keeps no buffers of its own between calls, so an idle connection holds only what OpenSSL
- * cannot do without. */
+ * cannot do without. One thread at a time. */
 #ifndef TLS_STREAM_H
 #define TLS_STREAM_H
 
 #include <sys/types.h>
 
+#include "base/error.h"
 #include "base/writer.h"
 #include "tls/context.h"
 
@@ -26,18 +27,25 @@ void tls_stream_free(struct tls_stream *stream);
  * taken, a partial record is kept inside) and writes plain bytes to `plain`. Cipher bytes to be
  * sent (handshake, alerts) are appended to `cipher_out`; give it at least TLS_OUT_MIN free bytes.
  * Returns the number of plain bytes; 0 when more cipher bytes are needed; ERR_CLOSED after the
- * peer's close_notify; ERR_TLS when the connection is over (send what is in cipher_out, then
- * close). */
+ * peer's close_notify (one may still write); ERR_TLS when the connection is over (send what is in
+ * cipher_out, then close).
+ *
+ * Call it until it returns 0 or an error: only then `cipher` is used up and nothing that was
+ * decrypted waits inside. The last call costs next to nothing. Plain bytes that came before an
+ * end are handed out first; the end is what the next call returns, and all calls after it.
+ * `plain_capacity` must not be 0. */
 enum { TLS_OUT_MIN = 32 * 1024, TLS_PLAIN_MAX = 16 * 1024 };
 ssize_t tls_stream_read(struct tls_stream *stream, struct slice *cipher, uint8_t *plain,
 	size_t plain_capacity, struct writer *cipher_out);
 
 /* Encrypts all of `plain` to `cipher_out`, in records as large as TLS allows. The writer needs
- * tls_stream_room(plain.len) free bytes. 0 or ERR_TLS. */
+ * tls_stream_room(plain.len) free bytes. 0; ERR_TOO_LONG when it has not (nothing was written, and
+ * the stream is as it was); ERR_TLS, also while the handshake is not done. */
 int tls_stream_write(struct tls_stream *stream, struct slice plain, struct writer *cipher_out);
 size_t tls_stream_room(size_t plain_len);
 
-/* Says goodbye: appends close_notify. */
+/* Says goodbye: appends close_notify. Does nothing when there is nobody to say it to: during the
+ * handshake, after an error, or a second time. After it nothing can be written. */
 void tls_stream_close(struct tls_stream *stream, struct writer *cipher_out);
 
 bool tls_stream_is_established(const struct tls_stream *stream);
@@ -45,8 +53,21 @@ bool tls_stream_is_established(const struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
 
-/* Why the last call gave ERR_TLS: a closed set of words for metrics ("no_shared_protocol",
- * "no_shared_cipher", "no_application_protocol", "peer_alert", "not_tls", "other"). */
+/* Why the last call gave ERR_TLS: a closed set of words for metrics.
+ * "no_shared_protocol"       TLS 1.1 or older
+ * "no_shared_cipher"         no common cipher, key exchange or signature algorithm
+ * "no_application_protocol"  ALPN, see tls_stream_new()
+ * "certificate_refused"      the client does not accept our certificate, and said so
+ * "peer_alert"               the client gave up for another reason
+ * "not_tls"                  the first bytes are no TLS record, e.g. plain DNS or HTTP
+ * "bad_record"               a record that cannot be decrypted or is too long
+ * "renegotiation"            the client asked for a second handshake (TLS 1.2)
+ * "key_update_flood"         TLS_KEY_UPDATES_MAX key updates without a byte of data between them
+ * "other"                    see tls_stream_reason() */
+enum { TLS_KEY_UPDATES_MAX = 32 };
 const char *tls_stream_error(const struct tls_stream *stream);
+
+/* The same in OpenSSL's words, for a line in the log: "wrong version number". Never NULL. */
+const char *tls_stream_reason(const struct tls_stream *stream);
 
 #endif

@@ -1,0 +1,262 @@
+#include "tls/context.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "tls/private.h"
+
+/* The chain goes out in the server's first flight, which has to fit into TLS_OUT_MIN. */
+enum { CHAIN_BYTES_MAX = 24 * 1024, RSA_BITS_MIN = 2048, RSA_BITS_SLOW = 4096 };
+
+struct tls_context {
+	atomic_size_t references;
+	SSL_CTX *openssl;
+	int64_t not_after_s;
+};
+
+struct pair {
+	const char *certificate_file;
+	const char *key_file;
+	STACK_OF(X509) * chain; /* the leaf first */
+	EVP_PKEY *key;
+	char *message;
+};
+
+static X509 *pair_leaf(const struct pair *pair)
+{
+	return sk_X509_value(pair->chain, 0);
+}
+
+__attribute__((format(printf, 2, 3))) static bool pair_fail(
+	const struct pair *pair, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(pair->message, TLS_MESSAGE_MAX, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+/* OpenSSL's reason for what just failed, e.g. "ee key too small". */
+static const char *openssl_reason(void)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	return reason ? reason : "no reason given";
+}
+
+static bool pair_key_matches(const struct pair *pair)
+{
+	for (int i = 0; i < sk_X509_num(pair->chain); i++) {
+		X509 *certificate = sk_X509_value(pair->chain, i);
+		EVP_PKEY *public_key = X509_get0_pubkey(certificate);
+		if (!public_key || EVP_PKEY_eq(public_key, pair->key) != 1)
+			continue;
+		return i == 0 ||
+			pair_fail(pair,
+				"certificate \"%s\": the key belongs to certificate number %d; the "
+				"server's own must come first",
+				pair->certificate_file, i + 1);
+	}
+	return pair_fail(pair, "key \"%s\" does not match certificate \"%s\"", pair->key_file,
+		pair->certificate_file);
+}
+
+static bool pair_key_is_sane(const struct pair *pair)
+{
+	int kind = EVP_PKEY_get_base_id(pair->key);
+	int bits = EVP_PKEY_get_bits(pair->key);
+	if (kind == EVP_PKEY_RSA && bits < RSA_BITS_MIN)
+		return pair_fail(pair, "key \"%s\": RSA of %d bits is too short, %d at least",
+			pair->key_file, bits, RSA_BITS_MIN);
+	if (kind == EVP_PKEY_RSA && bits > RSA_BITS_SLOW)
+		log_warning("tls: key \"%s\": RSA of %d bits makes each handshake slow",
+			pair->key_file, bits);
+	if (kind == EVP_PKEY_RSA || kind == EVP_PKEY_EC || kind == EVP_PKEY_ED25519)
+		return true;
+	return pair_fail(pair, "key \"%s\": neither ECDSA, RSA nor Ed25519", pair->key_file);
+}
+
+static bool pair_chain_is_sane(const struct pair *pair)
+{
+	int total = 0;
+	for (int i = 0; i < sk_X509_num(pair->chain); i++) {
+		int len = i2d_X509(sk_X509_value(pair->chain, i), NULL);
+		total += len > 0 ? len : 0;
+	}
+	if (total > CHAIN_BYTES_MAX)
+		return pair_fail(pair, "certificate \"%s\": a chain of %d bytes, %d at most",
+			pair->certificate_file, total, CHAIN_BYTES_MAX);
+	for (int i = 1; i < sk_X509_num(pair->chain); i++)
+		if (X509_check_issued(sk_X509_value(pair->chain, i),
+			    sk_X509_value(pair->chain, i - 1)) != X509_V_OK)
+			log_warning("tls: certificate \"%s\": number %d in it did not sign number "
+				    "%d; clients may refuse it",
+				pair->certificate_file, i + 1, i);
+	return true;
+}
+
+static int64_t asn1_seconds(const ASN1_TIME *when)
+{
+	struct tm broken_down = { 0 };
+	if (ASN1_TIME_to_tm(when, &broken_down) != 1)
+		return 0;
+	return timegm(&broken_down);
+}
+
+/* Warnings only: a server with an expired certificate still serves those who do not look, and an
+ * operator who restarts it at night needs it up. */
+static void pair_warn_of_leaf(const struct pair *pair)
+{
+	X509 *leaf = pair_leaf(pair);
+	if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
+		log_warning("tls: certificate \"%s\" has expired", pair->certificate_file);
+	if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
+		log_warning("tls: certificate \"%s\" is not valid yet", pair->certificate_file);
+	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+		log_warning("tls: certificate \"%s\" is not one for a TLS server",
+			pair->certificate_file);
+	if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
+		log_warning("tls: certificate \"%s\" has no subjectAltName; clients will refuse it",
+			pair->certificate_file);
+}
+
+/* RFC 9325 4.2 and RFC 9113 9.2.2: forward secrecy and AEAD only. AES-128 first, as it is cheapest
+ * with AES instructions; a client that prefers ChaCha20 has none and gets its wish
+ * (SSL_OP_PRIORITIZE_CHACHA). */
+static const char ciphers_of_1_2[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+				     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+				     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+static const char ciphers_of_1_3[] =
+	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
+
+/* Key exchanges that cost a server little: without a list a client may choose ffdhe8192 or P-521
+ * and make us work for milliseconds. The first list where OpenSSL knows ML-KEM (from 3.5 on). */
+static const char *const group_lists[] = {
+	"X25519MLKEM768:X25519:P-256:P-384",
+	"X25519:P-256:P-384",
+};
+
+static bool settings_set_groups(SSL_CTX *settings)
+{
+	for (size_t i = 0; i < sizeof group_lists / sizeof *group_lists; i++) {
+		if (SSL_CTX_set1_groups_list(settings, group_lists[i]) == 1)
+			return true;
+		ERR_clear_error();
+	}
+	return false;
+}
+
+/* SSL_OP_IGNORE_UNEXPECTED_EOF is left alone: a stream has no end of file, OpenSSL only ever hears
+ * that there are no more bytes for now. Who owns the socket sees its end; what a truncation could
+ * cut off is caught by the length of each DNS message and the framing of HTTP/2.
+ * SSL_CTX_set_recv_max_early_data keeps its default: early data that a client sends although we
+ * never offered it is skipped, as RFC 8446 4.2.10 asks, and never read. */
+static bool settings_apply(SSL_CTX *settings, struct tls_ticket_keys *keys)
+{
+	static const uint8_t session_context[] = "namegate";
+	SSL_CTX_set_security_level(settings, 2);
+	SSL_CTX_set_options(settings,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+			SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(settings, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(settings, TLS_TICKET_KEY_PERIOD_S);
+	SSL_CTX_set_verify(settings, SSL_VERIFY_NONE, NULL);
+	tls_stream_attach(settings);
+	return SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) == 1 &&
+		SSL_CTX_set_max_proto_version(settings, TLS1_3_VERSION) == 1 &&
+		SSL_CTX_set_cipher_list(settings, ciphers_of_1_2) == 1 &&
+		SSL_CTX_set_ciphersuites(settings, ciphers_of_1_3) == 1 &&
+		settings_set_groups(settings) && SSL_CTX_set_num_tickets(settings, 1) == 1 &&
+		SSL_CTX_set_max_early_data(settings, 0) == 1 &&
+		SSL_CTX_set_session_id_context(
+			settings, session_context, sizeof session_context - 1) == 1 &&
+		tls_ticket_keys_attach(keys, settings);
+}
+
+static bool settings_use_pair(SSL_CTX *settings, const struct pair *pair)
+{
+	STACK_OF(X509) *rest = sk_X509_dup(pair->chain);
+	if (!rest)
+		return false;
+	sk_X509_shift(rest);
+	bool done = SSL_CTX_use_cert_and_key(settings, pair_leaf(pair), pair->key, rest, 1) == 1;
+	sk_X509_free(rest);
+	return done;
+}
+
+static struct tls_context *context_new(const struct pair *pair, struct tls_ticket_keys *keys)
+{
+	struct tls_context *context = OPENSSL_zalloc(sizeof *context);
+	SSL_CTX *settings = SSL_CTX_new(TLS_server_method());
+	if (!context || !settings || !settings_apply(settings, keys)) {
+		pair_fail(pair, "tls: cannot set up OpenSSL: %s", openssl_reason());
+		goto failed;
+	}
+	if (!settings_use_pair(settings, pair)) {
+		pair_fail(pair, "certificate \"%s\": OpenSSL refuses it: %s",
+			pair->certificate_file, openssl_reason());
+		goto failed;
+	}
+	atomic_init(&context->references, 1);
+	context->openssl = settings;
+	context->not_after_s = asn1_seconds(X509_get0_notAfter(pair_leaf(pair)));
+	return context;
+failed:
+	SSL_CTX_free(settings);
+	OPENSSL_free(context);
+	return NULL;
+}
+
+struct tls_context *tls_context_load(const char *certificate_file, const char *key_file,
+	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX])
+{
+	struct pair pair = {
+		.certificate_file = certificate_file, .key_file = key_file, .message = message
+	};
+	struct tls_context *context = NULL;
+	message[0] = '\0';
+	ERR_clear_error();
+	pair.chain = tls_pem_certificates(certificate_file, message);
+	if (pair.chain)
+		pair.key = tls_pem_key(key_file, message);
+	if (pair.key && pair_key_matches(&pair) && pair_key_is_sane(&pair) &&
+		pair_chain_is_sane(&pair))
+		context = context_new(&pair, keys);
+	if (context)
+		pair_warn_of_leaf(&pair);
+	EVP_PKEY_free(pair.key);
+	sk_X509_pop_free(pair.chain, X509_free);
+	ERR_clear_error();
+	return context;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *context)
+{
+	atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+	return context;
+}
+
+void tls_context_unref(struct tls_context *context)
+{
+	if (!context ||
+		atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+		return;
+	SSL_CTX_free(context->openssl);
+	OPENSSL_free(context);
+}
+
+int64_t tls_context_not_after_s(const struct tls_context *context)
+{
+	return context->not_after_s;
+}
+
+SSL_CTX *tls_context_openssl(const struct tls_context *context)
+{
+	return context->openssl;
+}

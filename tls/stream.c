@@ -1,0 +1,373 @@
+/* OpenSSL wants a BIO to read from and write to. Ours is a pair of borrowed pointers: during a call
+ * it reads from the caller's `cipher` and appends to the caller's `cipher_out`, between calls it
+ * has nothing. So the buffers of all connections of a worker are the same two, a flight of
+ * handshake messages leaves in one piece, and the BIO is also the place to cut a peer off: a stream
+ * that has been refused gets no more bytes. */
+#include "tls/stream.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/reader.h"
+#include "tls/private.h"
+
+struct tls_stream {
+	SSL *openssl;
+	struct tls_context *context;
+	struct slice *cipher;      /* of the current call, else NULL */
+	struct writer *cipher_out; /* of the current call, else NULL */
+	enum tls_alpn alpn;
+	int end;               /* what reads return from now on: 0 (go on), ERR_CLOSED or ERR_TLS */
+	unsigned key_updates;  /* since the last plain byte */
+	bool is_starved;       /* OpenSSL has taken all there was and waits for more */
+	bool is_established;   /* the handshake is done */
+	bool has_said_goodbye; /* close_notify is out */
+	const char *refusal;   /* why we, not OpenSSL, ended it; one of the words */
+	const char *error;     /* one of the words */
+	const char *reason;    /* OpenSSL's */
+};
+
+/* --- the BIO --- */
+
+static int on_bio_read(BIO *bio, char *to, int capacity)
+{
+	struct tls_stream *stream = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	if (stream->refusal || !stream->cipher || capacity <= 0)
+		return -1; /* without a retry flag: to OpenSSL the transport is broken */
+	size_t count = stream->cipher->len;
+	if (count == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	if (count > (size_t)capacity)
+		count = (size_t)capacity;
+	memcpy(to, stream->cipher->at, count);
+	stream->cipher->at += count;
+	stream->cipher->len -= count;
+	return (int)count;
+}
+
+static int on_bio_write(BIO *bio, const char *from, int len)
+{
+	struct tls_stream *stream = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	if (!stream->cipher_out || len < 0)
+		return -1;
+	writer_bytes(stream->cipher_out, from, (size_t)len);
+	return stream->cipher_out->failed ? -1 : len;
+}
+
+static long on_bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *bio_method;
+
+/* Once per process, as OpenSSL has only some hundred numbers for kinds of BIOs. */
+static void bio_method_make(void)
+{
+	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "namegate stream");
+	if (!bio_method)
+		return;
+	BIO_meth_set_read(bio_method, on_bio_read);
+	BIO_meth_set_write(bio_method, on_bio_write);
+	BIO_meth_set_ctrl(bio_method, on_bio_ctrl);
+}
+
+static BIO *stream_bio_new(struct tls_stream *stream)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, bio_method_make);
+	BIO *bio = bio_method ? BIO_new(bio_method) : NULL;
+	if (!bio)
+		return NULL;
+	BIO_set_data(bio, stream);
+	BIO_set_init(bio, 1);
+	return bio;
+}
+
+/* The BIO leads back to the stream, so no ex_data has to be allocated per connection. (The one for
+ * reading: OpenSSL puts a buffer of its own in front of the other during a handshake.) */
+static struct tls_stream *stream_of(const SSL *openssl)
+{
+	return BIO_get_data(SSL_get_rbio(openssl));
+}
+
+/* --- what OpenSSL asks and tells --- */
+
+static const struct {
+	const char *name;
+	bool is_required;
+} alpn_rules[] = {
+	[TLS_ALPN_DOT] = { "dot",
+		false },                /* RFC 7858 knows no ALPN; RFC 9462 4.2 clients send it */
+	[TLS_ALPN_H2] = { "h2", true }, /* RFC 9113 3.2 */
+};
+
+static int on_client_hello(SSL *openssl, int *alert, void *unused)
+{
+	(void)unused;
+	struct tls_stream *stream = stream_of(openssl);
+	const unsigned char *offer;
+	size_t offer_len;
+	if (!alpn_rules[stream->alpn].is_required ||
+		SSL_client_hello_get0_ext(openssl,
+			TLSEXT_TYPE_application_layer_protocol_negotiation, &offer, &offer_len))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+	stream->refusal = "no_application_protocol";
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* Called only when the client offers something. */
+static int on_alpn(SSL *openssl, const unsigned char **chosen, unsigned char *chosen_len,
+	const unsigned char *offer, unsigned int offer_len, void *unused)
+{
+	(void)unused;
+	const char *wanted = alpn_rules[stream_of(openssl)->alpn].name;
+	struct reader r = reader_of(slice_of(offer, offer_len));
+	while (reader_left(&r)) {
+		struct slice name = reader_bytes(&r, reader_u8(&r));
+		if (!slice_equals_text(name, wanted))
+			continue;
+		*chosen = name.at; /* must live as long as the offer, and it is part of it */
+		*chosen_len = (unsigned char)name.len;
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void on_state(const SSL *openssl, int where, int unused)
+{
+	(void)unused;
+	if (where & SSL_CB_HANDSHAKE_DONE)
+		stream_of(openssl)->is_established = true;
+}
+
+/* Each handshake message. After the handshake a peer could keep us busy with these alone: OpenSSL
+ * answers each attempt to renegotiate with an alert and goes on, and derives new keys for each key
+ * update of 22 bytes (RFC 8446 4.6.3 sets no limit). */
+static void on_message(int is_sent, int version, int content_type, const void *bytes, size_t len,
+	SSL *openssl, void *unused)
+{
+	(void)version;
+	(void)unused;
+	if (is_sent || content_type != SSL3_RT_HANDSHAKE || len == 0)
+		return;
+	struct tls_stream *stream = stream_of(openssl);
+	uint8_t type = *(const uint8_t *)bytes;
+	if (type == SSL3_MT_CLIENT_HELLO && stream->is_established)
+		stream->refusal = "renegotiation";
+	if (type == SSL3_MT_KEY_UPDATE && ++stream->key_updates > TLS_KEY_UPDATES_MAX)
+		stream->refusal = "key_update_flood";
+}
+
+void tls_stream_attach(SSL_CTX *settings)
+{
+	SSL_CTX_set_client_hello_cb(settings, on_client_hello, NULL);
+	SSL_CTX_set_alpn_select_cb(settings, on_alpn, NULL);
+	SSL_CTX_set_info_callback(settings, on_state);
+	SSL_CTX_set_msg_callback(settings, on_message);
+}
+
+/* --- life --- */
+
+struct tls_stream *tls_stream_new(struct tls_context *context, enum tls_alpn alpn)
+{
+	struct tls_stream *stream = OPENSSL_zalloc(sizeof *stream);
+	if (!stream)
+		return NULL;
+	stream->context = tls_context_ref(context);
+	stream->alpn = alpn;
+	stream->error = "other";
+	stream->reason = "no error";
+	stream->openssl = SSL_new(tls_context_openssl(context));
+	BIO *bio = stream->openssl ? stream_bio_new(stream) : NULL;
+	if (!bio) {
+		tls_stream_free(stream);
+		return NULL;
+	}
+	SSL_set_bio(stream->openssl, bio, bio);
+	SSL_set_accept_state(stream->openssl);
+	return stream;
+}
+
+void tls_stream_free(struct tls_stream *stream)
+{
+	if (!stream)
+		return;
+	SSL_free(stream->openssl);
+	tls_context_unref(stream->context);
+	OPENSSL_free(stream);
+}
+
+/* --- errors --- */
+
+static const struct {
+	int reason;
+	const char *word;
+} words[] = {
+	{ SSL_R_UNSUPPORTED_PROTOCOL, "no_shared_protocol" },
+	{ SSL_R_NO_PROTOCOLS_AVAILABLE, "no_shared_protocol" },
+	{ SSL_R_VERSION_TOO_LOW, "no_shared_protocol" },
+	{ SSL_R_INAPPROPRIATE_FALLBACK, "no_shared_protocol" },
+	{ SSL_R_NO_SHARED_CIPHER, "no_shared_cipher" },
+	{ SSL_R_NO_SUITABLE_KEY_SHARE, "no_shared_cipher" },
+	{ SSL_R_NO_SUITABLE_GROUPS, "no_shared_cipher" },
+	{ SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, "no_shared_cipher" },
+	{ SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, "no_shared_cipher" },
+	{ SSL_R_NO_APPLICATION_PROTOCOL, "no_application_protocol" },
+	{ SSL_R_HTTP_REQUEST, "not_tls" },
+	{ SSL_R_HTTPS_PROXY_REQUEST, "not_tls" },
+	{ SSL_R_WRONG_VERSION_NUMBER, "not_tls" },
+	{ SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "bad_record" },
+	{ SSL_R_ENCRYPTED_LENGTH_TOO_LONG, "bad_record" },
+	{ SSL_R_DATA_LENGTH_TOO_LONG, "bad_record" },
+	{ SSL_R_PACKET_LENGTH_TOO_LONG, "bad_record" },
+	{ SSL_R_LENGTH_TOO_SHORT, "bad_record" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_BAD_CERTIFICATE, "certificate_refused" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_UNSUPPORTED_CERTIFICATE, "certificate_refused" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_REVOKED, "certificate_refused" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_EXPIRED, "certificate_refused" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_UNKNOWN, "certificate_refused" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_CA, "certificate_refused" },
+};
+
+static const char *word_for(int reason)
+{
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].reason == reason)
+			return words[i].word;
+	return reason > SSL_AD_REASON_OFFSET ? "peer_alert" : "other";
+}
+
+static int stream_fail(struct tls_stream *stream)
+{
+	unsigned long code = ERR_peek_error(); /* the first one is the cause */
+	const char *reason = ERR_reason_error_string(code);
+	stream->end = ERR_TLS;
+	stream->error = stream->refusal ? stream->refusal : word_for(ERR_GET_REASON(code));
+	stream->reason = reason ? reason : "no reason given";
+	ERR_clear_error();
+	return ERR_TLS;
+}
+
+/* --- bytes --- */
+
+static void stream_lend(struct tls_stream *stream, struct slice *cipher, struct writer *cipher_out)
+{
+	stream->cipher = cipher;
+	stream->cipher_out = cipher_out;
+	ERR_clear_error(); /* SSL_get_error() looks at the whole queue of the thread */
+}
+
+static void stream_take_back(struct tls_stream *stream)
+{
+	stream->cipher = NULL;
+	stream->cipher_out = NULL;
+}
+
+/* After SSL_read() had nothing: is it for now, or for good? */
+static void stream_settle(struct tls_stream *stream)
+{
+	switch (SSL_get_error(stream->openssl, 0)) {
+	case SSL_ERROR_WANT_READ: stream->is_starved = true; return;
+	case SSL_ERROR_ZERO_RETURN: stream->end = ERR_CLOSED; return;
+	default: stream_fail(stream); return;
+	}
+}
+
+ssize_t tls_stream_read(struct tls_stream *stream, struct slice *cipher, uint8_t *plain,
+	size_t plain_capacity, struct writer *cipher_out)
+{
+	if (stream->end)
+		return stream->end;
+	if (stream->is_starved && cipher->len == 0)
+		return 0;
+	size_t total = 0;
+	stream->is_starved = false;
+	stream_lend(stream, cipher, cipher_out);
+	while (total < plain_capacity && !stream->is_starved && !stream->end) {
+		size_t count = 0;
+		if (SSL_read_ex(stream->openssl, plain + total, plain_capacity - total, &count) !=
+			1)
+			stream_settle(stream);
+		else
+			stream->key_updates = 0;
+		total += count;
+	}
+	stream_take_back(stream);
+	return total ? (ssize_t)total : stream->end;
+}
+
+/* A record adds at most 29 bytes (TLS 1.2 with AES-GCM: header 5, nonce 8, tag 16; TLS 1.3: 22). A
+ * client may have asked for records of only 512 bytes (RFC 6066 4). Before the data an answer to a
+ * key update may have to go out. */
+enum { RECORD_SMALLEST = 512, RECORD_OVERHEAD = 32, ROOM_FOR_KEY_UPDATE = 64 };
+
+size_t tls_stream_room(size_t plain_len)
+{
+	size_t record_count = plain_len / RECORD_SMALLEST + 1;
+	return plain_len + record_count * RECORD_OVERHEAD + ROOM_FOR_KEY_UPDATE;
+}
+
+int tls_stream_write(struct tls_stream *stream, struct slice plain, struct writer *cipher_out)
+{
+	if (stream->end == ERR_TLS || !stream->is_established || stream->has_said_goodbye)
+		return ERR_TLS;
+	if (plain.len == 0)
+		return 0;
+	if (cipher_out->failed || cipher_out->capacity < cipher_out->len ||
+		cipher_out->capacity - cipher_out->len < tls_stream_room(plain.len))
+		return ERR_TOO_LONG;
+	size_t count = 0;
+	stream_lend(stream, NULL, cipher_out);
+	int error = SSL_write_ex(stream->openssl, plain.at, plain.len, &count) == 1
+		? 0
+		: stream_fail(stream);
+	stream_take_back(stream);
+	return error;
+}
+
+void tls_stream_close(struct tls_stream *stream, struct writer *cipher_out)
+{
+	if (stream->end == ERR_TLS || !stream->is_established || stream->has_said_goodbye)
+		return;
+	stream->has_said_goodbye = true;
+	stream_lend(stream, NULL, cipher_out);
+	SSL_shutdown(stream->openssl);
+	ERR_clear_error();
+	stream_take_back(stream);
+}
+
+bool tls_stream_is_established(const struct tls_stream *stream)
+{
+	return stream->is_established;
+}
+
+bool tls_stream_is_resumed(const struct tls_stream *stream)
+{
+	return SSL_session_reused(stream->openssl);
+}
+
+const char *tls_stream_version(const struct tls_stream *stream)
+{
+	return SSL_get_version(stream->openssl);
+}
+
+const char *tls_stream_error(const struct tls_stream *stream)
+{
+	return stream->error;
+}
+
+const char *tls_stream_reason(const struct tls_stream *stream)
+{
+	return stream->reason;
+}
