@@ -15,7 +15,9 @@ struct reader {
 
 static inline struct reader reader_of(struct slice bytes)
 {
-	return (struct reader){ .start = bytes.at, .at = bytes.at, .end = bytes.at + bytes.len };
+	/* An empty slice may have no address, and adding even 0 to a null pointer is undefined. */
+	const uint8_t *start = bytes.at ? bytes.at : (const uint8_t *)"";
+	return (struct reader){ .start = start, .at = start, .end = start + bytes.len };
 }
 
 static inline size_t reader_left(const struct reader *r)
