@@ -30,8 +30,11 @@ static void bytes_move_to_front(struct bytes *queue)
 static int bytes_grow(struct bytes *queue, size_t needed)
 {
 	size_t capacity = queue->capacity ? queue->capacity : BYTES_SMALLEST;
-	while (capacity < needed)
+	while (capacity < needed && capacity < queue->ceiling / 2)
 		capacity *= 2;
+	/* The ceiling is what a connection may cost, so it bounds the memory too. */
+	if (capacity < needed || capacity > queue->ceiling)
+		capacity = queue->ceiling;
 	uint8_t *at = realloc(queue->at, capacity);
 	if (!at)
 		return ERR_NO_MEMORY;
@@ -45,10 +48,10 @@ static int bytes_make_room(struct bytes *queue, size_t len)
 	size_t used = bytes_len(queue);
 	if (len > queue->ceiling || used > queue->ceiling - len)
 		return ERR_TOO_LONG;
-	if (queue->capacity - queue->end >= len)
+	if (queue->at && queue->capacity - queue->end >= len)
 		return 0;
 	bytes_move_to_front(queue);
-	if (queue->capacity - queue->end >= len)
+	if (queue->at && queue->capacity - queue->end >= len)
 		return 0;
 	return bytes_grow(queue, used + len);
 }

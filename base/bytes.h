@@ -1,6 +1,6 @@
 /* bytes.h - a byte queue with a ceiling given at birth: what a stream has yet to send, a message
- * that arrives in pieces. Memory is taken when needed and given back when the queue runs empty, so
- * that an idle connection holds none. */
+ * that arrives in pieces. Memory is taken when needed, never more than the ceiling, and given back
+ * when the queue runs empty, so that an idle connection holds none. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -25,7 +25,7 @@ static inline size_t bytes_len(const struct bytes *queue)
 /* What is queued; valid until the queue is touched again. */
 static inline struct slice bytes_peek(const struct bytes *queue)
 {
-	return slice_of(queue->at + queue->start, bytes_len(queue));
+	return slice_of(queue->at ? queue->at + queue->start : NULL, bytes_len(queue));
 }
 
 /* 0, ERR_TOO_LONG over the ceiling, or ERR_NO_MEMORY; on error nothing was queued. */
