@@ -20,18 +20,18 @@ void random_fill(void *at, size_t len)
 
 void random_pool_init(struct random_pool *pool)
 {
-	pool->used = sizeof pool->bytes;
+	pool->left = 0;
 }
 
 static void random_take(struct random_pool *pool, void *at, size_t len)
 {
-	if (sizeof pool->bytes - pool->used < len) {
+	if (pool->left < len) {
 		random_fill(pool->bytes, sizeof pool->bytes);
-		pool->used = 0;
+		pool->left = sizeof pool->bytes;
 	}
-	memcpy(at, pool->bytes + pool->used, len);
-	memset(pool->bytes + pool->used, 0, len); /* what was drawn cannot be read back later */
-	pool->used += len;
+	pool->left -= len;
+	memcpy(at, pool->bytes + pool->left, len);
+	memset(pool->bytes + pool->left, 0, len); /* what was drawn cannot be read back later */
 }
 
 uint16_t random_u16(struct random_pool *pool)

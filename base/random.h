@@ -7,7 +7,8 @@
 
 struct random_pool {
 	uint8_t bytes[512];
-	size_t used; /* starts at sizeof bytes: empty */
+	size_t left; /* not yet drawn; 0, so that a zeroed pool is an empty one, never zeros drawn
+		      */
 };
 
 void random_pool_init(struct random_pool *pool);
