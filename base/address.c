@@ -115,6 +115,9 @@ bool network_contains(const struct network *network, const struct address *addre
 	unsigned rest = network->prefix_len % 8;
 	if (memcmp(network->address.bytes, address->bytes, whole) != 0)
 		return false;
+	/* A short IPv6 prefix such as ::/0 would cover ::ffff:0:0/96, and so all IPv4 clients. */
+	if (whole < sizeof v4_prefix && address_is_v4(address))
+		return false;
 	if (rest == 0)
 		return true;
 	uint8_t mask = (uint8_t)(0xff << (8 - rest));

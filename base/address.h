@@ -39,6 +39,7 @@ size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX]);
  * set: a typing error there would silently mean another network. */
 bool network_parse(struct network *network, const char *text);
 
+/* An IPv4 address is in IPv4 networks only: "::/0" is all of IPv6 and nothing else. */
 bool network_contains(const struct network *network, const struct address *address);
 
 #endif

@@ -1,0 +1,177 @@
+#include "base/address.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+static void reads_and_writes_text(void **state)
+{
+	(void)state;
+	const struct {
+		const char *text;
+		const char *written; /* NULL: not an address */
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "0.0.0.0", "0.0.0.0" },
+		{ "::", "::" },
+		{ "::1", "::1" },
+		{ "2001:DB8:0:0::1", "2001:db8::1" },
+		{ "::ffff:192.0.2.1", "192.0.2.1" },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+		{ "", NULL },
+		{ "192.0.2", NULL },
+		{ "192.0.2.256", NULL },
+		{ "192.0.2.01", NULL }, /* octal for some, decimal for others */
+		{ "192.0.2.1 ", NULL },
+		{ "0x7f.1", NULL },
+		{ "fe80::1%eth0", NULL },
+		{ "[::1]", NULL },
+		{ ":::", NULL },
+		{ "localhost", NULL },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct address address;
+		char text[ADDRESS_TEXT_MAX];
+		assert_int_equal(address_parse(&address, rows[i].text), rows[i].written != NULL);
+		if (!rows[i].written)
+			continue;
+		assert_int_equal(address_text(&address, text), strlen(rows[i].written));
+		assert_string_equal(text, rows[i].written);
+	}
+}
+
+static void passes_through_socket_addresses(void **state)
+{
+	(void)state;
+	const struct {
+		const char *text;
+		int family;
+		socklen_t len;
+	} rows[] = {
+		{ "192.0.2.1", AF_INET, sizeof(struct sockaddr_in) },
+		{ "2001:db8::1", AF_INET6, sizeof(struct sockaddr_in6) },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct address address, back;
+		struct sockaddr_storage storage;
+		uint16_t port = 0;
+		assert_true(address_parse(&address, rows[i].text));
+		assert_int_equal(address_to_sockaddr(&address, 853, &storage), rows[i].len);
+		assert_int_equal(storage.ss_family, rows[i].family);
+		back = address_of_sockaddr((struct sockaddr *)&storage, &port);
+		assert_memory_equal(&back, &address, sizeof back);
+		assert_int_equal(port, 853);
+		back = address_of_sockaddr((struct sockaddr *)&storage, NULL);
+		assert_memory_equal(&back, &address, sizeof back);
+	}
+}
+
+/* An IPv4 client that comes in on an IPv6 socket is the same client. */
+static void a_mapped_client_is_the_ipv4_client(void **state)
+{
+	(void)state;
+	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = htons(53) };
+	assert_int_equal(inet_pton(AF_INET6, "::ffff:10.1.2.3", &mapped.sin6_addr), 1);
+	struct address address = address_of_sockaddr((struct sockaddr *)&mapped, NULL);
+	struct network network;
+	assert_true(address_is_v4(&address));
+	assert_true(network_parse(&network, "10.0.0.0/8"));
+	assert_true(network_contains(&network, &address));
+}
+
+static void reads_networks(void **state)
+{
+	(void)state;
+	const struct {
+		const char *text;
+		int prefix_len; /* -1: malformed */
+	} rows[] = {
+		{ "10.0.0.0/8", 104 },
+		{ "10.0.0.1", 128 },
+		{ "0.0.0.0/0", 96 },
+		{ "192.0.2.128/25", 121 },
+		{ "2001:db8::/32", 32 },
+		{ "::/0", 0 },
+		{ "::1", 128 },
+		{ "::ffff:10.0.0.0/104", 104 },
+		{ "10.0.0.1/8", -1 }, /* host bits */
+		{ "10.128.0.0/8", -1 },
+		{ "192.0.2.1/31", -1 },
+		{ "2001:db8::1/64", -1 },
+		{ "::ffff:10.0.0.0/8", -1 },
+		{ "10.0.0.0/33", -1 },
+		{ "10.0.0.0/104", -1 },
+		{ "2001:db8::/129", -1 },
+		{ "10.0.0.0/", -1 },
+		{ "10.0.0.0/ 8", -1 },
+		{ "10.0.0.0/+8", -1 },
+		{ "10.0.0.0/-1", -1 },
+		{ "10.0.0.0/8x", -1 },
+		{ "10.0.0.0/4294967304", -1 },
+		{ "10.0.0.0/8/8", -1 },
+		{ "/8", -1 },
+		{ "", -1 },
+		{ "any", -1 },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555/128", -1 },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct network network;
+		assert_int_equal(network_parse(&network, rows[i].text), rows[i].prefix_len >= 0);
+		if (rows[i].prefix_len >= 0)
+			assert_int_equal(network.prefix_len, rows[i].prefix_len);
+	}
+}
+
+static void contains_its_own_and_nothing_else(void **state)
+{
+	(void)state;
+	const struct {
+		const char *network;
+		const char *address;
+		bool inside;
+	} rows[] = {
+		{ "10.0.0.0/8", "10.255.255.255", true },
+		{ "10.0.0.0/8", "11.0.0.0", false },
+		{ "192.0.2.128/25", "192.0.2.127", false },
+		{ "192.0.2.128/25", "192.0.2.128", true },
+		{ "192.0.2.4/30", "192.0.2.7", true },
+		{ "192.0.2.4/30", "192.0.2.8", false },
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "0.0.0.0/0", "255.1.2.3", true },
+		{ "0.0.0.0/0", "2001:db8::1", false },
+		{ "0.0.0.0/0", "::", false },
+		{ "2001:db8::/33", "2001:db8:7fff::1", true },
+		{ "2001:db8::/33", "2001:db8:8000::1", false },
+		{ "::1", "::1", true },
+		{ "::/0", "2001:db8::1", true },
+		/* All of IPv6 is not the whole world. */
+		{ "::/0", "192.0.2.1", false },
+		{ "::/64", "192.0.2.1", false },
+		{ "::/80", "192.0.2.1", false },
+		{ "::ffff:0.0.0.0/96", "192.0.2.1", true },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct network network;
+		struct address address;
+		assert_true(network_parse(&network, rows[i].network));
+		assert_true(address_parse(&address, rows[i].address));
+		assert_int_equal(network_contains(&network, &address), rows[i].inside);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_and_writes_text),
+		cmocka_unit_test(passes_through_socket_addresses),
+		cmocka_unit_test(a_mapped_client_is_the_ipv4_client),
+		cmocka_unit_test(reads_networks),
+		cmocka_unit_test(contains_its_own_and_nothing_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
