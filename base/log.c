@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/writer.h"
+
 static _Atomic int shown_level = LOG_INFO;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -27,32 +29,40 @@ static size_t write_stamp(char *line, size_t size, enum log_level level)
 	return len + (size_t)more;
 }
 
-/* Text from a configuration or a certificate must not start a line of its own. */
-static void defuse(char *text)
+/* Text from a configuration or a certificate must not start a line of its own. Bytes above ASCII
+ * are not trusted either: some terminals obey 0x9b as they do ESC [. */
+static void write_defused(struct writer *to, const char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+	static const char hex_digits[] = "0123456789abcdef";
+	for (; *text; text++) {
+		uint8_t byte = (uint8_t)*text;
+		const char escaped[] = { '\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 0xf] };
+		if (byte >= 0x20 && byte < 0x7f)
+			writer_u8(to, byte);
+		else
+			writer_bytes(to, escaped, sizeof escaped);
+	}
 }
 
 void log_line(enum log_level level, const char *format, ...)
 {
 	if ((int)level > atomic_load_explicit(&shown_level, memory_order_relaxed))
 		return;
-	char line[2048];
-	size_t len = write_stamp(line, sizeof line, level);
+	char text[2048];
+	char line[sizeof text + 1];
 	va_list arguments;
 	va_start(arguments, format);
-	int more = vsnprintf(line + len, sizeof line - len - 1, format, arguments);
+	int len = vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	if (more < 0)
+	if (len < 0)
 		return;
-	defuse(line + len);
-	len = strlen(line);
-	line[len++] = '\n';
+	struct writer to = writer_of(line, sizeof line - 1);
+	to.len = write_stamp(line, sizeof line, level);
+	write_defused(&to, text);
+	line[to.len++] = '\n';
 	/* One write, so that lines of several threads do not mix. Nothing can be done if it fails.
 	 */
-	ssize_t ignored = write(STDERR_FILENO, line, len);
+	ssize_t ignored = write(STDERR_FILENO, line, to.len);
 	(void)ignored;
 }
 

@@ -1,7 +1,8 @@
 /* log.h - the program's own log (not the query log): one line, one event, on standard error.
  * "2026-01-02T03:04:05.678Z warning listener: cannot bind address=192.0.2.1 port=53: ..."
- * Lower case, no full stop. Bytes that a terminal or a log reader could take for control are
- * escaped. Safe from any thread; never call it once per query without log_rate_ok(). */
+ * Lower case, no full stop. Only printable ASCII passes as it is, the rest is written \xNN:
+ * nothing in a line can be taken for control by a terminal or a log reader. Safe from any thread;
+ * never call it once per query without log_rate_ok(). */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
