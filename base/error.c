@@ -12,6 +12,7 @@ const char *error_text(int error)
 	case ERR_BUSY: return "busy";
 	case ERR_TLS: return "TLS error";
 	case ERR_CLOSED: return "closed";
-	default: return strerror(-error);
+	/* Linux keeps its numbers below 4096, and so does libuv for those of its own. */
+	default: return error < 0 && error > -4096 ? strerror(-error) : "unknown error";
 	}
 }
