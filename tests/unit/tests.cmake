@@ -1,2 +1,12 @@
 # unit_test(<file>_test <libraries>), one line per tested file.
 unit_test(tls_context_test tls PkgConfig::OPENSSL Threads::Threads)
+unit_test(slice_test base)
+unit_test(reader_test base)
+unit_test(writer_test base)
+unit_test(bytes_test base)
+unit_test(arena_test base)
+unit_test(address_test base)
+unit_test(random_test base)
+unit_test(log_test base)
+unit_test(error_test base)
+unit_test(base_list_test base)
