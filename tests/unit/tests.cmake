@@ -1,5 +1,6 @@
 # unit_test(<file>_test <libraries>), one line per tested file.
 unit_test(tls_context_test tls PkgConfig::OPENSSL Threads::Threads)
+unit_test(tls_stream_test tls PkgConfig::OPENSSL Threads::Threads)
 unit_test(slice_test base)
 unit_test(reader_test base)
 unit_test(writer_test base)

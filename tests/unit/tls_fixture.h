@@ -179,7 +179,9 @@ static inline SSL_CTX *fixture_client_settings(int version)
 	SSL_CTX_set_security_level(settings, 0);
 	SSL_CTX_set_min_proto_version(settings, version);
 	SSL_CTX_set_max_proto_version(settings, version);
-	SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_CLIENT);
+	/* A cache would mark its sessions as spent when it is freed. */
+	SSL_CTX_set_session_cache_mode(
+		settings, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	return settings;
 }
 
@@ -196,6 +198,21 @@ static inline struct fixture_client fixture_client_new(
 		SSL_set_alpn_protos(
 			client.openssl, (const unsigned char *)alpn, (unsigned)alpn_len);
 	return client;
+}
+
+/* OpenSSL marks a session as spent once it was resumed, so each attempt has a copy. */
+static inline void fixture_client_resume(const struct fixture_client *client, SSL_SESSION *session)
+{
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
+	FIXTURE_CHECK(copy && SSL_set_session(client->openssl, copy));
+	SSL_SESSION_free(copy);
+}
+
+/* And one of a connection that was not closed as a broken one. */
+static inline void fixture_client_free(const struct fixture_client *client)
+{
+	SSL_set_shutdown(client->openssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(client->openssl);
 }
 
 #endif
