@@ -9,7 +9,8 @@
 
 enum list_format { LIST_DOMAINS, LIST_HOSTS, LIST_WILDCARD, LIST_FORMAT_COUNT };
 
-/* What a pattern covers: the name itself, the names below it, or both. */
+/* What a pattern covers: the name itself, the names below it, or both. "*" is the root with both:
+ * every name, the root included. */
 enum pattern_kind { PATTERN_EXACT = 1, PATTERN_BELOW = 2, PATTERN_BOTH = 3 };
 
 /* Why a line was left out. Comments and empty lines are not rejected, they are nothing. */
@@ -26,6 +27,11 @@ enum list_reject {
 	LIST_REJECT_COUNT,
 };
 
+enum {
+	LIST_LINE_MAX = 8192,       /* bytes of a line without its comment */
+	LIST_REJECT_TEXT_MAX = 256, /* bytes of a rejected word that are told */
+};
+
 const char *list_reject_text(enum list_reject reject);
 const char *list_format_name(enum list_format format);
 bool list_format_parse(const char *text, enum list_format *format);
@@ -36,13 +42,21 @@ struct list_sink {
 	 * ends the reading. */
 	int (*on_pattern)(
 		void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line);
+	/* `text` is the word or line that was left out, at most LIST_REJECT_TEXT_MAX bytes of it;
+	 * any bytes may be in it. May be NULL. */
 	void (*on_reject)(void *context, uint32_t line, enum list_reject reject, struct slice text);
 	void *context;
 };
 
 /* Reads a whole list. A bad line never stops it: it is told to the sink and left out.
- * CR LF, a UTF-8 byte order mark, a missing last newline and NUL bytes are survived.
+ * CR LF, a UTF-8 byte order mark, a missing last newline and NUL bytes are survived. '#' begins a
+ * comment at the start of a line and after a blank (in hosts files anywhere, hosts(5)). Names are
+ * letters, digits, '-', '_' and dots; every other byte is written as an escape (RFC 1035 5.1).
  * 0, or what on_pattern returned. */
 int list_read(enum list_format format, struct slice text, const struct list_sink *sink);
+
+/* A pattern as text: "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, and "*."
+ * for the root. A name whose first label is an asterisk that stands for itself has it escaped. */
+void list_pattern_write_text(struct writer *to, struct slice name, enum pattern_kind kind);
 
 #endif

@@ -23,13 +23,22 @@ struct policy_build_events {
 	void *context;
 };
 
-/* Compiles. `texts` has one element for each of spec->lists and is only read during the call.
- * `salt` keys the index against crafted collisions. NULL and *error on failure (memory, or more
- * than the limits below). */
+/* Compiles. `texts` has one element for each of spec->lists (inline ones too) and is only read
+ * during the call. `salt` keys the index against crafted collisions. Rejected lines are told list
+ * by list; the duplicates of all lists follow, in order of list and line, with the pattern as text.
+ * NULL and *error on failure: ERR_NO_MEMORY, ERR_TOO_LONG (more than the limits below), or
+ * ERR_INVALID (an index in the specification leads nowhere). */
 enum { POLICY_LISTS_MAX = 1024, POLICY_RULES_MAX = 16384, POLICY_VIEWS_MAX = 1024 };
 struct policy *policy_build(const struct policy_spec *spec, const struct list_text *texts,
 	uint64_t salt, const struct policy_build_events *events, int *error);
 void policy_free(struct policy *policy);
+
+/* Two views of a specification that claim the same network on the same listener with the same
+ * right: a configuration error, as the order in a file must not decide. `network` may be NULL.
+ * False when there are none (or no memory to look, and then policy_build() has none either); a
+ * policy built with a tie prefers the view that was written first. */
+bool policy_view_tie(
+	const struct policy_spec *spec, uint16_t *a, uint16_t *b, struct network *network);
 
 /* Step 4. The view that claims a client on a listener, or POLICY_NO_ID: longest client network
  * first, then the view that names the listener. */
@@ -46,9 +55,10 @@ struct facts {
 /* Told of every step when somebody wants to know (explain); NULL for traffic. */
 struct policy_trace {
 	void (*on_name)(void *context, unsigned hop, struct slice name);
-	/* One rule in the order of evaluation. `matched` says that type and list matched;
-	 * `decisive` that this ended the evaluation of the hop. A trace sees the rules after the
-	 * decisive one as well, so that all that would have matched are known. */
+	/* One rule in the order of evaluation; `default_action` is not told, verdict.reason says
+	 * it. `match->entry` is set when the list matched. `matched` says that type and list
+	 * matched; `decisive` that this ended the evaluation of the hop. A trace sees the rules
+	 * after the decisive one as well, so that all that would have matched are known. */
 	void (*on_rule)(void *context, const struct rule_match *match, bool type_matched,
 		bool list_matched, bool decisive);
 	void *context;
@@ -59,13 +69,17 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
 	struct verdict *verdict, const struct policy_trace *trace);
 
 /* Step 11: judges the names that an answer leads to: CNAME and DNAME targets along the chain, and
- * HTTPS/SVCB targets. `verdict` comes from policy_judge_query() and is made worse only: BLOCK if
- * any inspected hop blocks, else ALERT if one alerts (the first), else what it was. More than
- * POLICY_HOPS_MAX names is a failure and takes the view's fail mode. */
+ * HTTPS/SVCB targets; chain.h has the order. `verdict` comes from policy_judge_query() and is made
+ * worse only: BLOCK if any inspected hop blocks, else ALERT if one alerts (the first), else what it
+ * was. When the hop that matched has TRUST, the names behind it are not judged.
+ * An answer that cannot be followed to its end (more than POLICY_HOPS_MAX names, a loop, a name
+ * that a DNAME makes too long) and that no hop blocks is a failure and takes the view's fail mode:
+ * closed, or open: action and match stay what they were, and the reason is REASON_FAIL_OPEN. */
 void policy_judge_answer(const struct policy *policy, const struct facts *facts,
 	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace);
 
-/* What the indices of a verdict mean. Texts live as long as the policy. */
+/* What the indices of a verdict mean. Texts live as long as the policy. An index that is none
+ * (POLICY_NO_ID) gives NULL. Rules are numbered by group and then by priority. */
 struct rule_info {
 	const char *name;
 	uint16_t group;
@@ -100,7 +114,7 @@ struct view_info {
 	enum action default_action;
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
-	bool failed; /* a list that it uses could not be loaded */
+	bool failed;                                 /* a list that it uses could not be loaded */
 	const struct association_spec *associations; /* by priority */
 	size_t association_count;
 };
@@ -114,11 +128,11 @@ struct entry_info {
 	uint32_t line;
 };
 struct entry_info policy_entry(const struct policy *policy, uint32_t entry);
-/* "*.example.com." or "example.com."; for PATTERN_BOTH the name alone. */
+/* "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, for "*" it is "*.". */
 void policy_entry_write_text(struct writer *to, const struct policy *policy, uint32_t entry);
 
 /* Our own records (local_data). True when `name` (lower case) has any; then those of `type` (CNAME
- * always) are told one by one. */
+ * always; for type ANY all) are told one by one, in the order in which they were written. */
 bool policy_local_records(const struct policy *policy, struct slice name, uint16_t type,
 	void (*on_record)(void *context, uint16_t type, uint32_t ttl_s, struct slice rdata),
 	void *context);

@@ -1,0 +1,253 @@
+#include "rules/list.h"
+
+#include "base/address.h"
+#include "rules/lists/format.h"
+
+static const struct list_format_type *const list_formats[LIST_FORMAT_COUNT] = {
+	[LIST_DOMAINS] = &list_format_domains,
+	[LIST_HOSTS] = &list_format_hosts,
+	[LIST_WILDCARD] = &list_format_wildcard,
+};
+
+static const char *const reject_texts[LIST_REJECT_COUNT] = {
+	[LIST_REJECT_NONE] = "accepted",
+	[LIST_REJECT_NOT_A_NAME] = "not a domain name",
+	[LIST_REJECT_TOO_LONG] = "too long",
+	[LIST_REJECT_ASTERISK] = "an asterisk can only be the whole leftmost label",
+	[LIST_REJECT_ADDRESS] = "an IP address where a name belongs",
+	[LIST_REJECT_NO_NAME] = "no name behind an address",
+	[LIST_REJECT_NOT_ASCII] = "not ASCII: write the name with xn--",
+	[LIST_REJECT_DUPLICATE] = "stood before in this list",
+};
+
+const char *list_reject_text(enum list_reject reject)
+{
+	return (unsigned)reject < LIST_REJECT_COUNT ? reject_texts[reject] : "unknown";
+}
+
+const char *list_format_name(enum list_format format)
+{
+	return (unsigned)format < LIST_FORMAT_COUNT ? list_formats[format]->name : "unknown";
+}
+
+bool list_format_parse(const char *text, enum list_format *format)
+{
+	for (unsigned i = 0; i < LIST_FORMAT_COUNT; i++) {
+		if (strcmp(text, list_formats[i]->name) == 0) {
+			*format = (enum list_format)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void list_tell_pattern(
+	struct list_reading *reading, const struct dns_name *name, enum pattern_kind kind)
+{
+	const struct list_sink *sink = reading->sink;
+	if (!reading->error)
+		reading->error = sink->on_pattern(sink->context, name, kind, reading->line);
+}
+
+void list_tell_reject(struct list_reading *reading, enum list_reject reject, struct slice text)
+{
+	const struct list_sink *sink = reading->sink;
+	if (text.len > LIST_REJECT_TEXT_MAX)
+		text.len = LIST_REJECT_TEXT_MAX;
+	if (sink->on_reject)
+		sink->on_reject(sink->context, reading->line, reject, text);
+}
+
+static bool is_blank(uint8_t byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+static bool is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+static struct slice trim(struct slice text)
+{
+	while (text.len && is_blank(text.at[0]))
+		text = slice_of(text.at + 1, text.len - 1);
+	while (text.len && is_blank(text.at[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+static struct slice cut_comment(struct slice line, bool anywhere)
+{
+	const uint8_t *end = line.at + line.len;
+	const uint8_t *hash = line.at;
+	while (hash < end && (hash = memchr(hash, '#', (size_t)(end - hash)))) {
+		if (anywhere || hash == line.at || is_blank(hash[-1]))
+			return slice_of(line.at, (size_t)(hash - line.at));
+		hash++;
+	}
+	return line;
+}
+
+struct slice list_take_word(struct slice *line)
+{
+	struct slice rest = trim(*line);
+	size_t len = 0;
+	while (len < rest.len && !is_blank(rest.at[len]))
+		len++;
+	*line = slice_of(rest.at + len, rest.len - len);
+	return slice_of(rest.at, len);
+}
+
+bool list_take_asterisk(struct slice *text)
+{
+	if (text->len == 0 || text->at[0] != '*' || (text->len > 1 && text->at[1] != '.'))
+		return false;
+	size_t taken = text->len > 1 ? 2 : 1;
+	*text = slice_of(text->at + taken, text->len - taken);
+	return true;
+}
+
+bool list_is_address(struct slice text)
+{
+	char copy[64];
+	if (text.len && text.at[text.len - 1] == '.')
+		text.len--;
+	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, 0, text.len))
+		return false;
+	memcpy(copy, text.at, text.len);
+	copy[text.len] = '\0';
+	struct network network;
+	return network_parse(&network, copy);
+}
+
+/* The bytes that a name may show without an escape. */
+static const bool name_bytes[256] = {
+	['-'] = true,
+	['.'] = true,
+	['_'] = true,
+	['0' ... '9'] = true,
+	['A' ... 'Z'] = true,
+	['a' ... 'z'] = true,
+};
+
+static enum list_reject reject_of_byte(uint8_t byte)
+{
+	if (byte >= 0x80)
+		return LIST_REJECT_NOT_ASCII;
+	return byte == '*' ? LIST_REJECT_ASTERISK : LIST_REJECT_NOT_A_NAME;
+}
+
+/* A name with escapes, or one that is too long for the short way. */
+static enum list_reject read_escaped(struct slice text, struct dns_name *name)
+{
+	size_t label_len = 0;
+	size_t wire_len = 2; /* the first length and the root */
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t byte = text.at[i];
+		if (byte == '\\') {
+			bool decimal = i + 1 < text.len && is_digit(text.at[i + 1]);
+			i += decimal ? 3 : 1;
+		} else if (!name_bytes[byte]) {
+			return reject_of_byte(byte);
+		}
+		label_len = byte == '.' ? 0 : label_len + 1;
+		wire_len += byte != '.' || i + 1 < text.len;
+		if (label_len > DNS_LABEL_MAX || wire_len > DNS_NAME_MAX)
+			return LIST_REJECT_TOO_LONG;
+	}
+	if (!dns_name_from_text(name, text) || name->len < 2)
+		return LIST_REJECT_NOT_A_NAME;
+	dns_name_lower(name->wire, name->wire, name->len);
+	return LIST_REJECT_NONE;
+}
+
+/* The short way: text to wire in one pass. A million lines go through here at start. */
+static enum list_reject read_plain(struct slice text, struct dns_name *name)
+{
+	size_t label_at = 0;
+	if (text.len == 0)
+		return LIST_REJECT_NOT_A_NAME;
+	if (text.len > DNS_NAME_MAX - 2)
+		return read_escaped(text, name);
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t byte = text.at[i];
+		name->wire[i + 1] = dns_lower(byte);
+		if (!name_bytes[byte])
+			return byte == '\\' ? read_escaped(text, name) : reject_of_byte(byte);
+		if (byte != '.')
+			continue;
+		if (i == label_at)
+			return LIST_REJECT_NOT_A_NAME;
+		if (i - label_at > DNS_LABEL_MAX)
+			return LIST_REJECT_TOO_LONG;
+		name->wire[label_at] = (uint8_t)(i - label_at);
+		label_at = i + 1;
+	}
+	if (text.len - label_at > DNS_LABEL_MAX)
+		return LIST_REJECT_TOO_LONG;
+	name->wire[label_at] = (uint8_t)(text.len - label_at);
+	name->len = (uint8_t)(label_at + 1);
+	if (label_at < text.len) {
+		name->wire[text.len + 1] = 0;
+		name->len = (uint8_t)(text.len + 2);
+	}
+	return LIST_REJECT_NONE;
+}
+
+enum list_reject list_read_name(struct slice text, struct dns_name *name)
+{
+	enum list_reject reject = read_plain(text, name);
+	bool like_v4 = text.len >= 7 && is_digit(text.at[0]) &&
+		(is_digit(text.at[text.len - 1]) || text.at[text.len - 1] == '.');
+	bool maybe = reject == LIST_REJECT_NOT_A_NAME || (reject == LIST_REJECT_NONE && like_v4);
+	return maybe && list_is_address(text) ? LIST_REJECT_ADDRESS : reject;
+}
+
+static void read_line(
+	const struct list_format_type *type, struct list_reading *reading, struct slice line)
+{
+	line = trim(cut_comment(line, type->comment_anywhere));
+	if (line.len == 0)
+		return;
+	if (line.len > LIST_LINE_MAX) {
+		list_tell_reject(reading, LIST_REJECT_TOO_LONG, line);
+		return;
+	}
+	type->read_line(reading, line);
+}
+
+int list_read(enum list_format format, struct slice text, const struct list_sink *sink)
+{
+	struct list_reading reading = { .sink = sink };
+	if (text.len >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
+		text = slice_of(text.at + 3, text.len - 3);
+	while (text.len && !reading.error) {
+		const uint8_t *newline = memchr(text.at, '\n', text.len);
+		size_t len = newline ? (size_t)(newline - text.at) : text.len;
+		size_t taken = newline ? len + 1 : len;
+		reading.line++;
+		read_line(list_formats[format], &reading, slice_of(text.at, len));
+		text = slice_of(text.at + taken, text.len - taken);
+	}
+	return reading.error;
+}
+
+void list_pattern_write_text(struct writer *to, struct slice name, enum pattern_kind kind)
+{
+	bool root = name.len == 1;
+	bool asterisk_label = name.len > 2 && name.at[0] == 1 && name.at[1] == '*';
+	if (root && kind != PATTERN_EXACT) {
+		writer_text(to, "*.");
+		return;
+	}
+	if (kind == PATTERN_BELOW)
+		writer_text(to, "*.");
+	if (!asterisk_label) {
+		dns_name_write_text(to, name);
+		return;
+	}
+	writer_text(to, "\\042.");
+	if (name.len > 3)
+		dns_name_write_text(to, slice_of(name.at + 2, name.len - 2));
+}

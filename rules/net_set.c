@@ -1,0 +1,123 @@
+#include "rules/net_set.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+static int compare_addresses(const struct address *a, const struct address *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+/* Outer networks before the inner ones that begin at the same address; of the same network the one
+ * that wins first. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct net_set_entry *one = a;
+	const struct net_set_entry *other = b;
+	int order = compare_addresses(&one->network.address, &other->network.address);
+	if (order != 0)
+		return order;
+	if (one->network.prefix_len != other->network.prefix_len)
+		return one->network.prefix_len < other->network.prefix_len ? -1 : 1;
+	if (one->rank != other->rank)
+		return one->rank > other->rank ? -1 : 1;
+	return one->value < other->value ? -1 : one->value > other->value;
+}
+
+/* The first address behind a network; false when it reaches to the last of all. */
+static bool address_behind(const struct network *network, struct address *behind)
+{
+	*behind = network->address;
+	if (network->prefix_len == 0)
+		return false;
+	unsigned at = (network->prefix_len - 1u) / 8;
+	unsigned step = 1u << (7 - (network->prefix_len - 1u) % 8);
+	for (;; step = 1, at--) {
+		unsigned sum = behind->bytes[at] + step;
+		behind->bytes[at] = (uint8_t)sum;
+		if (sum < 256)
+			return true;
+		if (at == 0)
+			return false;
+	}
+}
+
+/* From here on it is `value`; what was said before about the same address is void. */
+static void set_from(struct net_set *set, const struct address *first, uint16_t value)
+{
+	if (set->count > 0 && compare_addresses(&set->ranges[set->count - 1].first, first) == 0)
+		set->count--;
+	if (set->count > 0 && set->ranges[set->count - 1].value == value)
+		return;
+	set->ranges[set->count++] = (struct net_set_range){ .first = *first, .value = value };
+}
+
+struct nest {
+	const struct net_set_entry *around[129]; /* networks that hold each other, by length */
+	size_t depth;
+};
+
+/* Leaves the networks that do not hold `address` (all of them when it is NULL). */
+static void nest_leave(struct nest *nest, struct net_set *set, const struct address *address)
+{
+	while (nest->depth > 0) {
+		const struct net_set_entry *inner = nest->around[nest->depth - 1];
+		if (address && network_contains(&inner->network, address))
+			return;
+		nest->depth--;
+		struct address behind;
+		if (address_behind(&inner->network, &behind))
+			set_from(set, &behind,
+				nest->depth ? nest->around[nest->depth - 1]->value : NET_SET_NONE);
+	}
+}
+
+int net_set_build(struct net_set *set, struct net_set_entry *entries, size_t count)
+{
+	struct net_set built = { .ranges = malloc((2 * count + 1) * sizeof *built.ranges) };
+	struct nest nest = { .depth = 0 };
+	if (!built.ranges)
+		return ERR_NO_MEMORY;
+	qsort(entries, count, sizeof *entries, compare_entries);
+	for (size_t i = 0; i < count; i++) {
+		const struct network *network = &entries[i].network;
+		nest_leave(&nest, &built, &network->address);
+		const struct net_set_entry *outer = nest.depth ? nest.around[nest.depth - 1] : NULL;
+		if (outer && outer->network.prefix_len == network->prefix_len)
+			continue; /* the same network, claimed by one that wins */
+		nest.around[nest.depth++] = &entries[i];
+		set_from(&built, &network->address, entries[i].value);
+	}
+	nest_leave(&nest, &built, NULL);
+	/* Most networks that hold each other need fewer ranges; a failure to shrink is none. */
+	void *shrunk = realloc(built.ranges, (built.count + 1) * sizeof *built.ranges);
+	built.ranges = shrunk ? shrunk : built.ranges;
+	*set = built;
+	return 0;
+}
+
+void net_set_deinit(struct net_set *set)
+{
+	free(set->ranges);
+	*set = (struct net_set){ 0 };
+}
+
+uint16_t net_set_find(const struct net_set *set, const struct address *address)
+{
+	size_t low = 0;
+	size_t high = set->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (compare_addresses(&set->ranges[middle].first, address) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 ? set->ranges[low - 1].value : NET_SET_NONE;
+}
+
+size_t net_set_memory(const struct net_set *set)
+{
+	return set->count * sizeof *set->ranges;
+}
