@@ -1,6 +1,6 @@
 #include "dns/name.h"
 
-enum { LABEL_POINTER = 0xc0 };
+enum { LABEL_POINTER = 0xc0, HEADER_LEN = 12 };
 
 size_t dns_name_check(struct slice bytes)
 {
@@ -47,9 +47,10 @@ void dns_name_read(struct reader *message, struct dns_name *name)
 	bool goes_on = read_labels(message, name, &target);
 	size_t resume = reader_position(message);
 	/* Each pointer goes before the lowest place seen so far, so this ends (RFC 1035 4.1.4: a
-	 * pointer is to a prior occurrence). */
-	while (goes_on) {
-		if (target >= lowest)
+	 * pointer is to a prior occurrence). But 8000 pointers in a row would go backwards too, and
+	 * every record of the message could begin behind them: so they are counted as well. */
+	for (unsigned hops = 0; goes_on; hops++) {
+		if (target >= lowest || target < HEADER_LEN || hops == DNS_NAME_LABELS_MAX)
 			message->failed = true;
 		lowest = target;
 		reader_seek(message, target);
@@ -96,6 +97,8 @@ bool dns_name_equals(struct slice a, struct slice b)
 bool dns_name_is_under(struct slice name, struct slice parent)
 {
 	size_t at = 0;
+	if (parent.len == 0)
+		return false;
 	while (name.len - at > parent.len)
 		at += (size_t)name.at[at] + 1;
 	return dns_name_equals(slice_of(name.at + at, name.len - at), parent);

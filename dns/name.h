@@ -29,8 +29,9 @@ static inline struct slice dns_name_slice(const struct dns_name *name)
  * none: a pointer, a reserved label type, over 255 bytes, or the bytes end first. */
 size_t dns_name_check(struct slice bytes);
 
-/* Reads a name that may be compressed at the reader's position; pointers must go strictly
- * backwards. The reader ends behind the name's own bytes, or failed. Case is kept. */
+/* Reads a name that may be compressed at the reader's position, in a reader over the message from
+ * its first byte. Pointers must go strictly backwards, not into the header, and be no more than a
+ * name can have labels. The reader ends behind the name's own bytes, or failed. Case is kept. */
 void dns_name_read(struct reader *message, struct dns_name *name);
 
 /* The same for a name that is only stepped over, compressed or not. */
@@ -48,7 +49,7 @@ void dns_name_lower(uint8_t *to, const uint8_t *from, size_t len);
 /* Same name without regard to ASCII case. */
 bool dns_name_equals(struct slice a, struct slice b);
 
-/* Is `name` the same as `parent` or below it? */
+/* Is `name` the same as `parent` or below it? Nothing is under "no name". */
 bool dns_name_is_under(struct slice name, struct slice parent);
 
 /* Offsets of each label's length byte in a checked name, the root label not included; returns how
