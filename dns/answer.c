@@ -35,20 +35,14 @@ static bool rdata_is_sound(struct slice message, const struct record_head *head)
 	return !walk.message.failed;
 }
 
-static bool take_opt(struct dns_answer *answer, const struct record_head *head)
+static bool take_opt(
+	struct dns_answer *answer, const struct dns_name *owner, const struct record_head *head)
 {
-	if (answer->opt.present)
+	struct slice rdata = slice_of(answer->message.at + head->rdata_at, head->rdata_len);
+	if (!dns_opt_take(&answer->opt, owner->len == 1, head->class, head->ttl, rdata))
 		return false;
-	answer->opt = (struct dns_opt){
-		.present = true,
-		.payload_size = head->class,
-		.rcode_high = (uint8_t)(head->ttl >> 24),
-		.version = (uint8_t)(head->ttl >> 16),
-		.dnssec_ok = head->ttl >> 15 & 1,
-	};
 	answer->rcode = (uint16_t)(answer->rcode | answer->opt.rcode_high << 4);
-	return dns_opt_read(
-		&answer->opt, slice_of(answer->message.at + head->rdata_at, head->rdata_len));
+	return true;
 }
 
 static bool check_records(struct dns_answer *answer, struct reader *message)
@@ -62,8 +56,7 @@ static bool check_records(struct dns_answer *answer, struct reader *message)
 				return false;
 			if (head.type != DNS_TYPE_OPT)
 				continue;
-			if (section != DNS_SECTION_ADDITIONAL || owner.len != 1 ||
-				!take_opt(answer, &head))
+			if (section != DNS_SECTION_ADDITIONAL || !take_opt(answer, &owner, &head))
 				return false;
 		}
 	}

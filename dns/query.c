@@ -34,21 +34,27 @@ static bool keepalive_is_empty(const struct dns_opt *opt)
 	return true;
 }
 
-static void opt_fill(struct dns_opt *opt, uint16_t class, uint32_t ttl)
+bool dns_opt_take(
+	struct dns_opt *opt, bool owner_is_root, uint16_t class, uint32_t ttl, struct slice rdata)
 {
+	if (opt->present || !owner_is_root)
+		return false;
 	opt->present = true;
 	opt->payload_size = class;
 	opt->rcode_high = (uint8_t)(ttl >> 24);
 	opt->version = (uint8_t)(ttl >> 16);
 	opt->dnssec_ok = ttl >> 15 & 1;
+	return opt->version > 0 || dns_opt_read(opt, rdata);
 }
 
-/* Steps over the records behind the question, taking note of OPT and TSIG. */
+/* Steps over the records behind the question, taking note of OPT and TSIG. Both belong into the
+ * additional section (RFC 6891 6.1.1), and TSIG is the last record of all (RFC 8945 5.1). */
 static enum dns_query_fault read_records(
 	struct dns_query *query, struct reader *message, unsigned before, unsigned additional)
 {
+	unsigned count = before + additional;
 	bool has_tsig = false;
-	for (unsigned i = 0; i < before + additional; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		size_t owner_at = reader_position(message);
 		dns_name_skip(message);
 		bool owner_is_root = reader_position(message) == owner_at + 1;
@@ -58,14 +64,12 @@ static enum dns_query_fault read_records(
 		struct slice rdata = reader_bytes(message, reader_u16(message));
 		if (message->failed)
 			return DNS_QUERY_FORMERR;
-		has_tsig |= type == DNS_TYPE_TSIG;
-		if (type != DNS_TYPE_OPT)
+		if (type != DNS_TYPE_OPT && type != DNS_TYPE_TSIG)
 			continue;
-		/* RFC 6891 6.1.1: one OPT, in the additional section, owned by the root. */
-		if (i < before || query->opt.present || !owner_is_root)
+		has_tsig = type == DNS_TYPE_TSIG;
+		if (i < before || (has_tsig && i + 1 < count))
 			return DNS_QUERY_FORMERR;
-		opt_fill(&query->opt, class, ttl);
-		if (!dns_opt_read(&query->opt, rdata))
+		if (!has_tsig && !dns_opt_take(&query->opt, owner_is_root, class, ttl, rdata))
 			return DNS_QUERY_FORMERR;
 	}
 	if (reader_left(message) > 0)
@@ -115,8 +119,8 @@ enum dns_query_fault dns_query_open(struct dns_query *query, struct slice bytes)
 		return fault;
 	if (query->type == DNS_TYPE_AXFR || query->type == DNS_TYPE_IXFR)
 		return DNS_QUERY_REFUSED;
-	/* OPT is no question, and neither is a class that only updates know. */
-	if (query->type == DNS_TYPE_OPT)
+	/* OPT is no question, and NONE a class that only updates know (RFC 2136 2.4). */
+	if (query->type == DNS_TYPE_OPT || query->class == DNS_CLASS_NONE)
 		return DNS_QUERY_FORMERR;
 	return DNS_QUERY_FINE;
 }

@@ -55,13 +55,19 @@ enum dns_query_fault {
 /* Opens a client's message. `query` is filled as far as the message could be read, so that an error
  * answer can echo id, flags and question. The view points into `message` and dies with it.
  * Everything is checked here: counts, names, record bounds, one OPT at most and only in the
- * additional section, options that stay inside it. Bytes after the last record make it malformed.
- */
+ * additional section, options that stay inside it, TSIG last. Bytes after the last record make it
+ * malformed. */
 enum dns_query_fault dns_query_open(struct dns_query *query, struct slice message);
 
 /* Reads the options of an OPT record; false when one does not fit. At most DNS_OPTIONS_MAX are
  * looked at; more make the message malformed. */
 enum { DNS_OPTIONS_MAX = 64 };
 bool dns_opt_read(struct dns_opt *opt, struct slice rdata);
+
+/* Takes a whole OPT record; false when it is the second, when its owner is not the root (RFC 6891
+ * 6.1.1), or when its options cannot be read. Those of a version above 0 are not looked at: what
+ * they would mean is not known. */
+bool dns_opt_take(
+	struct dns_opt *opt, bool owner_is_root, uint16_t class, uint32_t ttl, struct slice rdata);
 
 #endif

@@ -31,7 +31,7 @@ static inline struct slice wire_keep(struct slice bytes)
 
 static inline void wire_bad(const char *notation, const char *at)
 {
-	fprintf(stderr, "bad notation at '%.20s' of '%s'\n", at, notation);
+	fprintf(stderr, "bad notation at '%.20s' of '%.200s'\n", at, notation);
 	abort();
 }
 
@@ -94,19 +94,15 @@ static inline unsigned wire_vectors(const char *path, wire_check_fn check)
 		abort();
 	fclose(file);
 	text[len] = '\0';
-	for (char *at = strstr(text, "\n= "); at;) {
-		char expected[32];
-		char *title = strchr(at + 3, ' ');
-		char *body = strchr(at + 3, '\n');
-		if (!title || !body || title > body || (size_t)(title - at - 3) >= sizeof expected)
-			abort();
+	for (char *at = strstr(text, "\n= "); at; count++) {
+		char expected[32], title[128];
+		char *body = strchr(at + 1, '\n');
+		if (!body || sscanf(at, "\n= %31s %127[^\n]", expected, title) != 2)
+			wire_bad(at, at);
 		char *next = strstr(body, "\n= ");
-		snprintf(expected, sizeof expected, "%.*s", (int)(title - at - 3), at + 3);
-		*body++ = '\0';
 		if (next)
 			*next = '\0';
-		check(expected, title + 1, wire(body));
-		count++;
+		check(expected, title, wire(body));
 		if (next)
 			*next = '\n';
 		at = next;
