@@ -53,17 +53,31 @@ static void set_from(struct net_set *set, const struct address *first, uint16_t 
 	set->ranges[set->count++] = (struct net_set_range){ .first = *first, .value = value };
 }
 
+/* All of IPv4, without a value: a short IPv6 network around it ends here. Loses to any entry for
+ * the same network. */
+static const struct net_set_entry all_v4 = {
+	.network = { .address = { { [10] = 0xff, [11] = 0xff } }, .prefix_len = 96 },
+	.value = NET_SET_NONE,
+};
+
 struct nest {
 	const struct net_set_entry *around[129]; /* networks that hold each other, by length */
 	size_t depth;
 };
+
+/* By bits alone: does `outer`, which sorts before it, hold `address`? */
+static bool holds(const struct network *outer, const struct address *address)
+{
+	struct address behind;
+	return !address_behind(outer, &behind) || compare_addresses(address, &behind) < 0;
+}
 
 /* Leaves the networks that do not hold `address` (all of them when it is NULL). */
 static void nest_leave(struct nest *nest, struct net_set *set, const struct address *address)
 {
 	while (nest->depth > 0) {
 		const struct net_set_entry *inner = nest->around[nest->depth - 1];
-		if (address && network_contains(&inner->network, address))
+		if (address && holds(&inner->network, address))
 			return;
 		nest->depth--;
 		struct address behind;
@@ -73,25 +87,38 @@ static void nest_leave(struct nest *nest, struct net_set *set, const struct addr
 	}
 }
 
-int net_set_build(struct net_set *set, struct net_set_entry *entries, size_t count)
+static void sweep(struct net_set *set, const struct net_set_entry *entries, size_t count)
 {
-	struct net_set built = { .ranges = malloc((2 * count + 1) * sizeof *built.ranges) };
 	struct nest nest = { .depth = 0 };
-	if (!built.ranges)
-		return ERR_NO_MEMORY;
-	qsort(entries, count, sizeof *entries, compare_entries);
 	for (size_t i = 0; i < count; i++) {
 		const struct network *network = &entries[i].network;
-		nest_leave(&nest, &built, &network->address);
+		nest_leave(&nest, set, &network->address);
 		const struct net_set_entry *outer = nest.depth ? nest.around[nest.depth - 1] : NULL;
 		if (outer && outer->network.prefix_len == network->prefix_len)
 			continue; /* the same network, claimed by one that wins */
 		nest.around[nest.depth++] = &entries[i];
-		set_from(&built, &network->address, entries[i].value);
+		set_from(set, &network->address, entries[i].value);
 	}
-	nest_leave(&nest, &built, NULL);
-	/* Most networks that hold each other need fewer ranges; a failure to shrink is none. */
-	void *shrunk = realloc(built.ranges, (built.count + 1) * sizeof *built.ranges);
+	nest_leave(&nest, set, NULL);
+}
+
+int net_set_build(struct net_set *set, const struct net_set_entry *entries, size_t count)
+{
+	struct net_set built = { .ranges = malloc(2 * (count + 1) * sizeof *built.ranges) };
+	struct net_set_entry *sorted = malloc((count + 1) * sizeof *sorted);
+	if (!built.ranges || !sorted) {
+		free(built.ranges);
+		free(sorted);
+		return ERR_NO_MEMORY;
+	}
+	sorted[0] = all_v4;
+	if (count > 0)
+		memcpy(sorted + 1, entries, count * sizeof *sorted);
+	qsort(sorted, count + 1, sizeof *sorted, compare_entries);
+	sweep(&built, sorted, count + 1);
+	free(sorted);
+	/* Networks in each other need fewer ranges; a failure to shrink is none. */
+	void *shrunk = realloc(built.ranges, built.count * sizeof *built.ranges);
 	built.ranges = shrunk ? shrunk : built.ranges;
 	*set = built;
 	return 0;

@@ -1,6 +1,7 @@
 /* net_set.h - which value does an address have? Networks, compiled to disjoint ranges over the
  * 128-bit address space and found by binary search. The longest network wins, then the higher rank,
- * then the one that was given first. Immutable once built. */
+ * then the lower value. As in network_contains(), "::/0" and the like hold no IPv4 address.
+ * Immutable once built. */
 #ifndef RULES_NET_SET_H
 #define RULES_NET_SET_H
 
@@ -24,8 +25,8 @@ struct net_set {
 	size_t count;
 };
 
-/* Sorts `entries` in place. 0 or ERR_NO_MEMORY. */
-int net_set_build(struct net_set *set, struct net_set_entry *entries, size_t count);
+/* 0 or ERR_NO_MEMORY. */
+int net_set_build(struct net_set *set, const struct net_set_entry *entries, size_t count);
 void net_set_deinit(struct net_set *set);
 
 /* NET_SET_NONE when no network holds the address. */

@@ -5,17 +5,21 @@
 
 #include <stdlib.h>
 
-static const struct network every_client = { .prefix_len = 0 };
+/* "::/0" and "0.0.0.0/0". */
+static const struct network every_client[] = {
+	{ .prefix_len = 0 },
+	{ .address = { { [10] = 0xff, [11] = 0xff } }, .prefix_len = 96 },
+};
 
 /* A view without `clients` is for all of them. */
 static size_t network_count(const struct view_spec *view)
 {
-	return view->client_count ? view->client_count : 1;
+	return view->client_count ? view->client_count : 2;
 }
 
 static const struct network *network_of(const struct view_spec *view, size_t i)
 {
-	return view->client_count ? &view->clients[i] : &every_client;
+	return view->client_count ? &view->clients[i] : &every_client[i];
 }
 
 static bool names_listener(const struct view_spec *view, size_t listener)
