@@ -1,0 +1,49 @@
+/* doh_request.h - what an HTTP request must look like to be a DNS query (RFC 8484 4.1), without
+ * HTTP/2 itself: fields one by one in, a status or a message out. */
+#ifndef PROXY_FRAMING_DOH_REQUEST_H
+#define PROXY_FRAMING_DOH_REQUEST_H
+
+#include "base/writer.h"
+#include "proxy/framing/framer.h"
+
+enum {
+	DOH_MESSAGE_MAX = 65535,
+	DOH_HEADER_LIST_MAX = 16 * 1024, /* sum of names, values and 32 each, RFC 9113 6.5.2 */
+	DOH_INLINE_MAX = 512,            /* a usual query needs no memory of its own */
+};
+
+struct doh_request {
+	enum http_method method;
+	bool method_known; /* a method that HTTP knows, though we may not serve it */
+	bool path_found;   /* the path is ours */
+	bool dns_found;    /* the query part has a "dns" parameter */
+	bool dns_broken;   /* ... that is not base64url */
+	bool type_right;   /* content-type: application/dns-message */
+	bool too_many_fields;
+	bool too_large;
+	bool out_of_memory;
+	uint32_t field_bytes;
+	uint32_t len; /* of the message so far */
+	uint32_t capacity;
+	uint8_t *message; /* points at inline_message until that is too small */
+	uint8_t inline_message[DOH_INLINE_MAX];
+};
+
+void doh_request_init(struct doh_request *request);
+void doh_request_deinit(struct doh_request *request);
+
+/* One field of the header section, pseudo fields included. */
+void doh_request_field(
+	struct doh_request *request, const char *path, struct slice name, struct slice value);
+
+/* The header section is complete; a body may follow. */
+void doh_request_end_fields(struct doh_request *request);
+
+/* A piece of the body. */
+void doh_request_body(struct doh_request *request, struct slice bytes);
+
+/* May it be answered at all? 200, or the status that refuses it. Asked when the header section is
+ * complete (`complete` false: only what is already certain) and when the request is. */
+unsigned doh_request_status(const struct doh_request *request, bool complete);
+
+#endif

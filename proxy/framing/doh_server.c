@@ -1,0 +1,398 @@
+/* doh_server.c - DNS over HTTPS, the server's side of HTTP/2 (RFC 8484, RFC 9113), by nghttp2.
+ *
+ * Streams interleave: the HEADERS of several may come before their DATA, so all state is per
+ * stream. A stream lives from its HEADERS to its close; its one buffer holds first the question,
+ * then the reply. Replies are looked up by stream number: one that was reset meanwhile is simply
+ * not found.
+ *
+ * What a client may cost us is bounded here: streams at once, bytes of fields, bytes of a body
+ * (doh_request.c), resets (nghttp2's own limiter), and frames that lead to nothing (idle_frames,
+ * which also counts the resets that we were made to send: CVE-2025-8671). */
+#include "proxy/framing/framer.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/writer.h"
+#include "proxy/framing/doh_request.h"
+
+enum {
+	STREAMS_MAX = 100,
+	RESET_BURST = 200, /* resets a client may send at once ... */
+	RESET_RATE = 20,   /* ... and every second after that */
+	CONTINUATIONS_MAX = 8,
+	ACKS_MAX = 100,
+	IDLE_FRAMES_MAX = 1000, /* frames since the last whole request */
+};
+
+struct doh_stream {
+	struct doh_request request; /* its buffer takes the reply later */
+	size_t sent;                /* bytes of the reply that nghttp2 has taken */
+	bool complete;              /* asked or refused: nothing more is awaited */
+	bool asked;                 /* the message was passed on; a reply is due */
+	bool replied;
+	bool refused;
+};
+
+struct framer {
+	struct framer_settings settings;
+	nghttp2_session *session;
+	const uint8_t *frame; /* what nghttp2 gave and drain() has not yet passed on */
+	size_t frame_len;
+	size_t queued;
+	unsigned open_streams;
+	unsigned incomplete_streams;
+	unsigned idle_frames;
+	int32_t last_stream;
+	bool finished;
+};
+
+#define FIELD(name_text, value_text, length)                                                       \
+	{                                                                                          \
+		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
+		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = (length),                 \
+		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME                                              \
+	}
+
+static struct doh_stream *stream_find(struct framer *framer, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(framer->session, id);
+}
+
+static struct slice decimal(char text[20], uint64_t value)
+{
+	struct writer to = writer_of(text, 20);
+	writer_decimal(&to, value);
+	return writer_slice(&to);
+}
+
+static void tell_status(struct framer *framer, const struct doh_stream *stream, unsigned status)
+{
+	framer->settings.events->on_status(framer->settings.host, stream->request.method, status);
+}
+
+static void complete(struct framer *framer, struct doh_stream *stream)
+{
+	framer->incomplete_streams -= !stream->complete;
+	stream->complete = true;
+}
+
+/* A response without a body. A request that is not complete is told to stop (RFC 9113 8.1). */
+static int refuse(struct framer *framer, int32_t id, struct doh_stream *stream, unsigned status)
+{
+	char text[20];
+	struct slice digits = decimal(text, status);
+	nghttp2_nv fields[] = {
+		FIELD(":status", digits.at, digits.len),
+		FIELD("content-length", "0", 1),
+		FIELD("allow", "GET, HEAD, POST", 15),
+	};
+	if (stream->refused || stream->asked)
+		return 0;
+	stream->refused = true;
+	complete(framer, stream);
+	tell_status(framer, stream, status);
+	return nghttp2_submit_response(framer->session, id, fields, status == 405 ? 3 : 2, NULL);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct framer *framer = context;
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	struct doh_stream *stream = malloc(sizeof *stream);
+	if (!stream)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	doh_request_init(&stream->request);
+	stream->sent = 0;
+	stream->complete = stream->asked = stream->replied = stream->refused = false;
+	framer->open_streams++;
+	framer->incomplete_streams++;
+	framer->last_stream = frame->hd.stream_id;
+	return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+	size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *context)
+{
+	struct framer *framer = context;
+	struct doh_stream *stream =
+		nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+	(void)flags;
+	/* Trailers say nothing that we would want to know. */
+	if (stream && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		doh_request_field(&stream->request, framer->settings.path, slice_of(name, name_len),
+			slice_of(value, value_len));
+	return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+	size_t len, void *context)
+{
+	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	(void)flags;
+	(void)context;
+	if (stream && !stream->refused)
+		doh_request_body(&stream->request, slice_of(data, len));
+	return 0;
+}
+
+static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
+{
+	framer->idle_frames = 0;
+	complete(framer, stream);
+	stream->asked = true;
+	framer->settings.events->on_message(
+		framer->settings.host, id, slice_of(stream->request.message, stream->request.len));
+	return 0;
+}
+
+static bool is_request_part(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct framer *framer = context;
+	framer->idle_frames++;
+	if (!is_request_part(frame))
+		return 0;
+	int32_t id = frame->hd.stream_id;
+	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	if (!stream || stream->asked || stream->refused)
+		return 0;
+	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		doh_request_end_fields(&stream->request);
+	unsigned status = doh_request_status(&stream->request, ended);
+	if (status != 200)
+		return refuse(framer, id, stream, status);
+	return ended ? pass_on(framer, id, stream) : 0;
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct framer *framer = context;
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		framer->idle_frames += 10; /* what made us reset costs more than a ping */
+	struct doh_stream *stream = stream_find(framer, frame->hd.stream_id);
+	bool ended = frame->hd.type == NGHTTP2_HEADERS && frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	if (!ended || !stream || !stream->refused)
+		return 0;
+	/* Early refusal: the rest of the body is not wanted. Without effect when it is complete. */
+	if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
+		return nghttp2_submit_rst_stream(
+			session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *context)
+{
+	struct framer *framer = context;
+	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	(void)code;
+	if (!stream)
+		return 0;
+	if (stream->replied)
+		framer->queued -= stream->request.len - stream->sent;
+	else if (stream->asked)
+		framer->settings.events->on_abandoned(framer->settings.host, id);
+	complete(framer, stream);
+	nghttp2_session_set_stream_user_data(session, id, NULL);
+	doh_request_deinit(&stream->request);
+	free(stream);
+	framer->open_streams--;
+	return 0;
+}
+
+static ssize_t read_reply(nghttp2_session *session, int32_t id, uint8_t *to, size_t capacity,
+	uint32_t *flags, nghttp2_data_source *source, void *context)
+{
+	struct framer *framer = context;
+	struct doh_stream *stream = source->ptr;
+	(void)session;
+	(void)id;
+	size_t left = stream->request.len - stream->sent;
+	size_t len = left < capacity ? left : capacity;
+	memcpy(to, stream->request.message + stream->sent, len);
+	stream->sent += len;
+	framer->queued -= len;
+	if (len == left)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)len;
+}
+
+static int doh_reply(struct framer *framer, int32_t id, struct slice message, uint32_t max_age_s)
+{
+	static const char max_age[] = "max-age=";
+	struct doh_stream *stream = stream_find(framer, id);
+	if (!stream || stream->replied || stream->refused)
+		return 0;
+	char length_text[20];
+	struct slice length = decimal(length_text, message.len);
+	char age_text[sizeof max_age + 20];
+	struct writer age = writer_of(age_text, sizeof age_text);
+	writer_text(&age, max_age);
+	writer_decimal(&age, max_age_s);
+	nghttp2_nv fields[] = {
+		FIELD(":status", "200", 3),
+		FIELD("content-type", "application/dns-message", 23),
+		FIELD("content-length", length.at, length.len),
+		FIELD("cache-control", age.at, age.len),
+	};
+	nghttp2_data_provider body = { .source.ptr = stream, .read_callback = read_reply };
+	bool head_only = stream->request.method == HTTP_HEAD;
+	tell_status(framer, stream, 200);
+	stream->replied = true;
+	stream->request.len = 0;
+	stream->request.method = HTTP_POST; /* doh_request_body() takes the reply's bytes */
+	if (!head_only)
+		doh_request_body(&stream->request, message);
+	if (stream->request.out_of_memory)
+		return nghttp2_submit_rst_stream(
+			framer->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+	framer->queued += stream->request.len;
+	return nghttp2_submit_response(framer->session, id, fields, 4, head_only ? NULL : &body);
+}
+
+static void doh_reject(struct framer *framer, int32_t id)
+{
+	struct doh_stream *stream = stream_find(framer, id);
+	if (!stream || stream->replied)
+		return;
+	stream->asked = false;
+	refuse(framer, id, stream, 400);
+}
+
+static nghttp2_session_callbacks *callbacks;
+static nghttp2_option *options;
+
+/* Shared by all sessions of all workers; filled before main() and never written again. */
+__attribute__((constructor)) static void fill_shared(void)
+{
+	if (nghttp2_session_callbacks_new(&callbacks) || nghttp2_option_new(&options))
+		abort();
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_option_set_no_closed_streams(options, 1);
+	nghttp2_option_set_max_outbound_ack(options, ACKS_MAX);
+#ifdef HAVE_NGHTTP2_STREAM_RESET_RATE_LIMIT
+	nghttp2_option_set_stream_reset_rate_limit(options, RESET_BURST, RESET_RATE);
+#endif
+#ifdef HAVE_NGHTTP2_MAX_CONTINUATIONS
+	nghttp2_option_set_max_continuations(options, CONTINUATIONS_MAX);
+#endif
+}
+
+static int submit_settings(struct framer *framer)
+{
+	static const nghttp2_settings_entry entries[] = {
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, DOH_HEADER_LIST_MAX },
+		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+	};
+	return nghttp2_submit_settings(
+		framer->session, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof *entries);
+}
+
+static struct framer *doh_open(const struct framer_settings *settings)
+{
+	struct framer *framer = calloc(1, sizeof *framer);
+	if (!framer)
+		return NULL;
+	framer->settings = *settings;
+	if (nghttp2_session_server_new2(&framer->session, callbacks, framer, options)) {
+		free(framer);
+		return NULL;
+	}
+	if (submit_settings(framer)) {
+		nghttp2_session_del(framer->session);
+		free(framer);
+		return NULL;
+	}
+	return framer;
+}
+
+static void doh_free(struct framer *framer)
+{
+	nghttp2_session_del(framer->session); /* closes every stream, see on_stream_close() */
+	free(framer);
+}
+
+static int doh_feed(struct framer *framer, struct slice plain)
+{
+	ssize_t taken = nghttp2_session_mem_recv(framer->session, plain.at, plain.len);
+	if (taken < 0)
+		return ERR_MALFORMED;
+	if (framer->idle_frames > IDLE_FRAMES_MAX) {
+		nghttp2_session_terminate_session(framer->session, NGHTTP2_ENHANCE_YOUR_CALM);
+		return ERR_TOO_LONG;
+	}
+	if (!nghttp2_session_want_read(framer->session) &&
+		!nghttp2_session_want_write(framer->session))
+		return ERR_CLOSED;
+	return 0;
+}
+
+static size_t doh_drain(struct framer *framer, uint8_t *to, size_t capacity)
+{
+	size_t len = 0;
+	while (len < capacity) {
+		if (framer->frame_len == 0) {
+			ssize_t got = nghttp2_session_mem_send(framer->session, &framer->frame);
+			if (got <= 0)
+				break;
+			framer->frame_len = (size_t)got;
+		}
+		size_t take =
+			framer->frame_len < capacity - len ? framer->frame_len : capacity - len;
+		memcpy(to + len, framer->frame, take);
+		framer->frame += take;
+		framer->frame_len -= take;
+		len += take;
+	}
+	return len;
+}
+
+static void doh_finish(struct framer *framer)
+{
+	if (framer->finished)
+		return;
+	framer->finished = true;
+	nghttp2_submit_goaway(
+		framer->session, NGHTTP2_FLAG_NONE, framer->last_stream, NGHTTP2_NO_ERROR, NULL, 0);
+}
+
+static bool doh_is_mid_request(const struct framer *framer)
+{
+	return framer->incomplete_streams > 0;
+}
+
+static size_t doh_queued(const struct framer *framer)
+{
+	return framer->queued;
+}
+
+static bool doh_is_finished(const struct framer *framer)
+{
+	return framer->finished && framer->open_streams == 0;
+}
+
+const struct framer_type framer_doh = {
+	.open = doh_open,
+	.free = doh_free,
+	.feed = doh_feed,
+	.reply = doh_reply,
+	.reject = doh_reject,
+	.drain = doh_drain,
+	.finish = doh_finish,
+	.is_mid_request = doh_is_mid_request,
+	.queued = doh_queued,
+	.is_finished = doh_is_finished,
+};

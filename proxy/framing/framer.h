@@ -1,0 +1,71 @@
+/* framer.h - what a protocol must be able to do: plain bytes to whole DNS messages and back.
+ * To add a protocol: a file beside this one that fills a framer_type, and a row in the table of
+ * front/listener.c. A framer is sans-I/O: it has never heard of sockets, TLS or the loop. */
+#ifndef PROXY_FRAMING_FRAMER_H
+#define PROXY_FRAMING_FRAMER_H
+
+#include "base/slice.h"
+
+struct framer;
+
+/* Methods and statuses as the metrics tell them; closed sets. */
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OTHER, HTTP_METHOD_COUNT };
+
+/* The side that feeds a framer; `host` is what was given to framer_type.open. None of these may
+ * free the framer. */
+struct framer_events {
+	/* One whole message. `stream` names it for the reply; the bytes die with the call. */
+	void (*on_message)(void *host, int32_t stream, struct slice message);
+	/* A response with this status was queued (HTTP only). */
+	void (*on_status)(void *host, enum http_method method, unsigned status);
+	/* A stream ended before its reply: whoever still works for it is working for nobody. */
+	void (*on_abandoned)(void *host, int32_t stream);
+};
+
+struct framer_settings {
+	const struct framer_events *events;
+	void *host;
+	const char *path; /* of DoH; must outlive the framer */
+};
+
+struct framer_type {
+	/* NULL when out of memory. */
+	struct framer *(*open)(const struct framer_settings *settings);
+	void (*free)(struct framer *framer);
+
+	/* Plain bytes from the client. 0, or a negative error: the connection is over; what drain()
+	 * still gives may be sent before it is closed. */
+	int (*feed)(struct framer *framer, struct slice plain);
+
+	/* Queues the reply of a stream; one that is gone is ignored. `max_age_s` is how long the
+	 * answer may be kept by an HTTP cache. 0, or an error: the connection is over. */
+	int (*reply)(
+		struct framer *framer, int32_t stream, struct slice message, uint32_t max_age_s);
+
+	/* Ends a stream whose message was not DNS, or that gets no answer. */
+	void (*reject)(struct framer *framer, int32_t stream);
+
+	/* Writes what is to be sent, at most `capacity` bytes; 0: nothing, or held back by the
+	 * client's flow control (see queued). */
+	size_t (*drain)(struct framer *framer, uint8_t *to, size_t capacity);
+
+	/* No new requests; what was begun will be finished. */
+	void (*finish)(struct framer *framer);
+
+	/* Has a request begun that is not complete? */
+	bool (*is_mid_request)(const struct framer *framer);
+
+	/* Bytes of replies that are waiting to be drained. */
+	size_t (*queued)(const struct framer *framer);
+
+	/* After finish(): nothing is open any more. */
+	bool (*is_finished)(const struct framer *framer);
+};
+
+/* RFC 1035 4.2.2, RFC 7858: two bytes of length, then the message. Plain TCP and DoT. */
+extern const struct framer_type framer_dot;
+
+/* RFC 8484 over HTTP/2. */
+extern const struct framer_type framer_doh;
+
+#endif
