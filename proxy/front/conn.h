@@ -1,0 +1,42 @@
+/* conn.h - one client over TCP: socket, TLS, framer, deadlines. Steps 1, 2 and 13 of a query's
+ * journey. A connection is named by a conn_id outside of this file; one that went away simply does
+ * not resolve any more. */
+#ifndef PROXY_FRONT_CONN_H
+#define PROXY_FRONT_CONN_H
+
+#include "proxy/front/listener.h"
+#include "proxy/query/query.h"
+
+struct conn_table;
+
+struct conn_table *conn_table_new(struct worker *worker, size_t capacity);
+void conn_table_free(struct conn_table *table); /* when empty */
+size_t conn_table_count(const struct conn_table *table);
+
+/* Accepts what waits on the socket; refuses (closes) it when we hold too many already. */
+void conn_accept(struct worker *worker, struct listener_socket *socket);
+
+/* The reply of one stream. `max_age_s` is for HTTP caches. */
+void conn_reply(
+	struct worker *worker, const struct reply_to *to, struct slice message, uint32_t max_age_s);
+
+/* The stream gets no DNS message: 400 over HTTP; silence elsewhere. */
+void conn_reject(struct worker *worker, const struct reply_to *to);
+
+/* A query of this connection waits for an upstream (+1) or does not any more (-1). Gives false
+ * when +1 would be over the limit; then nothing was counted. */
+bool conn_hold(struct worker *worker, const struct reply_to *to);
+void conn_release(struct worker *worker, const struct reply_to *to);
+
+/* End of turn: everything that connections have to send goes out, and what is to close is closed.
+ */
+void conn_table_flush(struct conn_table *table);
+
+/* Deadlines that have passed; called every WORKER_TICK_MS. */
+void conn_table_tick(struct conn_table *table);
+
+/* Tells every client that we go (GOAWAY), closes connections as they become idle. */
+void conn_table_drain(struct conn_table *table);
+void conn_table_close_all(struct conn_table *table);
+
+#endif

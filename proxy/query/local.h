@@ -1,0 +1,21 @@
+/* local.h - answers of our own: local_data, and names that are never asked elsewhere.
+ * The answer is written as a DNS message of its own, so that it takes the same way back through the
+ * firewall as one from an upstream. */
+#ifndef PROXY_QUERY_LOCAL_H
+#define PROXY_QUERY_LOCAL_H
+
+#include "dns/query.h"
+#include "rules/policy.h"
+
+struct local_answer {
+	struct slice message; /* in the caller's buffer */
+	struct dns_name
+		chase; /* a CNAME led to this name, which is not ours: to be asked; len 0: no */
+};
+
+/* True when the name (lower-case wire) is ours; then *answer is filled. `capacity` of 4 KiB holds
+ * any chain of names; records that do not fit are left out. */
+bool local_answer(struct local_answer *answer, const struct policy *policy,
+	const struct dns_query *query, struct slice name, void *buffer, size_t capacity);
+
+#endif
