@@ -1,0 +1,37 @@
+/* check.c - reads everything that run would read, and serves nothing. */
+#include <stdio.h>
+
+#include "proxy/cli/cli.h"
+#include "proxy/snapshot.h"
+
+static void print_summary(const struct snapshot *snapshot)
+{
+	const struct policy *policy = snapshot->policy;
+	size_t patterns = 0;
+	for (size_t i = 0; i < policy_list_count(policy); i++)
+		patterns += policy_list(policy, (uint16_t)i)->pattern_count;
+	printf("%s: good: %zu views, %zu rules, %zu lists with %zu patterns, policy %s\n",
+		snapshot->config->file, policy_view_count(policy), policy_rule_count(policy),
+		policy_list_count(policy), patterns, snapshot->policy_hash);
+}
+
+int cli_check(int argc, char **argv)
+{
+	const char *file = cli_config_argument(argc, argv);
+	if (!file)
+		return EXIT_USAGE;
+	struct config_errors errors = { 0 };
+	struct snapshot_parts parts = { .lists_must_load = true };
+	config_errors_to_stderr(&errors);
+	parts.ticket_keys = tls_ticket_keys_new();
+	struct snapshot *snapshot = snapshot_load(file, &parts, &errors);
+	if (!snapshot)
+		fprintf(stderr, "%s: %u error%s\n", file, errors.count,
+			errors.count == 1 ? "" : "s");
+	else {
+		print_summary(snapshot);
+		snapshot_unref(snapshot);
+	}
+	tls_ticket_keys_free(parts.ticket_keys);
+	return snapshot ? EXIT_FINE : EXIT_CONFIG;
+}

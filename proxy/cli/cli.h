@@ -1,0 +1,31 @@
+/* cli.h - the command line: one verb, one file. To add a verb: a file here and a row in main.c. */
+#ifndef PROXY_CLI_CLI_H
+#define PROXY_CLI_CLI_H
+
+enum exit_code {
+	EXIT_FINE = 0,
+	EXIT_FAILED = 1,  /* at run time */
+	EXIT_USAGE = 2,   /* the command line */
+	EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h */
+};
+
+struct cli_verb {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	/* argv[0] is the verb. Gives an exit_code. */
+	int (*run)(int argc, char **argv);
+};
+
+int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+int cli_version(int argc, char **argv);
+
+/* "-c FILE" alone; NULL after a message when it is not that. */
+const char *cli_config_argument(int argc, char **argv);
+
+/* Says what is wrong with the command line; gives EXIT_USAGE. */
+__attribute__((format(printf, 1, 2))) int cli_usage(const char *format, ...);
+
+#endif

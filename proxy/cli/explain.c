@@ -1,0 +1,238 @@
+/* explain.c - the whole trace of a decision, by the same evaluator that traffic meets. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/cli/cli.h"
+#include "proxy/query/local.h"
+#include "proxy/snapshot.h"
+
+struct explain_arguments {
+	const char *file;
+	const char *name;
+	const char *type;
+	const char *client;
+	const char *view;
+	const char *listener;
+};
+
+struct question {
+	struct dns_name name;
+	struct dns_name lower;
+	uint16_t type;
+	struct address client;
+	uint16_t listener;
+	uint16_t view;
+};
+
+static int parse_arguments(int argc, char **argv, struct explain_arguments *arguments)
+{
+	static const struct option options[] = {
+		{ "type", required_argument, NULL, 't' },
+		{ "client", required_argument, NULL, 'a' },
+		{ "view", required_argument, NULL, 'v' },
+		{ "listener", required_argument, NULL, 'l' },
+		{ 0 },
+	};
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, "c:t:", options, NULL)) != -1;) {
+		switch (option) {
+		case 'c': arguments->file = optarg; break;
+		case 't': arguments->type = optarg; break;
+		case 'a': arguments->client = optarg; break;
+		case 'v': arguments->view = optarg; break;
+		case 'l': arguments->listener = optarg; break;
+		default: return cli_usage("explain does not know \"%s\"", argv[optind - 1]);
+		}
+	}
+	if (!arguments->file || optind != argc - 1)
+		return cli_usage("explain needs -c FILE and one NAME");
+	arguments->name = argv[optind];
+	return 0;
+}
+
+static bool find_listener(const struct config *config, const char *name, uint16_t *listener)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		if (strcmp(config->listeners[i].name, name) != 0)
+			continue;
+		*listener = (uint16_t)i;
+		return true;
+	}
+	return false;
+}
+
+static bool find_view(const struct policy *policy, const char *name, uint16_t *view)
+{
+	for (size_t i = 0; i < policy_view_count(policy); i++) {
+		if (strcmp(policy_view(policy, (uint16_t)i)->name, name) != 0)
+			continue;
+		*view = (uint16_t)i;
+		return true;
+	}
+	return false;
+}
+
+static int read_question(const struct explain_arguments *arguments, const struct snapshot *snapshot,
+	struct question *question)
+{
+	const char *client = arguments->client ? arguments->client : "127.0.0.1";
+	const char *type = arguments->type ? arguments->type : "A";
+	if (!dns_name_from_text(&question->name, slice_of_text(arguments->name)))
+		return cli_usage("\"%s\" is not a domain name", arguments->name);
+	if (!dns_type_parse(slice_of_text(type), &question->type))
+		return cli_usage("\"%s\" is not a query type", type);
+	if (!address_parse(&question->client, client))
+		return cli_usage("\"%s\" is not an address", client);
+	if (arguments->listener &&
+		!find_listener(snapshot->config, arguments->listener, &question->listener))
+		return cli_usage("there is no listener \"%s\"", arguments->listener);
+	question->view = policy_find_view(snapshot->policy, &question->client, question->listener);
+	if (arguments->view && !find_view(snapshot->policy, arguments->view, &question->view))
+		return cli_usage("there is no view \"%s\"", arguments->view);
+	question->lower.len = question->name.len;
+	dns_name_lower(question->lower.wire, question->name.wire, question->name.len);
+	return 0;
+}
+
+static void print_name(const char *before, struct slice name, const char *after)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	printf("%s%s%s", before, dns_name_text(name, text), after);
+}
+
+static void print_entry(const struct policy *policy, const struct rule_match *match)
+{
+	char text[DNS_NAME_TEXT_MAX + 2];
+	struct writer to = writer_of(text, sizeof text - 1);
+	const struct list_info *list = policy_list(policy, match->list);
+	policy_entry_write_text(&to, policy, match->entry);
+	text[to.len] = '\0';
+	printf(": entry \"%s\", %s line %u", text, list->file ? list->file : "inline",
+		policy_entry(policy, match->entry).line);
+}
+
+static const char *outcome_of(const struct rule_info *rule, bool decisive)
+{
+	if (rule->action == ACTION_MONITOR)
+		return "matches, recorded";
+	return decisive ? "MATCHES and decides" : "would match";
+}
+
+static void on_name(void *context, unsigned hop, struct slice name)
+{
+	(void)context;
+	if (hop == 0)
+		print_name("question ", name, "\n");
+	else
+		print_name("answer leads to ", name, "\n");
+}
+
+static void on_rule(void *context, const struct rule_match *match, bool type_matched,
+	bool list_matched, bool decisive)
+{
+	const struct policy *policy = context;
+	const struct rule_info *rule = policy_rule(policy, match->rule);
+	bool matched = type_matched && list_matched;
+	printf("  %-5s %s/%s (priority %u, list %s): %s", action_name(rule->action),
+		policy_group_name(policy, match->group), rule->name, rule->priority,
+		policy_list(policy, match->list)->name,
+		matched                ? outcome_of(rule, decisive)
+			: list_matched ? "no: another query type"
+				       : "no");
+	if (list_matched)
+		print_entry(policy, match);
+	putchar('\n');
+}
+
+static void print_verdict(const struct policy *policy, const struct verdict *verdict)
+{
+	static const char *const reasons[] = {
+		[REASON_NO_MATCH] = "no rule matches",
+		[REASON_RULE] = "by rule",
+		[REASON_DEFAULT] = "by the view's default action",
+		[REASON_FAIL_CLOSED] =
+			"the policy cannot be evaluated: SERVFAIL (fail_mode closed)",
+		[REASON_FAIL_OPEN] = "the policy cannot be evaluated: let through (fail_mode open)",
+	};
+	printf("verdict %s",
+		verdict->action == ACTION_NONE ? "ALLOW" : action_name(verdict->action));
+	if (verdict->action == ACTION_BLOCK)
+		printf(" %s", block_response_name(verdict->block_response));
+	printf(", %s", reasons[verdict->reason]);
+	if (verdict->reason == REASON_RULE)
+		printf(" %s/%s", policy_group_name(policy, verdict->match.group),
+			policy_rule(policy, verdict->match.rule)->name);
+	putchar('\n');
+	if (!verdict_is_final(verdict) && verdict->trusted)
+		puts("  the names that the answer leads to are trusted");
+	else if (!verdict_is_final(verdict))
+		puts("  the names that the answer leads to are judged as well");
+}
+
+static void print_view(const struct policy *policy, uint16_t view)
+{
+	const struct view_info *info = policy_view(policy, view);
+	printf("view %s (default %s, fail mode %s%s)\n", info->name,
+		action_name(info->default_action), info->fail_mode == FAIL_OPEN ? "open" : "closed",
+		info->failed ? ", and now in it: a list could not be loaded" : "");
+}
+
+/* What we answer ourselves leads somewhere too. */
+static void judge_local(const struct policy *policy, const struct question *question,
+	const struct facts *facts, struct verdict *verdict, const struct policy_trace *trace)
+{
+	uint8_t buffer[4096];
+	struct local_answer local;
+	struct dns_answer answer;
+	const struct dns_query query = { .name = dns_name_slice(&question->name),
+		.type = question->type,
+		.class = DNS_CLASS_IN };
+	if (verdict_is_final(verdict) ||
+		!local_answer(&local, policy, &query, facts->name, buffer, sizeof buffer))
+		return;
+	puts("answered by local_data");
+	if (dns_answer_open(&answer, local.message) == 0)
+		policy_judge_answer(policy, facts, &answer, verdict, trace);
+}
+
+static int explain(const struct snapshot *snapshot, const struct question *question)
+{
+	struct policy *policy = snapshot->policy;
+	const struct policy_trace trace = {
+		.on_name = on_name, .on_rule = on_rule, .context = policy
+	};
+	const struct facts facts = { .view = question->view,
+		.query_type = question->type,
+		.name = dns_name_slice(&question->lower) };
+	struct verdict verdict;
+	if (question->view == POLICY_NO_ID) {
+		puts("no view claims this client: REFUSED");
+		return EXIT_FINE;
+	}
+	print_view(policy, question->view);
+	policy_judge_query(policy, &facts, &verdict, &trace);
+	judge_local(policy, question, &facts, &verdict, &trace);
+	print_verdict(policy, &verdict);
+	return EXIT_FINE;
+}
+
+int cli_explain(int argc, char **argv)
+{
+	struct explain_arguments arguments = { 0 };
+	struct config_errors errors = { 0 };
+	const struct snapshot_parts parts = { .offline = true };
+	struct question question = { 0 };
+	int code = parse_arguments(argc, argv, &arguments);
+	if (code)
+		return code;
+	config_errors_to_stderr(&errors);
+	struct snapshot *snapshot = snapshot_load(arguments.file, &parts, &errors);
+	if (!snapshot)
+		return EXIT_CONFIG;
+	code = read_question(&arguments, snapshot, &question);
+	if (code == 0)
+		code = explain(snapshot, &question);
+	snapshot_unref(snapshot);
+	return code;
+}

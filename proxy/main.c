@@ -1,0 +1,65 @@
+/* main.c - the verbs of the command line. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/cli/cli.h"
+
+static const struct cli_verb verbs[] = {
+	{ "run", "-c FILE", "serve, in the foreground", cli_run },
+	{ "check", "-c FILE", "tell all errors of a configuration and its files", cli_check },
+	{ "explain",
+		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME]",
+		"show how a question would be decided, and why", cli_explain },
+	{ "version", "", "show versions", cli_version },
+};
+
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+static void print_help(FILE *to)
+{
+	fputs("namegate: a DNS firewall for DNS over HTTPS, DNS over TLS and plain DNS\n\nusage:\n",
+		to);
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		fprintf(to, "  namegate %-8s %s\n%19s%s\n", verbs[i].name, verbs[i].arguments, "",
+			verbs[i].summary);
+	fputs("\nexit codes: 0; 1 failure at run time; 2 usage; 78 bad configuration\n"
+	      "signals of run: HUP reload; USR1 reopen the query log; TERM, INT finish and end\n",
+		to);
+}
+
+int cli_usage(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs("namegate: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputs("\ntry: namegate help\n", stderr);
+	va_end(arguments);
+	return EXIT_USAGE;
+}
+
+const char *cli_config_argument(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "-c") == 0)
+		return argv[2];
+	cli_usage("%s needs -c FILE and nothing else", argv[0]);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return cli_usage("no verb given");
+	const char *verb = argv[1];
+	if (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
+		print_help(stdout);
+		return EXIT_FINE;
+	}
+	if (strcmp(verb, "--version") == 0)
+		verb = "version";
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		if (strcmp(verb, verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	return cli_usage("unknown verb \"%s\"", verb);
+}

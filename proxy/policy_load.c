@@ -1,0 +1,232 @@
+#include "proxy/policy_load.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/random.h"
+
+enum {
+	LIST_FILE_MAX = 1 << 30,
+	REJECTS_SHOWN = 5, /* of each list; the rest is only counted */
+	REJECT_TEXT_MAX = 80,
+};
+
+struct loading {
+	const struct config *config;
+	struct list_text *texts;
+	uint32_t *reject_counts;
+	struct config_errors *errors;
+};
+
+static int read_all(int fd, uint8_t *to, size_t size, size_t *len)
+{
+	*len = 0;
+	while (*len < size) {
+		ssize_t got = read(fd, to + *len, size - *len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return 0;
+		*len += (size_t)got;
+	}
+	return 0;
+}
+
+/* Read, not mapped: a file that is truncated while it is mapped kills who looks at it. */
+static int read_open_file(int fd, struct slice *bytes)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return ERR_INVALID;
+	if (status.st_size > LIST_FILE_MAX)
+		return ERR_TOO_LONG;
+	size_t len;
+	uint8_t *memory = malloc((size_t)status.st_size + 1);
+	if (!memory)
+		return ERR_NO_MEMORY;
+	int error = read_all(fd, memory, (size_t)status.st_size, &len);
+	if (error)
+		free(memory);
+	else
+		*bytes = slice_of(memory, len);
+	return error;
+}
+
+static int read_file(const char *path, struct slice *bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	int error = read_open_file(fd, bytes);
+	close(fd);
+	return error;
+}
+
+static void read_lists(struct loading *loading)
+{
+	const struct policy_spec *spec = &loading->config->policy;
+	for (size_t i = 0; i < spec->list_count; i++) {
+		struct list_text *text = &loading->texts[i];
+		if (spec->lists[i].file)
+			text->error = read_file(spec->lists[i].file, &text->text);
+		else
+			text->text = spec->lists[i].inline_text;
+	}
+}
+
+static void free_lists(struct loading *loading)
+{
+	const struct policy_spec *spec = &loading->config->policy;
+	for (size_t i = 0; loading->texts && i < spec->list_count; i++)
+		if (spec->lists[i].file)
+			free((void *)(uintptr_t)loading->texts[i].text.at);
+	free(loading->texts);
+	free(loading->reject_counts);
+}
+
+static void on_reject(
+	void *context, uint16_t list, uint32_t line, enum list_reject reject, struct slice text)
+{
+	struct loading *loading = context;
+	const struct domain_list_spec *spec = &loading->config->policy.lists[list];
+	if (reject == LIST_REJECT_DUPLICATE || loading->reject_counts[list]++ >= REJECTS_SHOWN)
+		return;
+	int shown = text.len < REJECT_TEXT_MAX ? (int)text.len : REJECT_TEXT_MAX;
+	log_warning("list %s: %s:%u: %s: \"%.*s\"", spec->name,
+		spec->file ? spec->file : loading->config->file, line, list_reject_text(reject),
+		shown, (const char *)text.at);
+}
+
+static void hash_all(const struct loading *loading, char hex[33])
+{
+	const struct policy_spec *spec = &loading->config->policy;
+	XXH3_state_t *state = XXH3_createState();
+	if (!state)
+		return;
+	XXH3_128bits_reset(state);
+	XXH3_128bits_update(state, loading->config->hash, sizeof loading->config->hash);
+	for (size_t i = 0; i < spec->list_count; i++)
+		XXH3_128bits_update(state, loading->texts[i].text.at, loading->texts[i].text.len);
+	XXH128_hash_t hash = XXH3_128bits_digest(state);
+	XXH3_freeState(state);
+	snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+		(unsigned long long)hash.low64);
+}
+
+static struct policy *build(struct loading *loading)
+{
+	const struct policy_build_events events = { .on_reject = on_reject, .context = loading };
+	uint64_t salt;
+	int error;
+	random_fill(&salt, sizeof salt);
+	memset(loading->reject_counts, 0,
+		(loading->config->policy.list_count + 1) * sizeof *loading->reject_counts);
+	struct policy *policy =
+		policy_build(&loading->config->policy, loading->texts, salt, &events, &error);
+	if (policy)
+		return policy;
+	loading->errors->count++;
+	loading->errors->on_error(
+		loading->errors->context, loading->config->file, 0, "", error_text(error));
+	return NULL;
+}
+
+/* Lines, but not one name: not the file it should be (an error page, another format). */
+static bool find_useless_lists(struct loading *loading, const struct policy *policy)
+{
+	bool found = false;
+	for (size_t i = 0; i < policy_list_count(policy); i++) {
+		const struct list_info *list = policy_list(policy, (uint16_t)i);
+		size_t rejects = loading->reject_counts[i];
+		if (list->error || list->pattern_count > 0 || rejects == 0)
+			continue;
+		loading->texts[i].error = ERR_MALFORMED;
+		found = true;
+	}
+	return found;
+}
+
+/* True when the policy may be used all the same. */
+static bool tell_unusable_lists(struct loading *loading, bool lists_must_load)
+{
+	const struct policy_spec *spec = &loading->config->policy;
+	bool usable = true;
+	for (size_t i = 0; i < spec->list_count; i++) {
+		char path[64];
+		char message[512];
+		int error = loading->texts[i].error;
+		if (!error)
+			continue;
+		snprintf(path, sizeof path, "domain_lists[%zu]", i);
+		snprintf(message, sizeof message, "list \"%s\" cannot be used: %s: %s",
+			spec->lists[i].name, spec->lists[i].file ? spec->lists[i].file : "inline",
+			error == ERR_MALFORMED ? "not one line is a name" : error_text(error));
+		if (!lists_must_load) {
+			log_error("%s; views that use it are in their fail mode", message);
+			continue;
+		}
+		usable = false;
+		loading->errors->count++;
+		loading->errors->on_error(
+			loading->errors->context, loading->config->file, 0, path, message);
+	}
+	return usable;
+}
+
+static void tell_summary(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy_list_count(policy); i++) {
+		const struct list_info *list = policy_list(policy, (uint16_t)i);
+		size_t rejects = 0;
+		for (unsigned reason = 0; reason < LIST_REJECT_COUNT; reason++)
+			if (reason != LIST_REJECT_DUPLICATE)
+				rejects += list->reject_counts[reason];
+		if (rejects > 0)
+			log_warning("list %s: %zu lines left out, %zu patterns", list->name,
+				rejects, list->pattern_count);
+	}
+}
+
+static struct policy *load(struct loading *loading, bool lists_must_load)
+{
+	read_lists(loading);
+	struct policy *policy = build(loading);
+	if (policy && find_useless_lists(loading, policy)) {
+		policy_free(policy); /* once more, with those lists known as failed */
+		policy = build(loading);
+	}
+	if (!policy)
+		return NULL;
+	if (!tell_unusable_lists(loading, lists_must_load)) {
+		policy_free(policy);
+		return NULL;
+	}
+	tell_summary(policy);
+	return policy;
+}
+
+struct policy *policy_load(const struct config *config, bool lists_must_load, char hash[33],
+	struct config_errors *errors)
+{
+	struct loading loading = { .config = config, .errors = errors };
+	size_t count = config->policy.list_count + 1;
+	loading.texts = calloc(count, sizeof *loading.texts);
+	loading.reject_counts = calloc(count, sizeof *loading.reject_counts);
+	struct policy *policy = NULL;
+	if (loading.texts && loading.reject_counts)
+		policy = load(&loading, lists_must_load);
+	if (policy)
+		hash_all(&loading, hash);
+	free_lists(&loading);
+	return policy;
+}

@@ -1,0 +1,17 @@
+/* policy_load.h - from a configuration to a policy: reads the list files and has them compiled.
+ * Runs off the loops; takes as long as the lists are. */
+#ifndef PROXY_POLICY_LOAD_H
+#define PROXY_POLICY_LOAD_H
+
+#include "proxy/config.h"
+#include "rules/policy.h"
+
+/* A list file that cannot be read, or that has lines but not one usable name, is an error when
+ * `lists_must_load`; otherwise it is logged, and the views that use it are in their fail mode.
+ * Rejected lines are logged, the first few of each list with their number. `hash` receives 32
+ * hexadecimal digits and a NUL: the configuration's text and every list's bytes. NULL on failure,
+ * which was told to `errors`. */
+struct policy *policy_load(const struct config *config, bool lists_must_load, char hash[33],
+	struct config_errors *errors);
+
+#endif

@@ -1,0 +1,390 @@
+#include "proxy/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "proxy/cli/cli.h"
+#include "proxy/cpu_count.h"
+#include "proxy/front/listener.h"
+#include "proxy/status.h"
+#include "proxy/watch/admin.h"
+#include "proxy/worker.h"
+
+enum { SIGNAL_HUP, SIGNAL_USR1, SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
+
+enum { HOUSEKEEPING_MS = 1000 };
+
+struct server {
+	uv_loop_t loop;
+	uv_signal_t signals[SIGNAL_COUNT];
+	uv_timer_t housekeeping;
+	uv_async_t worker_ended;
+	uv_work_t reload;
+	const char *file;
+	struct tls_ticket_keys *ticket_keys;
+	struct snapshot *loaded; /* by the reload thread */
+	bool reloading;
+	bool reload_again;
+	bool handles_open;
+	_Atomic unsigned workers_running;
+	struct status status; /* what the admin listener tells; owns the parts that serve */
+	struct admin *admin;
+};
+
+static int64_t wall_s(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* ---- reload ---- */
+
+static void log_config_error(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	(void)context;
+	log_error("reload: %s:%u: %s: %s", file, line, path, message);
+}
+
+/* In a thread of its own: reading and compiling lists takes as long as it takes. */
+static void load_aside(uv_work_t *work)
+{
+	struct server *server = work->data;
+	struct config_errors errors = { .on_error = log_config_error };
+	const struct snapshot_parts parts = { .labels = server->status.labels,
+		.ticket_keys = server->ticket_keys,
+		.lists_must_load = true };
+	server->loaded = snapshot_load(server->file, &parts, &errors);
+}
+
+static bool may_be_adopted(const struct server *server, const struct snapshot *loaded)
+{
+	const char *setting = config_needs_restart(server->status.snapshot->config, loaded->config);
+	if (setting)
+		log_error("reload: %s: \"%s\" has changed, which needs a restart", server->file,
+			setting);
+	return !setting;
+}
+
+static void adopt(struct server *server, struct snapshot *loaded)
+{
+	struct status *status = &server->status;
+	loaded->revision = status->snapshot->revision + 1;
+	for (unsigned i = 0; i < status->worker_count; i++)
+		worker_publish(status->workers[i], snapshot_ref(loaded));
+	snapshot_unref(status->snapshot);
+	status->snapshot = loaded;
+	status->reload_success_s = wall_s();
+	log_info("reload: revision %u is in force, policy %s", loaded->revision,
+		loaded->policy_hash);
+}
+
+static void begin_reload(struct server *server);
+
+static void on_loaded(uv_work_t *work, int status)
+{
+	struct server *server = work->data;
+	struct snapshot *loaded = server->loaded;
+	(void)status;
+	server->reloading = false;
+	server->loaded = NULL;
+	bool good = loaded && may_be_adopted(server, loaded);
+	if (good)
+		adopt(server, loaded);
+	else if (loaded)
+		snapshot_unref(loaded);
+	if (!good)
+		log_error("reload: failed, revision %u stays in force",
+			server->status.snapshot->revision);
+	server->status.reload_successful = good;
+	metrics_reload(server->status.metrics, good);
+	if (server->reload_again && !server->status.draining)
+		begin_reload(server);
+}
+
+static void begin_reload(struct server *server)
+{
+	server->reload_again = server->reloading;
+	if (server->reloading)
+		return; /* once more when this one is done: it may have read the old files */
+	server->reloading = true;
+	server->reload.data = server;
+	uv_queue_work(&server->loop, &server->reload, load_aside, on_loaded);
+}
+
+/* ---- signals, time and the end ---- */
+
+static void close_handles(struct server *server)
+{
+	if (!server->handles_open)
+		return;
+	server->handles_open = false;
+	for (unsigned i = 0; i < SIGNAL_COUNT; i++)
+		uv_close((uv_handle_t *)&server->signals[i], NULL);
+	uv_close((uv_handle_t *)&server->housekeeping, NULL);
+	uv_close((uv_handle_t *)&server->worker_ended, NULL);
+	admin_close(server->admin);
+	server->admin = NULL;
+}
+
+static void begin_drain(struct server *server, const char *name)
+{
+	if (server->status.draining) {
+		log_warning("%s again: ending at once", name);
+		_exit(EXIT_FAILED);
+	}
+	log_info("%s: finishing what was begun, for %u s at most", name, DRAIN_MS / 1000);
+	server->status.draining = true;
+	for (unsigned i = 0; i < server->status.worker_count; i++)
+		worker_drain(server->status.workers[i]);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct server *server = handle->data;
+	switch (number) {
+	case SIGHUP:
+		if (!server->status.draining)
+			begin_reload(server);
+		break;
+	case SIGUSR1:
+		if (server->status.log)
+			query_log_reopen(server->status.log);
+		break;
+	case SIGTERM: begin_drain(server, "TERM"); break;
+	default: begin_drain(server, "INT"); break;
+	}
+}
+
+static void on_housekeeping(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	tls_ticket_keys_rotate(server->ticket_keys, uv_now(&server->loop) / 1000);
+}
+
+/* In the worker's thread. */
+static void on_worker_end(void *context)
+{
+	struct server *server = context;
+	atomic_fetch_sub(&server->workers_running, 1);
+	uv_async_send(&server->worker_ended);
+}
+
+static void on_worker_ended(uv_async_t *async)
+{
+	struct server *server = async->data;
+	if (atomic_load(&server->workers_running) == 0)
+		close_handles(server);
+}
+
+static int open_handles(struct server *server)
+{
+	static const int numbers[SIGNAL_COUNT] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+	int error = uv_loop_init(&server->loop);
+	if (error)
+		return error;
+	for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+		uv_signal_init(&server->loop, &server->signals[i]);
+		server->signals[i].data = server;
+		uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+	}
+	uv_timer_init(&server->loop, &server->housekeeping);
+	server->housekeeping.data = server;
+	uv_timer_start(&server->housekeeping, on_housekeeping, 0, HOUSEKEEPING_MS);
+	uv_async_init(&server->loop, &server->worker_ended, on_worker_ended);
+	server->worker_ended.data = server;
+	server->handles_open = true;
+	return 0;
+}
+
+/* ---- the start ---- */
+
+static int load_first(struct server *server)
+{
+	struct config_errors errors = { 0 };
+	config_errors_to_stderr(&errors);
+	server->ticket_keys = tls_ticket_keys_new();
+	server->status.labels = metrics_registry_new();
+	if (!server->ticket_keys || !server->status.labels)
+		return EXIT_FAILED;
+	server->status.metrics = metrics_new(server->status.labels);
+	const struct snapshot_parts parts = { .labels = server->status.labels,
+		.ticket_keys = server->ticket_keys };
+	struct snapshot *snapshot = snapshot_load(server->file, &parts, &errors);
+	if (!snapshot || !server->status.metrics)
+		return snapshot ? EXIT_FAILED : EXIT_CONFIG;
+	snapshot->revision = 1;
+	server->status.snapshot = snapshot;
+	server->status.reload_successful = true;
+	server->status.reload_success_s = wall_s();
+	config_log_notes(snapshot->config);
+	return EXIT_FINE;
+}
+
+/* Every connection is a descriptor; the soft limit of most systems is for programs of another kind.
+ */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool probe_listeners(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		int error = listener_probe(listener);
+		char text[ADDRESS_TEXT_MAX];
+		if (!error)
+			continue;
+		address_text(&listener->address, text);
+		log_error("listener %s: cannot listen on address=%s port=%u: %s", listener->name,
+			text, listener->port, error_text(error));
+		return false;
+	}
+	return true;
+}
+
+static bool open_log(struct status *status, unsigned worker_count)
+{
+	const struct query_log_config *config = &status->snapshot->config->query_log;
+	errno = 0;
+	status->log = query_log_open(config, worker_count);
+	if (status->log || errno == 0)
+		return true;
+	log_error("query log: cannot open \"%s\": %s", config->file, error_text(-errno));
+	return false;
+}
+
+static struct worker *open_worker(struct server *server, unsigned index)
+{
+	struct status *status = &server->status;
+	const struct worker_parts parts = { .index = index,
+		.snapshot = status->snapshot,
+		.metrics = metrics_new(status->labels),
+		.log = status->log ? query_log_ring(status->log, index) : NULL,
+		.on_end = on_worker_end,
+		.context = server };
+	int error = ERR_NO_MEMORY;
+	struct worker *worker = parts.metrics ? worker_new(&parts, &error) : NULL;
+	if (!worker) {
+		log_error("worker %u: %s", index, error_text(error));
+		return NULL;
+	}
+	if (listeners_open(worker, status->snapshot->config) == 0)
+		return worker;
+	worker_join(worker);
+	return NULL;
+}
+
+static bool open_workers(struct server *server)
+{
+	struct status *status = &server->status;
+	unsigned count = status->snapshot->config->workers;
+	if (count == 0)
+		count = cpu_count();
+	status->workers = calloc(count, sizeof(struct worker *));
+	if (!status->workers || !open_log(status, count))
+		return false;
+	for (; status->worker_count < count; status->worker_count++) {
+		struct worker *worker = open_worker(server, status->worker_count);
+		if (!worker)
+			return false;
+		status->workers[status->worker_count] = worker;
+	}
+	return true;
+}
+
+static bool open_admin(struct server *server)
+{
+	const struct config *config = server->status.snapshot->config;
+	const struct admin_source source = status_admin_source(&server->status);
+	int error;
+	if (config->admin_port == 0)
+		return true;
+	server->admin = admin_open(
+		&server->loop, &config->admin_address, config->admin_port, &source, &error);
+	if (!server->admin)
+		log_error("admin: cannot listen on port=%u: %s", config->admin_port,
+			error_text(error));
+	return server->admin != NULL;
+}
+
+static bool start_workers(struct server *server)
+{
+	/* Signals are the main thread's business. */
+	sigset_t all, before;
+	bool started = true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	atomic_store(&server->workers_running, server->status.worker_count);
+	for (unsigned i = 0; started && i < server->status.worker_count; i++)
+		started = worker_start(server->status.workers[i]) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return started;
+}
+
+static void log_listeners(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+		address_text(&config->listeners[i].address, text);
+		log_info("listener %s: address=%s port=%u", config->listeners[i].name, text,
+			config->listeners[i].port);
+	}
+}
+
+static int serve(struct server *server)
+{
+	const struct config *config = server->status.snapshot->config;
+	raise_descriptor_limit();
+	if (!probe_listeners(config) || !open_workers(server) || !open_admin(server) ||
+		!start_workers(server))
+		return EXIT_FAILED;
+	log_listeners(config);
+	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,
+		server->status.snapshot->revision, server->status.snapshot->policy_hash);
+	uv_run(&server->loop, UV_RUN_DEFAULT);
+	log_info("ended");
+	return EXIT_FINE;
+}
+
+static void clean_up(struct server *server)
+{
+	struct status *status = &server->status;
+	for (unsigned i = 0; i < status->worker_count; i++)
+		worker_join(status->workers[i]);
+	if (server->handles_open) {
+		close_handles(server);
+		uv_run(&server->loop, UV_RUN_DEFAULT);
+	}
+	uv_loop_close(&server->loop);
+	if (status->log)
+		query_log_close(status->log);
+	if (status->snapshot)
+		snapshot_unref(status->snapshot);
+	free(status->workers);
+	metrics_registry_free(status->labels);
+	tls_ticket_keys_free(server->ticket_keys);
+}
+
+int server_run(const char *file)
+{
+	struct server server = { .file = file };
+	signal(SIGPIPE, SIG_IGN);
+	if (open_handles(&server))
+		return EXIT_FAILED;
+	int code = load_first(&server);
+	if (code == EXIT_FINE)
+		code = serve(&server);
+	clean_up(&server);
+	return code;
+}

@@ -1,0 +1,122 @@
+#include "proxy/snapshot.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "proxy/policy_load.h"
+#include "proxy/upstream/system_resolvers.h"
+
+static void snapshot_free(struct snapshot *snapshot)
+{
+	policy_free(snapshot->policy);
+	if (snapshot->tls)
+		tls_context_unref(snapshot->tls);
+	config_free(snapshot->config);
+	free(snapshot->system);
+	free(snapshot->view_labels);
+	free(snapshot->rule_labels);
+	free(snapshot);
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+	return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+	if (atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) == 1)
+		snapshot_free(snapshot);
+}
+
+static bool load_tls(
+	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	const struct config *config = snapshot->config;
+	char message[TLS_MESSAGE_MAX];
+	if (parts->offline || !config->tls_certificate)
+		return true;
+	snapshot->tls = tls_context_load(
+		config->tls_certificate, config->tls_key, parts->ticket_keys, message);
+	if (snapshot->tls)
+		return true;
+	errors->count++;
+	errors->on_error(errors->context, config->file, 0, "tls", message);
+	return false;
+}
+
+static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labels)
+{
+	const struct policy *policy = snapshot->policy;
+	size_t views = policy_view_count(policy);
+	size_t rules = policy_rule_count(policy);
+	snapshot->view_labels = calloc(views + 1, sizeof *snapshot->view_labels);
+	snapshot->rule_labels = calloc(rules + 1, sizeof *snapshot->rule_labels);
+	if (!snapshot->view_labels || !snapshot->rule_labels)
+		return false;
+	for (size_t i = 0; i < views; i++)
+		snapshot->view_labels[i] =
+			metrics_view_id(labels, policy_view(policy, (uint16_t)i)->name);
+	for (size_t i = 0; i < rules; i++) {
+		const struct rule_info *rule = policy_rule(policy, (uint16_t)i);
+		snapshot->rule_labels[i] = metrics_rule_id(
+			labels, policy_group_name(policy, rule->group), rule->name, rule->action);
+	}
+	return true;
+}
+
+/* Whom to ask when the configuration names nobody. */
+static bool find_upstreams(struct snapshot *snapshot, struct config_errors *errors)
+{
+	static const char path[] = "/etc/resolv.conf";
+	struct config *config = snapshot->config;
+	if (config->upstream_count > 0)
+		return true;
+	snapshot->system = calloc(1, sizeof *snapshot->system);
+	if (!snapshot->system)
+		return false;
+	int error = system_resolvers_read(
+		snapshot->system, path, config->listeners, config->listener_count);
+	config->upstreams = snapshot->system->upstreams;
+	config->upstream_count = snapshot->system->count;
+	if (!error && config->upstream_count > 0)
+		return true;
+	errors->count++;
+	errors->on_error(errors->context, config->file, 0, "upstreams",
+		error ? "none given, and /etc/resolv.conf cannot be read"
+		      : "none given, and /etc/resolv.conf names nobody but ourselves");
+	return false;
+}
+
+static bool load_parts(
+	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	/* Both, so that all errors are told at once. */
+	bool tls = load_tls(snapshot, parts, errors);
+	bool upstreams = parts->offline || find_upstreams(snapshot, errors);
+	snapshot->policy = policy_load(
+		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);
+	return tls && upstreams && snapshot->policy &&
+		(!parts->labels || take_labels(snapshot, parts->labels));
+}
+
+struct snapshot *snapshot_load(
+	const char *file, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	struct config *config = config_load(file, errors);
+	if (!config)
+		return NULL;
+	struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+	if (!snapshot) {
+		config_free(config);
+		return NULL;
+	}
+	snapshot->config = config;
+	atomic_init(&snapshot->references, 1);
+	if (load_parts(snapshot, parts, errors))
+		return snapshot;
+	snapshot_free(snapshot);
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* snapshot.h - everything that a reload replaces at once: configuration, policy, certificate.
+ * Built off the loops by one thread, immutable once published, reference-counted between threads
+ * (each worker counts its own readers, see epoch in worker.h). */
+#ifndef PROXY_SNAPSHOT_H
+#define PROXY_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include "proxy/config.h"
+#include "proxy/watch/metrics.h"
+#include "rules/policy.h"
+#include "tls/context.h"
+
+struct system_resolvers;
+
+struct snapshot {
+	_Atomic unsigned references;
+	struct config *config;
+	struct system_resolvers *system; /* in config->upstreams when none were given, else NULL */
+	struct policy *policy;
+	struct tls_context *tls; /* NULL when no listener needs it */
+	uint32_t revision;       /* 1 for the first, one more for each that was published */
+	char policy_hash[33];    /* of the configuration's text and every list's bytes */
+	/* Metric labels by index of the policy and the configuration. */
+	uint16_t *view_labels;
+	uint16_t *rule_labels;
+};
+
+struct snapshot_parts {
+	struct metrics_registry *labels; /* NULL: no labels are taken (check, explain) */
+	struct tls_ticket_keys *ticket_keys;
+	bool lists_must_load; /* a reload: a list that cannot be read keeps the old state */
+	bool offline;         /* explain: neither certificate nor upstreams are looked at */
+};
+
+/* Loads the configuration, the lists and the certificate. NULL when something is wrong; all that is
+ * wrong has been told to `errors`. Rejected list lines are warnings in the log. */
+struct snapshot *snapshot_load(
+	const char *file, const struct snapshot_parts *parts, struct config_errors *errors);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,223 @@
+#include "proxy/status.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "proxy/versions.h"
+#include "proxy/worker.h"
+
+enum { DEAD_AFTER_MS = 10000 };
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+static void append_text(struct bytes *to, const char *text)
+{
+	bytes_append(to, text, strlen(text));
+}
+
+/* ---- probes ---- */
+
+static bool is_live(void *context, struct bytes *why)
+{
+	struct status *status = context;
+	if (metrics_oldest_turn_ms(status->labels, now_ms()) < DEAD_AFTER_MS)
+		return true;
+	append_text(why, "a worker's loop does not turn\n");
+	return false;
+}
+
+struct upstream_tally {
+	unsigned count;
+	unsigned up;
+};
+
+static void tally(void *context, const char *name, const struct upstream_counters *counters)
+{
+	struct upstream_tally *sum = context;
+	(void)name;
+	sum->count++;
+	sum->up += upstream_count_read(&counters->up) != 0;
+}
+
+static bool views_are_whole(const struct policy *policy, struct bytes *why)
+{
+	bool whole = true;
+	for (size_t i = 0; i < policy_view_count(policy); i++) {
+		const struct view_info *view = policy_view(policy, (uint16_t)i);
+		if (!view->failed)
+			continue;
+		whole = false;
+		append_text(why, "view ");
+		append_text(why, view->name);
+		append_text(why, " is in its fail mode: a list could not be loaded\n");
+	}
+	return whole;
+}
+
+static bool is_ready(void *context, struct bytes *why)
+{
+	struct status *status = context;
+	struct upstream_tally sum = { 0 };
+	if (status->draining) {
+		append_text(why, "draining\n");
+		return false;
+	}
+	if (!views_are_whole(status->snapshot->policy, why))
+		return false;
+	for (unsigned i = 0; i < status->worker_count; i++)
+		worker_tell_upstreams(status->workers[i], tally, &sum);
+	if (sum.up > 0 || sum.count == 0)
+		return true;
+	append_text(why, "no upstream answers\n");
+	return false;
+}
+
+/* ---- /version ---- */
+
+static int write_version(void *context, struct bytes *to)
+{
+	struct version_row rows[VERSION_ROWS];
+	(void)context;
+	versions_read(rows);
+	for (size_t i = 0; i < VERSION_ROWS; i++) {
+		append_text(to, rows[i].name);
+		append_text(to, " ");
+		append_text(to, rows[i].version);
+		append_text(to, "\n");
+	}
+	return 0;
+}
+
+/* ---- /metrics ---- */
+
+struct telling {
+	struct metrics_upstream *upstreams;
+	size_t count;
+	size_t capacity;
+};
+
+struct error_row {
+	enum upstream_error ours;
+	enum metrics_upstream_error told;
+};
+
+static void tell_upstream(void *context, const char *name, const struct upstream_counters *counters)
+{
+	struct telling *telling = context;
+	if (telling->count == telling->capacity)
+		return;
+	struct metrics_upstream *told = &telling->upstreams[telling->count++];
+	*told = (struct metrics_upstream){ .name = name };
+	told->requests = upstream_count_read(&counters->queries_udp) +
+		upstream_count_read(&counters->queries_tcp);
+	for (unsigned i = UPSTREAM_REASON_HEDGE; i < UPSTREAM_REASONS; i++)
+		told->retries += upstream_count_read(&counters->asked[i]);
+	for (unsigned i = 0; i < UPSTREAM_ERRORS; i++)
+		told->errors[i] = upstream_count_read(&counters->errors[i]);
+	told->errors[METRICS_UPSTREAM_SERVFAIL] =
+		upstream_count_read(&counters->answers[UPSTREAM_SERVFAIL]);
+	told->errors[METRICS_UPSTREAM_REFUSED] =
+		upstream_count_read(&counters->answers[UPSTREAM_REFUSED]);
+	told->inflight = upstream_count_read(&counters->in_flight);
+	for (unsigned i = 0; i <= METRICS_BUCKETS; i++)
+		told->durations[i] = upstream_count_read(&counters->latency[i]);
+	told->duration_sum_us = upstream_count_read(&counters->latency_sum_us);
+	told->is_up = upstream_count_read(&counters->up) != 0;
+}
+
+static void tell_upstreams(struct status *status, struct telling *telling)
+{
+	telling->capacity = (size_t)UPSTREAM_MAX * status->worker_count;
+	telling->upstreams = calloc(telling->capacity + 1, sizeof *telling->upstreams);
+	if (!telling->upstreams)
+		telling->capacity = 0;
+	for (unsigned i = 0; i < status->worker_count; i++)
+		worker_tell_upstreams(status->workers[i], tell_upstream, telling);
+}
+
+static struct metrics_list *tell_lists(const struct status *status)
+{
+	const struct policy *policy = status->snapshot->policy;
+	size_t count = policy_list_count(policy);
+	struct metrics_list *lists = calloc(count + 1, sizeof *lists);
+	for (size_t i = 0; lists && i < count; i++) {
+		const struct list_info *info = policy_list(policy, (uint16_t)i);
+		lists[i] = (struct metrics_list){ .name = info->name,
+			.entries = info->pattern_count,
+			.updated_s = info->error ? 0 : status->reload_success_s,
+			.is_up = !info->error };
+		for (unsigned reason = 0; reason < LIST_REJECT_COUNT; reason++)
+			lists[i].rejected[reason] = info->reject_counts[reason];
+	}
+	return lists;
+}
+
+static void tell_log(const struct status *status, struct metrics_told *told)
+{
+	told->has_query_log = status->log != NULL;
+	if (!status->log)
+		return;
+	struct query_log_counters counters = query_log_counters(status->log);
+	told->log_lines = counters.lines;
+	told->log_dropped_full = counters.dropped_full;
+	told->log_dropped_failed = counters.dropped_failed;
+}
+
+static void tell_build(struct metrics_build_label labels[VERSION_ROWS],
+	struct version_row rows[VERSION_ROWS], struct metrics_told *told)
+{
+	versions_read(rows);
+	for (size_t i = 0; i < VERSION_ROWS; i++)
+		labels[i] = (struct metrics_build_label){ i == 0 ? "version" : rows[i].name,
+			rows[i].version };
+	told->build = labels;
+	told->build_count = VERSION_ROWS;
+}
+
+static int write_metrics(void *context, struct bytes *to)
+{
+	struct status *status = context;
+	const struct snapshot *snapshot = status->snapshot;
+	struct metrics_build_label labels[VERSION_ROWS];
+	struct version_row rows[VERSION_ROWS];
+	struct telling upstreams = { 0 };
+	struct metrics_list *lists = tell_lists(status);
+	tell_upstreams(status, &upstreams);
+	process_stats_read(&status->process);
+	struct metrics_told told = {
+		.lists = lists,
+		.list_count = lists ? policy_list_count(snapshot->policy) : 0,
+		.upstreams = upstreams.upstreams,
+		.upstream_count = upstreams.count,
+		.reload_successful = status->reload_successful,
+		.reload_success_s = status->reload_success_s,
+		.has_policy = true,
+		.revision = snapshot->revision,
+		.policy_hash = snapshot->policy_hash,
+		.certificate_not_after_s =
+			snapshot->tls ? tls_context_not_after_s(snapshot->tls) : 0,
+		.process = status->process,
+		.now_ms = now_ms(),
+	};
+	tell_log(status, &told);
+	tell_build(labels, rows, &told);
+	int error = metrics_write(status->labels, &told, to);
+	free(lists);
+	free(upstreams.upstreams);
+	return error;
+}
+
+struct admin_source status_admin_source(struct status *status)
+{
+	return (struct admin_source){
+		.write_metrics = write_metrics,
+		.write_version = write_version,
+		.is_live = is_live,
+		.is_ready = is_ready,
+		.context = status,
+	};
+}

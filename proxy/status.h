@@ -1,0 +1,27 @@
+/* status.h - what the running program tells of itself: the pages of the admin listener. */
+#ifndef PROXY_STATUS_H
+#define PROXY_STATUS_H
+
+#include "proxy/snapshot.h"
+#include "proxy/watch/admin.h"
+#include "proxy/watch/query_log.h"
+
+struct worker;
+
+/* Owned and changed by the main thread, in which the admin pages are made too. */
+struct status {
+	struct snapshot *snapshot; /* the one in force */
+	struct worker **workers;
+	unsigned worker_count;
+	struct query_log *log; /* NULL: none */
+	struct metrics_registry *labels;
+	struct metrics *metrics; /* the main thread's own */
+	struct process_stats process;
+	bool draining;
+	bool reload_successful;
+	int64_t reload_success_s;
+};
+
+struct admin_source status_admin_source(struct status *status);
+
+#endif

@@ -1,0 +1,336 @@
+#include "proxy/worker.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "dns/query.h"
+#include "proxy/front/conn.h"
+#include "proxy/front/listener.h"
+#include "proxy/front/udp.h"
+#include "proxy/query/query.h"
+
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t worker_now_us(struct worker *worker)
+{
+	if (worker->turn_us == 0)
+		worker->turn_us = clock_us(CLOCK_MONOTONIC);
+	return worker->turn_us;
+}
+
+/* ---- epochs and what hangs on them ---- */
+
+static struct epoch *epoch_new(struct snapshot *snapshot)
+{
+	struct epoch *epoch = calloc(1, sizeof *epoch);
+	if (!epoch)
+		return NULL;
+	epoch->snapshot = snapshot;
+	epoch->users = 1;
+	return epoch;
+}
+
+void worker_unpin_epoch(struct worker *worker, struct epoch *epoch)
+{
+	(void)worker;
+	if (--epoch->users > 0)
+		return;
+	snapshot_unref(epoch->snapshot);
+	free(epoch);
+}
+
+static bool same_upstreams(const struct config *a, const struct config *b)
+{
+	if (a->upstream_count != b->upstream_count)
+		return false;
+	for (size_t i = 0; i < a->upstream_count; i++) {
+		const struct upstream_config *x = &a->upstreams[i];
+		const struct upstream_config *y = &b->upstreams[i];
+		if (strcmp(x->name, y->name) != 0 || x->port != y->port ||
+			memcmp(&x->address, &y->address, sizeof x->address) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int open_upstreams(struct worker *worker, struct epoch *epoch)
+{
+	int error = 0;
+	const struct config *config = epoch->snapshot->config;
+	struct upstream_set *set = upstream_set_new(&worker->loop, config->upstreams,
+		config->upstream_count, query_on_upstream, worker, &error);
+	if (!set)
+		return error;
+	uv_mutex_lock(&worker->upstreams_lock);
+	worker->upstreams = set;
+	worker->upstreams_epoch = epoch_pin(epoch);
+	uv_mutex_unlock(&worker->upstreams_lock);
+	return 0;
+}
+
+static bool retire_upstreams(struct worker *worker)
+{
+	struct retired_upstreams *retired = calloc(1, sizeof *retired);
+	if (!retired)
+		return false;
+	retired->set = worker->upstreams;
+	retired->epoch = worker->upstreams_epoch;
+	list_append(&worker->retired, &retired->node);
+	return true;
+}
+
+static void close_retired(struct worker *worker, bool all)
+{
+	for (struct list *node = worker->retired.next; node != &worker->retired;) {
+		struct retired_upstreams *retired =
+			container_of(node, struct retired_upstreams, node);
+		node = node->next;
+		if (!all && upstream_in_flight(retired->set) > 0)
+			continue;
+		list_remove(&retired->node);
+		upstream_set_close(retired->set);
+		worker_unpin_epoch(worker, retired->epoch);
+		free(retired);
+	}
+}
+
+/* A new snapshot from this turn on. Queries that wait go on with the one they began with. */
+static void adopt(struct worker *worker, struct snapshot *snapshot)
+{
+	struct epoch *epoch = epoch_new(snapshot);
+	if (!epoch) {
+		log_error("worker %u: out of memory, the old policy stays", worker->index);
+		snapshot_unref(snapshot);
+		return;
+	}
+	struct epoch *old = worker->epoch;
+	worker->epoch = epoch;
+	bool keep = same_upstreams(worker->upstreams_epoch->snapshot->config, snapshot->config);
+	if (!keep && retire_upstreams(worker) && open_upstreams(worker, epoch))
+		log_error("worker %u: cannot open the new upstreams", worker->index);
+	worker_unpin_epoch(worker, old);
+}
+
+/* ---- the turn ---- */
+
+static void end_turn(struct worker *worker)
+{
+	conn_table_flush(worker->conns);
+	udp_front_flush(worker->udp);
+	worker->turn_us = 0;
+}
+
+static void on_before_wait(uv_prepare_t *handle)
+{
+	end_turn(handle->data); /* timers ran: deadlines may have made answers */
+}
+
+static void on_after_wait(uv_check_t *handle)
+{
+	end_turn(handle->data);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+	(void)context;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void close_upstreams(struct worker *worker)
+{
+	uv_mutex_lock(&worker->upstreams_lock);
+	if (worker->upstreams)
+		upstream_set_close(worker->upstreams);
+	worker->upstreams = NULL;
+	uv_mutex_unlock(&worker->upstreams_lock);
+}
+
+void worker_tell_upstreams(struct worker *worker,
+	void (*on_upstream)(
+		void *context, const char *name, const struct upstream_counters *counters),
+	void *context)
+{
+	uv_mutex_lock(&worker->upstreams_lock);
+	const struct config *config =
+		worker->upstreams ? worker->upstreams_epoch->snapshot->config : NULL;
+	for (size_t i = 0; config && i < config->upstream_count; i++)
+		on_upstream(context, config->upstreams[i].name,
+			upstream_counters(worker->upstreams, i));
+	uv_mutex_unlock(&worker->upstreams_lock);
+}
+
+/* Everything has been answered, or time is up. */
+static void finish(struct worker *worker)
+{
+	conn_table_close_all(worker->conns);
+	udp_front_close(worker->udp);
+	close_retired(worker, true);
+	close_upstreams(worker);
+	close_handle((uv_handle_t *)&worker->tick, NULL);
+	close_handle((uv_handle_t *)&worker->wake, NULL);
+	close_handle((uv_handle_t *)&worker->before_wait, NULL);
+	close_handle((uv_handle_t *)&worker->after_wait, NULL);
+}
+
+static void drain_step(struct worker *worker)
+{
+	bool owes = query_table_waiting(worker->queries) > 0 || conn_table_count(worker->conns) > 0;
+	if (owes && worker_now_ms(worker) < worker->drain_until_ms)
+		return;
+	finish(worker);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct worker *worker = timer->data;
+	uint64_t now_ms = worker_now_ms(worker);
+	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)worker_now_us(worker);
+	metrics_turn(worker->metrics, now_ms);
+	conn_table_tick(worker->conns);
+	close_retired(worker, false);
+	if (worker->draining)
+		drain_step(worker);
+}
+
+static void begin_drain(struct worker *worker)
+{
+	worker->draining = true;
+	worker->drain_until_ms = worker_now_ms(worker) + DRAIN_MS;
+	listeners_close(worker);
+	conn_table_drain(worker->conns);
+}
+
+static void on_wake(uv_async_t *async)
+{
+	struct worker *worker = async->data;
+	struct snapshot *snapshot = atomic_exchange(&worker->inbox, NULL);
+	if (snapshot)
+		adopt(worker, snapshot);
+	if (atomic_load(&worker->drain_wanted) && !worker->draining)
+		begin_drain(worker);
+}
+
+void worker_publish(struct worker *worker, struct snapshot *snapshot)
+{
+	struct snapshot *unread = atomic_exchange(&worker->inbox, snapshot);
+	if (unread)
+		snapshot_unref(unread);
+	uv_async_send(&worker->wake);
+}
+
+void worker_drain(struct worker *worker)
+{
+	atomic_store(&worker->drain_wanted, true);
+	uv_async_send(&worker->wake);
+}
+
+/* ---- birth and death ---- */
+
+static bool take_memory(struct worker *worker, const struct config *config)
+{
+	worker->read_buffer = malloc(WORKER_READ_LEN);
+	worker->plain_buffer = malloc(WORKER_PLAIN_LEN);
+	worker->cipher_buffer = malloc(WORKER_CIPHER_LEN);
+	worker->reply_buffer = malloc(DNS_MESSAGE_MAX);
+	worker->conns = conn_table_new(worker, config->limits.connections);
+	worker->queries = query_table_new(config->limits.queries);
+	worker->udp = udp_front_new(worker);
+	return worker->read_buffer && worker->plain_buffer && worker->cipher_buffer &&
+		worker->reply_buffer && worker->conns && worker->queries && worker->udp;
+}
+
+static void give_memory_back(struct worker *worker)
+{
+	free(worker->read_buffer);
+	free(worker->plain_buffer);
+	free(worker->cipher_buffer);
+	free(worker->reply_buffer);
+	conn_table_free(worker->conns);
+	query_table_free(worker->queries);
+	udp_front_free(worker->udp);
+	for (size_t i = 0; i < worker->listener_count; i++)
+		free((char *)(uintptr_t)worker->listeners[i].path);
+	free(worker->listeners);
+	uv_mutex_destroy(&worker->upstreams_lock);
+	free(worker);
+}
+
+static void open_handles(struct worker *worker)
+{
+	uv_async_init(&worker->loop, &worker->wake, on_wake);
+	uv_prepare_init(&worker->loop, &worker->before_wait);
+	uv_check_init(&worker->loop, &worker->after_wait);
+	uv_timer_init(&worker->loop, &worker->tick);
+	worker->wake.data = worker->before_wait.data = worker->after_wait.data = worker->tick.data =
+		worker;
+	uv_prepare_start(&worker->before_wait, on_before_wait);
+	uv_check_start(&worker->after_wait, on_after_wait);
+	uv_timer_start(&worker->tick, on_tick, 0, WORKER_TICK_MS);
+}
+
+struct worker *worker_new(const struct worker_parts *parts, int *error)
+{
+	struct worker *worker = calloc(1, sizeof *worker);
+	*error = ERR_NO_MEMORY;
+	if (!worker)
+		return NULL;
+	worker->index = parts->index;
+	worker->metrics = parts->metrics;
+	worker->log = parts->log;
+	list_init(&worker->retired);
+	worker->on_end = parts->on_end;
+	worker->context = parts->context;
+	uv_mutex_init(&worker->upstreams_lock);
+	if (!take_memory(worker, parts->snapshot->config) || uv_loop_init(&worker->loop)) {
+		give_memory_back(worker);
+		return NULL;
+	}
+	open_handles(worker);
+	worker->epoch = epoch_new(snapshot_ref(parts->snapshot));
+	*error = worker->epoch ? open_upstreams(worker, worker->epoch) : ERR_NO_MEMORY;
+	if (*error == 0)
+		return worker;
+	worker_join(worker);
+	return NULL;
+}
+
+static void run(void *argument)
+{
+	struct worker *worker = argument;
+	uv_run(&worker->loop, UV_RUN_DEFAULT);
+	if (worker->thread)
+		worker->on_end(worker->context);
+}
+
+int worker_start(struct worker *worker)
+{
+	return uv_thread_create(&worker->thread, run, worker);
+}
+
+void worker_join(struct worker *worker)
+{
+	if (worker->thread)
+		uv_thread_join(&worker->thread);
+	else { /* it never ran: its handles are closed here */
+		listeners_close(worker);
+		finish(worker);
+		run(worker);
+	}
+	uv_loop_close(&worker->loop);
+	struct snapshot *unread = atomic_exchange(&worker->inbox, NULL);
+	if (unread)
+		snapshot_unref(unread);
+	if (worker->upstreams_epoch)
+		worker_unpin_epoch(worker, worker->upstreams_epoch);
+	if (worker->epoch)
+		worker_unpin_epoch(worker, worker->epoch);
+	give_memory_back(worker);
+}

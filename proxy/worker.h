@@ -1,0 +1,122 @@
+/* worker.h - one thread, one loop, one set of everything: sockets, connections, waiting queries,
+ * upstream sockets, counters, log ring. Nothing of it is touched by another thread, but for the
+ * doors at the end of this file.
+ *
+ * A turn of the loop is a batch: all that can be read is read, all that can be answered is
+ * answered, and connections that have something to send stand on the dirty list, which is flushed
+ * once, at the end of the turn. Nothing that a callback works on is freed before that. */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/random.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/upstream.h"
+#include "proxy/watch/query_log.h"
+
+enum {
+	WORKER_READ_LEN = 64 * 1024,   /* one read of a stream socket */
+	WORKER_PLAIN_LEN = 64 * 1024,  /* plain bytes of one flush */
+	WORKER_CIPHER_LEN = 96 * 1024, /* the same, encrypted */
+	WORKER_TICK_MS = 100,
+	DRAIN_MS = 5000,
+};
+
+/* A snapshot as one worker knows it. Queries that wait keep the epoch that they began with; users
+ * are counted without atomics, because only this worker counts. */
+struct epoch {
+	struct snapshot *snapshot;
+	unsigned users;
+};
+
+/* Upstreams that a reload replaced: they finish what they were asked, then they go. */
+struct retired_upstreams {
+	struct list node;
+	struct upstream_set *set;
+	struct epoch *epoch;
+};
+
+struct conn_table;
+struct query_table;
+struct udp_front;
+struct listener_socket;
+
+struct worker {
+	uv_loop_t loop;
+	uv_thread_t thread;
+	unsigned index;
+	uv_async_t wake;
+	uv_prepare_t before_wait;
+	uv_check_t after_wait;
+	uv_timer_t tick;
+	uint64_t turn_us; /* monotonic time of this turn; 0: not yet read */
+	int64_t wall_offset_us;
+	struct epoch *epoch;       /* the current one */
+	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
+	struct upstream_set *upstreams;
+	struct epoch *upstreams_epoch; /* whose configuration they point into */
+	struct list retired;
+	struct conn_table *conns;
+	struct query_table *queries;
+	struct udp_front *udp;
+	struct listener_socket *listeners;
+	size_t listener_count;
+	struct metrics *metrics;
+	struct query_log_ring *log;
+	void (*on_end)(void *context);
+	void *context;
+	bool draining;
+	uint64_t drain_until_ms;
+	uint8_t *read_buffer;   /* WORKER_READ_LEN */
+	uint8_t *plain_buffer;  /* WORKER_PLAIN_LEN */
+	uint8_t *cipher_buffer; /* WORKER_CIPHER_LEN */
+	uint8_t *reply_buffer;  /* DNS_MESSAGE_MAX */
+	_Atomic(struct snapshot *) inbox;
+	_Atomic bool drain_wanted;
+};
+
+struct worker_parts {
+	unsigned index;
+	struct snapshot *snapshot; /* a reference is taken */
+	struct metrics *metrics;
+	struct query_log_ring *log;    /* may be NULL */
+	void (*on_end)(void *context); /* from the worker's thread, when its loop is empty */
+	void *context;
+};
+
+/* Opens everything but the sockets of listeners (listener_open() in front/listener.h), in the
+ * calling thread; nothing runs yet. NULL and *error on failure. */
+struct worker *worker_new(const struct worker_parts *parts, int *error);
+int worker_start(struct worker *worker);
+/* Waits for the end of the thread (see worker_drain) and frees all. */
+void worker_join(struct worker *worker);
+
+/* Microseconds, monotonic; read from the clock at most once a turn. */
+uint64_t worker_now_us(struct worker *worker);
+static inline uint64_t worker_now_ms(struct worker *worker)
+{
+	return worker_now_us(worker) / 1000;
+}
+
+/* Queries pin the epoch that they began with while they wait. */
+static inline struct epoch *epoch_pin(struct epoch *epoch)
+{
+	epoch->users++;
+	return epoch;
+}
+void worker_unpin_epoch(struct worker *worker, struct epoch *epoch);
+
+/* The doors, safe from any thread: a new snapshot from the next turn on (takes over the
+ * reference), and the order to finish and end. */
+void worker_publish(struct worker *worker, struct snapshot *snapshot);
+void worker_drain(struct worker *worker);
+
+/* Tells the counters of this worker's upstreams, one by one; safe from any thread. */
+void worker_tell_upstreams(struct worker *worker,
+	void (*on_upstream)(
+		void *context, const char *name, const struct upstream_counters *counters),
+	void *context);
+
+#endif
