@@ -1,0 +1,104 @@
+"""A real browser: headless Chromium with DNS-over-HTTPS forced by policy and a private CA opens a
+page by an allowed name through namegate, and cannot open one by a blocked name."""
+
+import http.server
+import json
+import shutil
+import threading
+
+import pytest
+
+from config_text import inline, rule
+from namespace import Namespace
+from program import with_rules
+
+PAGE = "<!doctype html><title>namegate</title><p>the page is here</p>"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--dump-dom",
+]
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = PAGE.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def page_port():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+class Browser:
+    def __init__(self, namespace, namegate, directory, method):
+        self.namespace, self.directory = namespace, directory
+        template = "https://127.0.0.1:%d/dns-query" % namegate.ports["doh"]
+        policies = namespace.etc / "chromium/policies/managed"
+        policies.mkdir(parents=True, exist_ok=True)
+        policy = {
+            "DnsOverHttpsMode": "secure",
+            "DnsOverHttpsTemplates": template + ("{?dns}" if method == "GET" else ""),
+        }
+        (policies / "namegate.json").write_text(json.dumps(policy))
+        self.home = directory / "home"
+        database = "sql:%s/.pki/nssdb" % self.home
+        (self.home / ".pki/nssdb").mkdir(parents=True)
+        namespace.run("certutil", "-d", database, "-N", "--empty-password")
+        trust = ["-A", "-t", "C,,", "-n", "namegate", "-i", namegate.certificates.ca]
+        namespace.run("certutil", "-d", database, *trust)
+
+    def open(self, url):
+        """(the page as the browser has it, what it said about errors)"""
+        done = self.namespace.run(
+            "env",
+            "HOME=%s" % self.home,
+            "chromium",
+            *FLAGS,
+            "--user-data-dir=%s/profile" % self.directory,
+            url,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium")
+def test_browser(maker, knot, page_port, tmp_path, method):
+    settings = maker.settings(knot=knot)
+    lists = [inline("bad", "*.evil.test")]
+    rules = [rule("no-evil", "BLOCK", "bad", block_response="NXDOMAIN")]
+    with_rules(settings, lists, rules)
+    namegate = maker.start(settings)
+    with Namespace(tmp_path / "namespace") as namespace:
+        browser = Browser(namespace, namegate, tmp_path, method)
+        page, _ = browser.open("http://web.plain.test:%d/" % page_port)
+        assert "the page is here" in page
+        page, errors = browser.open("http://www.evil.test:%d/" % page_port)
+        assert "the page is here" not in page
+        assert "ERR_NAME_NOT_RESOLVED" in errors
+    allowed = namegate.wait_log("web.plain.test")
+    assert {line["transport"] for line in allowed} == {"DOH"}
+    assert any(line["rcode"] == "NOERROR" and line["answers"] for line in allowed)
+    blocked = namegate.wait_log("www.evil.test")
+    assert {line["firewall_rule_action"] for line in blocked} == {"BLOCK"}

@@ -1,0 +1,266 @@
+"""The command line: check, explain, version, usage; what they say and how they exit."""
+
+import re
+
+import pytest
+
+from config_text import config_text, inline, rule
+from program import EX_CONFIG, run_command, with_rules
+
+
+@pytest.fixture
+def config(maker):
+    """A configuration that is fine, and a way to spoil it: config(change) gives the file."""
+    settings = maker.settings(scripted=5300)
+    lists = [
+        inline("ours", "*.corp.test", "corp.test"),
+        inline("bad", "*.bad.test", "bad.test"),
+        inline("watched", "*.test"),
+    ]
+    rules = [
+        rule("watch", "MONITOR", "watched"),
+        rule("ours", "ALLOW", "ours", redirection="TRUST"),
+        rule("no-bad", "BLOCK", "bad", block_response="NXDOMAIN"),
+    ]
+    with_rules(settings, lists, rules, "baseline")
+    settings["views"].append({"name": "guests", "clients": ["10.9.0.0/16"]})
+
+    def write(change=lambda settings: None, text=lambda text: text):
+        change(settings)
+        path = maker.directory / "namegate.conf"
+        path.write_text(text(config_text(settings)))
+        return str(path)
+
+    return write
+
+
+def line_of(path, word):
+    for number, line in enumerate(open(path), 1):
+        if word in line:
+            return number
+    raise AssertionError(word)
+
+
+@pytest.mark.quick
+class TestCheck:
+    def test_good(self, config):
+        done = run_command("check", "-c", config())
+        assert done.returncode == 0, done.stderr
+
+    def test_touches_nothing(self, config, maker):
+        """No port is opened, no file is written."""
+        path = config()
+        before = sorted(maker.directory.rglob("*"))
+        assert run_command("check", "-c", path).returncode == 0
+        assert sorted(maker.directory.rglob("*")) == before
+
+    SPOILED = {
+        "unknown-key": (lambda s: s.update(workerz=1), "workerz", "workers"),
+        "unknown-key-inside": (
+            lambda s: s["views"][0].update(default_actoin="BLOCK"),
+            "default_actoin",
+            "default_action",
+        ),
+        "unknown-action": (
+            lambda s: s["rule_groups"][0]["rules"][0].update(action="BLOK"),
+            "BLOK",
+            "BLOCK",
+        ),
+        "unknown-list": (
+            lambda s: s["rule_groups"][0]["rules"][0].update(domain_list="badd"),
+            "badd",
+            "bad",
+        ),
+        "unknown-group": (
+            lambda s: s["views"][0]["associations"][0].update(rule_group="baselin"),
+            "baselin",
+            "baseline",
+        ),
+        "wrong-type": (lambda s: s.update(workers="many"), "workers", ""),
+        "number-out-of-range": (lambda s: s["admin"].update(port=70000), "70000", ""),
+        "duration-without-unit": (
+            lambda s: s.update(limits={"idle_timeout": "15"}),
+            "idle_timeout",
+            "",
+        ),
+        "bad-network": (
+            lambda s: s["views"][0].update(clients=["10.0.0.0/33"]),
+            "10.0.0.0/33",
+            "",
+        ),
+        "bad-address": (
+            lambda s: s["upstreams"][0].update(address="not-an-address"),
+            "not-an-address",
+            "",
+        ),
+        "same-priority-twice": (
+            lambda s: s["rule_groups"][0]["rules"][1].update(priority=10),
+            "priority",
+            "",
+        ),
+        "same-list-name-twice": (
+            lambda s: s["domain_lists"].append(inline("bad", "x.test")),
+            "bad",
+            "",
+        ),
+        "override-without-domain": (
+            lambda s: s["rule_groups"][0]["rules"][2].update(block_response="OVERRIDE"),
+            "override_domain",
+            "",
+        ),
+        "views-that-tie": (
+            lambda s: s["views"].append({"name": "twin", "clients": ["127.0.0.0/8"]}),
+            "twin",
+            "",
+        ),
+    }
+
+    @pytest.mark.parametrize("row", SPOILED)
+    def test_spoiled(self, config, row):
+        """Exit 78; file, line, the word that was wrong and, where there is one, the right one."""
+        change, word, hint = self.SPOILED[row]
+        path = config(change)
+        done = run_command("check", "-c", path)
+        assert done.returncode == EX_CONFIG
+        assert re.search(re.escape(path) + r":\d+: ", done.stderr), done.stderr
+        assert word in done.stderr and hint in done.stderr
+
+    def test_all_errors_are_shown(self, config):
+        def spoil(settings):
+            settings["workerz"] = 1
+            settings["views"][0]["fail_mode"] = "sideways"
+            settings["rule_groups"][0]["rules"][2]["action"] = "BLOK"
+
+        path = config(spoil)
+        done = run_command("check", "-c", path)
+        assert done.returncode == EX_CONFIG
+        for word in ("workerz", "sideways", "BLOK"):
+            line = line_of(path, word)
+            assert any(
+                "%s:%d: " % (path, line) in said and word in said
+                for said in done.stderr.splitlines()
+            ), (word, done.stderr)
+
+    def test_syntax_error(self, config):
+        path = config(text=lambda text: text + "\nviews = = 3;\n")
+        done = run_command("check", "-c", path)
+        assert done.returncode == EX_CONFIG and path + ":" in done.stderr
+
+    def test_open_resolver_is_refused(self, config):
+        """A view for everybody on an address that everybody reaches needs a word of its own."""
+
+        def spoil(settings):
+            del settings["views"][0]["clients"]
+            settings["listeners"][2]["address"] = "0.0.0.0"
+
+        done = run_command("check", "-c", config(spoil))
+        assert done.returncode == EX_CONFIG and "allow_open_resolver" in done.stderr
+        done = run_command("check", "-c", config(lambda s: s.update(allow_open_resolver=True)))
+        assert done.returncode == 0, done.stderr
+
+    def test_bad_line_of_a_list_is_told_but_no_error(self, config, maker):
+        (maker.directory / "x.hosts").write_text("0.0.0.0 fine.test\n0.0.0.0 not..a..name\n")
+        path = config(
+            lambda s: s["domain_lists"].append({"name": "x", "file": "x.hosts", "format": "hosts"})
+        )
+        done = run_command("check", "-c", path)
+        assert done.returncode == 0
+        assert "x.hosts:2" in done.stdout + done.stderr
+
+    @pytest.mark.parametrize(
+        "missing", ("certificate", "key"), ids=("certificate", "key")
+    )
+    def test_missing_file(self, config, missing):
+        path = config(lambda s: s["tls"].update({missing: "no-such.pem"}))
+        done = run_command("check", "-c", path)
+        assert done.returncode == EX_CONFIG and "no-such.pem" in done.stderr
+
+    def test_missing_configuration(self, tmp_path):
+        done = run_command("check", "-c", str(tmp_path / "none.conf"))
+        assert done.returncode == EX_CONFIG and "none.conf" in done.stderr
+
+    def test_run_refuses_what_check_refuses(self, config):
+        done = run_command("run", "-c", config(lambda s: s.update(workerz=1)))
+        assert done.returncode == EX_CONFIG and "workerz" in done.stderr
+
+
+@pytest.mark.quick
+class TestExplain:
+    def explain(self, config, *arguments):
+        done = run_command("explain", "-c", config(), *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def test_blocked(self, config):
+        """View, group, rule, list and entry, and what a client would see."""
+        out = self.explain(config, "www.bad.test", "--client", "127.0.0.1")
+        for word in ("lan", "baseline", "no-bad", "*.bad.test", "BLOCK", "NXDOMAIN", "watch"):
+            assert word in out
+
+    def test_allowed(self, config):
+        out = self.explain(config, "www.corp.test", "--view", "lan")
+        assert "ALLOW" in out and "ours" in out and "TRUST" in out
+
+    def test_no_match(self, config):
+        out = self.explain(config, "www.else.example", "--view", "lan")
+        assert "BLOCK" not in out.split("\n")[-2]
+
+    def test_other_view(self, config):
+        out = self.explain(config, "www.bad.test", "--client", "10.9.1.1")
+        assert "guests" in out and "no-bad" not in out
+
+    def test_unclaimed_client(self, config):
+        done = run_command("explain", "-c", config(), "www.bad.test", "--client", "192.0.2.1")
+        assert "REFUSED" in done.stdout + done.stderr
+
+    def test_type(self, config):
+        out = self.explain(config, "www.bad.test", "--view", "lan", "--type", "AAAA")
+        assert "AAAA" in out
+
+    @pytest.mark.parametrize("name", ("a..b", "x" * 64 + ".test", "*.bad..test"))
+    def test_bad_name(self, config, name):
+        assert run_command("explain", "-c", config(), name, "--view", "lan").returncode == 2
+
+    def test_unknown_view(self, config):
+        done = run_command("explain", "-c", config(), "www.bad.test", "--view", "nobody")
+        assert done.returncode == 2 and "nobody" in done.stderr
+
+
+@pytest.mark.quick
+class TestVersion:
+    @pytest.mark.parametrize("word", ("namegate 0.1", "libuv", "nghttp2", "OpenSSL", "c-ares", "libconfig"))
+    def test_libraries(self, word):
+        done = run_command("version")
+        assert done.returncode == 0 and word.lower() in done.stdout.lower()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "arguments",
+    (
+        (),
+        ("dance",),
+        ("run",),
+        ("run", "-c"),
+        ("run", "--config-file", "x"),
+        ("check",),
+        ("check", "-c", "x", "extra"),
+        ("explain", "-c", "x"),
+        ("explain", "-c", "x", "name", "--type"),
+        ("explain", "-c", "x", "name", "--type", "NOTYPE"),
+        ("explain", "-c", "x", "name", "--client", "not-an-address"),
+        ("version", "extra"),
+    ),
+    ids=" ".join,
+)
+def test_usage(arguments):
+    done = run_command(*arguments)
+    assert done.returncode == 2
+    assert done.stderr and not done.stdout
+
+
+def test_help():
+    done = run_command("--help")
+    assert done.returncode == 0
+    for verb in ("run", "check", "explain", "version"):
+        assert verb in done.stdout
