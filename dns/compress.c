@@ -2,107 +2,130 @@
 
 enum { POINTER_BITS = 0xc000, POSITION_MAX = 0x3fff, PROBES = 4 };
 
+/* A name's labels as a row of (label, place of the label behind it) makes the slots a tree that is
+ * descended from the root. Remembering whole suffixes by their hash instead would mean to compare
+ * up to 127 labels per probe: a message made for that costs quadratic time (CVE-2024-8508 and
+ * CVE-2026-44390 in another server). */
+
 void dns_compress_init(struct dns_compress *compress)
 {
 	memset(compress, 0, sizeof *compress);
 }
 
-/* Hashes of the suffixes that begin at each label, from the last label to the first. */
-static void hash_suffixes(struct slice name, const uint8_t *offsets, size_t count, uint32_t *hashes)
+static uint32_t hash_label(size_t parent, const uint8_t *label)
 {
-	uint32_t hash = 2166136261u;
-	for (size_t i = count; i-- > 0;) {
-		const uint8_t *label = name.at + offsets[i];
-		for (size_t at = 0; at <= label[0]; at++)
-			hash = (hash ^ dns_lower(label[at])) * 16777619u;
-		hashes[i] = hash ^ hash >> 15;
-	}
+	uint32_t hash = 2166136261u ^ (uint32_t)parent;
+	for (size_t at = 0; at <= label[0]; at++)
+		hash = (hash ^ dns_lower(label[at])) * 16777619u;
+	return hash ^ hash >> 15;
 }
 
-/* Does the name that was written at `position`, pointers followed, equal `suffix`? What we wrote
- * ourselves points backwards only. */
-static bool stands_at(const struct writer *message, size_t position, struct slice suffix)
+/* Labels stand where they were written, never behind a pointer. */
+static bool label_stands_at(const struct writer *message, size_t position, const uint8_t *label)
 {
-	size_t at = 0;
-	while (at < suffix.len) {
-		uint8_t label = message->at[position];
-		if (label >= 0xc0) {
-			position = (size_t)(label & 0x3f) << 8 | message->at[position + 1];
-			continue;
-		}
-		if (label != suffix.at[at] || position + label >= message->len)
-			return false;
-		for (size_t i = 1; i <= label; i++)
-			if (dns_lower(message->at[position + i]) != dns_lower(suffix.at[at + i]))
-				return false;
-		position += (size_t)label + 1;
-		at += (size_t)label + 1;
-	}
-	return true;
+	size_t len = (size_t)label[0] + 1;
+	return position + len <= message->len &&
+		dns_name_equals(slice_of(message->at + position, len), slice_of(label, len));
 }
 
-static size_t find(const struct dns_compress *compress, const struct writer *message,
-	struct slice suffix, uint32_t hash)
+/* Where `label` stands with the name at `parent` behind it; 0 when that is not known. */
+static size_t find(const struct dns_compress *compress, const struct writer *message, size_t parent,
+	const uint8_t *label)
 {
+	uint32_t hash = hash_label(parent, label);
 	for (unsigned i = 0; i < PROBES; i++) {
-		size_t position = compress->positions[(hash + i) % DNS_COMPRESS_SLOTS];
-		if (position && stands_at(message, position, suffix))
+		unsigned slot = (hash + i) % DNS_COMPRESS_SLOTS;
+		size_t position = compress->slots[slot].position;
+		if (position && compress->slots[slot].parent == parent &&
+			label_stands_at(message, position, label))
 			return position;
 	}
 	return 0;
 }
 
-static void remember(struct dns_compress *compress, uint32_t hash, size_t position)
+static bool remember(
+	struct dns_compress *compress, size_t parent, const uint8_t *label, size_t position)
 {
 	if (position > POSITION_MAX)
-		return;
+		return false;
+	uint32_t hash = hash_label(parent, label);
 	for (unsigned i = 0; i < PROBES; i++) {
-		uint16_t *slot = &compress->positions[(hash + i) % DNS_COMPRESS_SLOTS];
-		if (*slot)
+		unsigned slot = (hash + i) % DNS_COMPRESS_SLOTS;
+		if (compress->slots[slot].position)
 			continue;
-		*slot = (uint16_t)position;
-		return;
+		compress->slots[slot].position = (uint16_t)position;
+		compress->slots[slot].parent = (uint16_t)parent;
+		return true;
 	}
+	return false;
+}
+
+/* Remembers the first `count` labels of a name whose other labels stand at `parent`. A label that
+ * finds no slot ends it: those before it could not be found without it. */
+static void remember_labels(struct dns_compress *compress, const struct writer *message,
+	size_t position, const uint8_t *offsets, size_t count, size_t parent)
+{
+	while (count-- > 0) {
+		size_t at = position + offsets[count];
+		if (!remember(compress, parent, message->at + at, at))
+			return;
+		parent = at;
+	}
+}
+
+static bool is_learned(
+	const struct dns_compress *compress, const struct writer *message, struct slice name)
+{
+	size_t at = compress->learned;
+	return at && at + name.len <= message->len &&
+		dns_name_equals(slice_of(message->at + at, name.len), name);
 }
 
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name)
 {
 	uint8_t offsets[DNS_NAME_LABELS_MAX];
-	uint32_t hashes[DNS_NAME_LABELS_MAX];
-	size_t count = dns_name_labels(name, offsets);
-	hash_suffixes(name, offsets, count, hashes);
-	for (size_t i = 0; i < count; i++) {
-		struct slice suffix = slice_of(name.at + offsets[i], name.len - offsets[i]);
-		size_t known = find(compress, message, suffix, hashes[i]);
-		if (known) {
-			writer_u16(message, (uint16_t)(POINTER_BITS | known));
-			return;
-		}
-		size_t position = message->len;
-		writer_bytes(message, suffix.at, (size_t)suffix.at[0] + 1);
-		if (message->failed)
-			return;
-		remember(compress, hashes[i], position);
+	if (name.len > 1 && is_learned(compress, message, name)) {
+		writer_u16(message, (uint16_t)(POINTER_BITS | compress->learned));
+		return;
 	}
-	writer_u8(message, 0);
+	size_t count = dns_name_labels(name, offsets);
+	size_t known = 0;     /* where the longest known suffix stands; 0: only the root is known */
+	size_t fresh = count; /* labels before it */
+	size_t fresh_len = name.len > 0 ? name.len - 1 : 0;
+	while (fresh > 0) {
+		size_t found = find(compress, message, known, name.at + offsets[fresh - 1]);
+		if (!found)
+			break;
+		known = found;
+		fresh_len = offsets[--fresh];
+	}
+	size_t position = message->len;
+	writer_bytes(message, name.at, fresh_len);
+	if (known)
+		writer_u16(message, (uint16_t)(POINTER_BITS | known));
+	else
+		writer_u8(message, 0);
+	if (!message->failed)
+		remember_labels(compress, message, position, offsets, fresh, known);
 }
 
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position)
 {
 	uint8_t offsets[DNS_NAME_LABELS_MAX];
-	uint32_t hashes[DNS_NAME_LABELS_MAX];
 	struct slice name = slice_of(message->at + position, message->len - position);
 	name.len = dns_name_check(name);
 	size_t count = dns_name_labels(name, offsets);
-	hash_suffixes(name, offsets, count, hashes);
-	for (size_t i = 0; i < count; i++)
-		remember(compress, hashes[i], position + offsets[i]);
+	remember_labels(compress, message, position, offsets, count, 0);
+	if (count > 0 && position <= POSITION_MAX)
+		compress->learned = (uint16_t)position;
 }
 
 void dns_compress_cut(struct dns_compress *compress, size_t position)
 {
 	for (unsigned i = 0; i < DNS_COMPRESS_SLOTS; i++)
-		if (compress->positions[i] >= position)
-			compress->positions[i] = 0;
+		if (compress->slots[i].position >= position)
+			compress->slots[i].position = 0;
+	if (compress->learned >= position)
+		compress->learned = 0;
 }

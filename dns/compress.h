@@ -1,7 +1,8 @@
 /* compress.h - name compression for a message that is being written (RFC 1035 4.1.4).
- * Remembers the position of up to DNS_COMPRESS_SLOTS suffixes, found by hash and verified against
- * the written bytes, so the work per name is bounded by its labels. Compares without case: an owner
- * that equals the question takes the case of the question. */
+ * Remembers up to DNS_COMPRESS_SLOTS labels, each with the place of the label behind it: a name is
+ * looked up from its last label to its first, and each step verifies one label only. So the work
+ * per name is bounded by its length, whatever stands in the message. Compares without case: an
+ * owner that equals the question takes the case of the question. */
 #ifndef DNS_COMPRESS_H
 #define DNS_COMPRESS_H
 
@@ -10,16 +11,21 @@
 enum { DNS_COMPRESS_SLOTS = 64 };
 
 struct dns_compress {
-	uint16_t positions[DNS_COMPRESS_SLOTS]; /* 0: empty, as the header stands there */
+	uint16_t learned; /* where the name of dns_compress_learn() stands; 0: nowhere */
+	struct {
+		uint16_t position; /* of a label; 0: empty, as the header stands there */
+		uint16_t parent;   /* of the label behind it; 0: the root */
+	} slots[DNS_COMPRESS_SLOTS];
 };
 
 void dns_compress_init(struct dns_compress *compress);
 
 /* Writes `name` (wire, uncompressed), with a pointer where a suffix is known, and remembers its own
- * suffixes. The writer must hold the whole message from its first byte. */
+ * labels. The writer must hold the whole message from its first byte. */
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name);
 
-/* Remembers a name that already stands uncompressed at `position`. */
+/* Remembers a name that already stands uncompressed at `position`: the question. It is found again
+ * whole, however full the slots are. */
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position);
 
