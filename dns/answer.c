@@ -113,7 +113,7 @@ bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record)
 		struct record_head head = read_head(&walk->reader);
 		if (walk->reader.failed)
 			return false;
-		if (head.type == DNS_TYPE_OPT)
+		if (head.type == DNS_TYPE_OPT || head.type == DNS_TYPE_TSIG)
 			continue;
 		record->section = (enum dns_section)walk->section;
 		record->type = head.type;
@@ -128,13 +128,13 @@ bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record)
 bool dns_record_target(
 	const struct dns_answer *answer, const struct dns_record *record, struct dns_name *target)
 {
-	bool is_service = record->type == DNS_TYPE_SVCB || record->type == DNS_TYPE_HTTPS;
-	if (!is_service && dns_rdata_kind(record->type) != DNS_RDATA_NAME)
+	enum dns_rdata_kind kind = dns_rdata_kind(record->type);
+	bool is_service = kind == DNS_RDATA_U16_NAME_REST;
+	if (!is_service && kind != DNS_RDATA_NAME)
 		return false;
 	struct reader message =
 		reader_of(slice_of(answer->message.at, record->rdata_at + record->rdata.len));
-	/* RFC 9460 2.2: SvcPriority, then the TargetName, never compressed. A client might still
-	 * follow a pointer there, so it is read the lenient way. */
+	/* RFC 9460 2.2: SvcPriority, then the TargetName. */
 	reader_seek(&message, record->rdata_at + (is_service ? 2 : 0));
 	dns_name_read(&message, target);
 	return !message.failed;

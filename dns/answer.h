@@ -51,7 +51,8 @@ struct dns_record_walk {
 
 void dns_record_walk_begin(struct dns_record_walk *walk, const struct dns_answer *answer);
 
-/* The next record, OPT records left out; false at the end. An opened answer never fails here. */
+/* The next record; false at the end. An opened answer never fails here. OPT and TSIG are left out:
+ * they are between us and the upstream, and a signature does not outlive the rebuilding. */
 bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record);
 
 /* The name at the front of a record's RDATA, as CNAME, DNAME, NS and PTR have it, and, for SVCB and

@@ -13,6 +13,7 @@ static const char *const layouts[] = {
 	[DNS_RDATA_SIG] = "99n*",    /* RFC 2535 4.1: 18 bytes, signer, signature */
 	[DNS_RDATA_NAPTR] = "4sssn", /* RFC 3403 4.1 */
 	[DNS_RDATA_NAME_REST] = "n*",
+	[DNS_RDATA_U16_NAME_REST] = "2n*", /* RFC 9460 2.2 */
 };
 
 void dns_rdata_walk_begin(struct dns_rdata_walk *walk, struct slice message, uint16_t type,
@@ -22,7 +23,6 @@ void dns_rdata_walk_begin(struct dns_rdata_walk *walk, struct slice message, uin
 	 * backwards, so what they point at is inside as well. */
 	walk->message = reader_of(slice_of(message.at, rdata_at + rdata_len));
 	reader_seek(&walk->message, rdata_at);
-	walk->end = rdata_at + rdata_len;
 	walk->layout = layouts[dns_rdata_kind(type)];
 }
 

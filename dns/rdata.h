@@ -15,8 +15,7 @@ struct dns_rdata_part {
 };
 
 struct dns_rdata_walk {
-	struct reader message; /* over the whole message */
-	size_t end;            /* of the RDATA */
+	struct reader message; /* from the message's first byte to the end of the RDATA */
 	const char *layout;
 };
 

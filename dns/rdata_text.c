@@ -101,7 +101,9 @@ static bool write_by_type(
 	case DNS_TYPE_SPF:
 	case DNS_TYPE_HINFO: return write_strings(to, record->rdata);
 	case DNS_TYPE_SIG:
-	case DNS_TYPE_NXT: return false;
+	case DNS_TYPE_NXT:
+	case DNS_TYPE_SVCB:
+	case DNS_TYPE_HTTPS: return false;
 	default:
 		return dns_rdata_kind(record->type) != DNS_RDATA_OPAQUE &&
 			write_parts(to, answer, record);

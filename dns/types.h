@@ -50,6 +50,7 @@ enum dns_rdata_kind {
 	DNS_RDATA_SIG,
 	DNS_RDATA_NAPTR,
 	DNS_RDATA_NAME_REST,
+	DNS_RDATA_U16_NAME_REST,
 };
 
 enum dns_rdata_kind dns_rdata_kind(uint16_t type);
