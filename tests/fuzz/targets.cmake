@@ -1,1 +1,2 @@
 # fuzz_target(<name>_fuzz <libraries>), one line per hostile input.
+fuzz_target(tls_stream_fuzz tls PkgConfig::OPENSSL)

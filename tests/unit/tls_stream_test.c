@@ -816,12 +816,14 @@ static void test_no_room_for_the_handshake(void **state)
 
 /* --- memory --- */
 
-/* What an idle connection costs: the reason for RELEASE_BUFFERS and for the borrowed buffers. The
- * limit is generous enough for OpenSSL 3.0 to 3.5; a buffer that is kept is 16 kB more. */
+/* What an idle connection costs: the reason for RELEASE_BUFFERS and for the borrowed buffers. Most
+ * of it is OpenSSL's own: 13 kB with 3.0, 28 kB with 3.5, whose record layers are 9 kB and which
+ * keeps the client's ML-KEM key. A buffer of 16 kB that is not given back goes over the limit. */
 static void test_idle_memory(void **state)
 {
 	(void)state;
-	enum { COUNT = 20, IDLE_BYTES_MAX = 14 * 1024 };
+	enum { COUNT = 20, IDLE_BYTES_OF_3_0 = 16 * 1024, IDLE_BYTES_MAX = 30 * 1024 };
+	bool is_3_0 = OPENSSL_version_major() == 3 && OPENSSL_version_minor() == 0;
 	for (size_t v = 0; v < 2; v++) {
 		struct talk *talks[COUNT];
 		size_t total = 0;
@@ -840,7 +842,7 @@ static void test_idle_memory(void **state)
 		}
 		printf("idle stream, TLS 1.%d: %zu bytes\n", versions[v] == TLS1_2_VERSION ? 2 : 3,
 			total / COUNT);
-		assert_in_range(total / COUNT, 1000, IDLE_BYTES_MAX);
+		assert_in_range(total / COUNT, 1000, is_3_0 ? IDLE_BYTES_OF_3_0 : IDLE_BYTES_MAX);
 	}
 }
 
