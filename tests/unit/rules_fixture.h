@@ -95,6 +95,43 @@ static inline void fixture_answer_link(
 	fixture_answer_add(answer, owner, type, writer_slice(&rdata));
 }
 
+/* Takes the next word off a text; words end at a blank, or at one of `ends`, which is taken too. */
+static inline bool fixture_word(const char **text, char word[DNS_NAME_TEXT_MAX], const char *ends)
+{
+	while (**text == ' ')
+		++*text;
+	size_t len = strcspn(*text, ends) < strcspn(*text, " ") ? strcspn(*text, ends)
+								: strcspn(*text, " ");
+	assert_true(len < DNS_NAME_TEXT_MAX);
+	memcpy(word, *text, len);
+	word[len] = '\0';
+	*text += len;
+	if (**text && strchr(ends, **text))
+		++*text;
+	return len > 0;
+}
+
+/* "a.test CNAME b.test, b.test A": records of an answer; types without a name in them have four
+ * bytes of RDATA. */
+static inline void fixture_answer_records(struct fixture_answer *answer, const char *text)
+{
+	static const uint8_t four[4] = { 192, 0, 2, 1 };
+	char word[DNS_NAME_TEXT_MAX];
+	while (fixture_word(&text, word, "")) {
+		struct dns_name owner = fixture_name(word);
+		uint16_t type;
+		bool comma = !fixture_word(&text, word, ",") || text[-1] == ',';
+		assert_true(dns_type_parse(slice_of_text(word), &type));
+		if (comma || *text == '\0') {
+			fixture_answer_add(answer, dns_name_slice(&owner), type, slice_of(four, 4));
+			continue;
+		}
+		fixture_word(&text, word, ",");
+		struct dns_name target = fixture_name(word);
+		fixture_answer_link(answer, dns_name_slice(&owner), type, dns_name_slice(&target));
+	}
+}
+
 static inline const struct dns_answer *fixture_answer_open(struct fixture_answer *answer)
 {
 	writer_patch_u16(&answer->to, 6, answer->answer_count);
