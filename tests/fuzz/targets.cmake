@@ -1,2 +1,4 @@
 # fuzz_target(<name>_fuzz <libraries>), one line per hostile input.
 fuzz_target(tls_stream_fuzz tls PkgConfig::OPENSSL)
+fuzz_target(query_log_fuzz watch)
+fuzz_target(http1_fuzz watch)

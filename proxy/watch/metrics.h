@@ -1,0 +1,174 @@
+/* metrics.h - counters of what the program does, told in the Prometheus text format.
+ * Every worker has a set of its own and alone writes to it, with relaxed atomic stores; a scrape
+ * adds the sets up. Counting never waits, allocates or makes a system call: an index and an add.
+ * metrics.def has the families; docs/metrics.md says what they mean. */
+#ifndef PROXY_WATCH_METRICS_H
+#define PROXY_WATCH_METRICS_H
+
+#include "base/bytes.h"
+#include "proxy/config.h"
+#include "proxy/watch/process_stats.h"
+#include "rules/verdict.h"
+
+enum {
+	METRICS_VIEWS = 256,  /* of each: most names with numbers of their own, */
+	METRICS_RULES = 4096, /* the rest shares the label "other" */
+	METRICS_LISTS = 1024,
+	METRICS_UPSTREAMS = 64,
+	METRICS_NAME_MAX = 255, /* bytes of a name, escaped; a longer one is "other" */
+};
+
+/* --- closed sets --- */
+
+enum metrics_source {
+#define METRIC_SOURCE(id, word) METRICS_SOURCE_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_SOURCE
+	METRICS_SOURCE_COUNT
+};
+
+enum metrics_drop_reason {
+#define METRIC_DROP(id, word) METRICS_DROP_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_DROP
+	METRICS_DROP_COUNT
+};
+
+enum metrics_method {
+#define METRIC_METHOD(id, word) METRICS_METHOD_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_METHOD
+	METRICS_METHOD_COUNT
+};
+
+enum metrics_upstream_error {
+#define METRIC_UPSTREAM_ERROR(id, word) METRICS_UPSTREAM_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_UPSTREAM_ERROR
+	METRICS_UPSTREAM_ERROR_COUNT
+};
+
+/* "upstream", "rule", "local", "error": also the log's word. */
+const char *metrics_source_name(enum metrics_source source);
+
+/* --- labels that the configuration gives --- */
+
+struct metrics_registry; /* one per process */
+
+struct metrics_registry *metrics_registry_new(void);
+/* Frees all sets as well. */
+void metrics_registry_free(struct metrics_registry *registry);
+
+/* The number of a name, the same for ever; from any thread, while a configuration is loaded. Number
+ * 0 is "other": the table is full, or the name is longer than METRICS_NAME_MAX. */
+enum { METRICS_NO_VIEW = 1 }; /* no view claims the client: view="" */
+uint16_t metrics_view_id(struct metrics_registry *registry, const char *name);
+uint16_t metrics_rule_id(struct metrics_registry *registry, const char *rule_group,
+	const char *rule, enum action action);
+
+/* --- counting: by the one thread that owns the set --- */
+
+struct metrics;
+
+/* A set for one thread; NULL when out of memory. Lives as long as the registry. */
+struct metrics *metrics_new(struct metrics_registry *registry);
+
+void metrics_request(struct metrics *m, uint16_t view_id, enum protocol protocol, bool is_ipv6,
+	uint16_t type, size_t size);
+void metrics_response(struct metrics *m, uint16_t view_id, enum protocol protocol, uint16_t rcode,
+	enum metrics_source source, uint32_t duration_us, size_t size);
+/* `block_response` counts for ACTION_BLOCK only. */
+void metrics_decision(struct metrics *m, uint16_t view_id, enum action action,
+	enum block_response block_response);
+void metrics_rule_match(struct metrics *m, uint16_t rule_id);
+void metrics_http(struct metrics *m, enum metrics_method method, unsigned status);
+/* `version` as tls_stream_version() has it; `error` as tls_stream_error(), "timeout" or "closed"
+ * (before the handshake ended); NULL: it succeeded. */
+void metrics_tls(struct metrics *m, const char *version, const char *error, bool is_resumed);
+void metrics_connection_opened(struct metrics *m, enum protocol protocol);
+void metrics_connection_closed(struct metrics *m, enum protocol protocol);
+void metrics_drop(struct metrics *m, enum metrics_drop_reason reason);
+void metrics_reload(struct metrics *m, bool is_successful);
+
+/* Families without labels. */
+enum metrics_plain { METRIC_COALESCED };
+void metrics_add(struct metrics *m, enum metrics_plain metric, uint64_t count);
+
+/* Tells that the loop of this set's owner turns; call it once in a while, also when idle. A set
+ * that never turned is not a worker's and has no age. */
+void metrics_turn(struct metrics *m, uint64_t now_ms);
+/* Age of the oldest last turn of all workers, in ms; 0 when there is no worker. */
+uint64_t metrics_oldest_turn_ms(struct metrics_registry *registry, uint64_t now_ms);
+
+/* --- telling --- */
+
+enum { METRICS_BUCKETS = 16 }; /* bounded ones; one more has the rest */
+
+/* Which bucket a duration falls in: 0 to METRICS_BUCKETS. For those who keep a histogram. */
+unsigned metrics_duration_bucket(uint32_t duration_us);
+
+/* What others count, as plain values. */
+struct metrics_list {
+	const char *name;
+	uint64_t entries;
+	uint64_t rejected[LIST_REJECT_COUNT];
+	int64_t updated_s; /* since 1970; 0: never */
+	bool is_up;
+};
+
+/* Elements of the same name are added up, so the counters of every worker can be given one by one.
+ */
+struct metrics_upstream {
+	const char *name;
+	uint64_t requests;
+	uint64_t errors[METRICS_UPSTREAM_ERROR_COUNT];
+	uint64_t retries;
+	uint64_t inflight;
+	uint64_t durations[METRICS_BUCKETS + 1]; /* by bucket, not cumulative */
+	uint64_t duration_sum_us;
+	bool is_up; /* up for one worker is up */
+};
+
+struct metrics_build_label {
+	const char *name; /* a valid label name */
+	const char *value;
+};
+
+struct metrics_told {
+	const struct metrics_list *lists;
+	size_t list_count;
+	const struct metrics_upstream *upstreams;
+	size_t upstream_count;
+	bool has_query_log;
+	uint64_t log_lines;
+	uint64_t log_dropped_full;
+	uint64_t log_dropped_failed;
+	bool reload_successful;
+	int64_t reload_success_s;
+	bool has_policy;
+	uint32_t revision;
+	const char *policy_hash;
+	int64_t certificate_not_after_s; /* 0: no certificate */
+	const struct metrics_build_label *build;
+	size_t build_count;
+	struct process_stats process;
+	uint64_t now_ms; /* monotonic, as given to metrics_turn() */
+};
+
+/* Appends the whole text. 0, ERR_TOO_LONG (the queue's ceiling) or ERR_NO_MEMORY. One thread at a
+ * time. */
+int metrics_write(
+	struct metrics_registry *registry, const struct metrics_told *told, struct bytes *to);
+
+/* What there is, for the documentation. */
+struct metrics_family {
+	const char *name; /* in full */
+	const char *type;
+	const char *labels; /* see metrics_family_write_labels() */
+	const char *help;
+};
+const struct metrics_family *metrics_families(size_t *count);
+/* "view,proto,family,type"; nothing when there are none. */
+void metrics_family_write_labels(struct writer *to, const struct metrics_family *family);
+
+#endif

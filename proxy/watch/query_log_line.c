@@ -1,0 +1,361 @@
+/* A line is written in the order of the record. What may be long is bounded one by one: names by
+ * QUERY_LOG_NAME_MAX, domain names by their nature, answers by what the rest leaves of the line. */
+#include "proxy/watch/query_log_line.h"
+
+#include "dns/rdata_text.h"
+#include "dns/types.h"
+#include "proxy/watch/escape.h"
+
+enum {
+	/* A domain name in a line: each byte as \DDD, its backslash doubled. */
+	DOMAIN_MAX = 5 * DNS_NAME_MAX,
+	/* Kept for what follows the answers: configured names (list and group twice, view, rule,
+	 * monitored rules, hash, upstream), entry and matched name, and the fixed text. */
+	REST_MAX = 12 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
+};
+
+_Static_assert(3 * QUERY_LOG_NAME_MAX + DOMAIN_MAX + 512 + REST_MAX < LOG_LINE_MAX,
+	"a line without answers always fits");
+
+#define LITERAL(to, text) writer_bytes((to), (text), sizeof(text) - 1)
+
+static void write_name(struct writer *to, const char *name)
+{
+	if (name)
+		escape_json(to, slice_of_text(name), QUERY_LOG_NAME_MAX);
+}
+
+static void write_domain(struct writer *to, struct slice wire)
+{
+	uint8_t text[DNS_NAME_TEXT_MAX];
+	struct writer plain = writer_of(text, sizeof text);
+	dns_name_write_text(&plain, wire);
+	escape_json(to, writer_slice(&plain), DOMAIN_MAX);
+}
+
+/* A mnemonic, or the number where there is none. */
+static void write_mnemonic(struct writer *to, const char *name, uint16_t number)
+{
+	if (name)
+		writer_text(to, name);
+	else
+		writer_decimal(to, number);
+}
+
+void query_log_style_init(struct query_log_style *style, const struct query_log_config *config)
+{
+	struct writer head = writer_of(style->head, sizeof style->head);
+	LITERAL(&head, "{\"version\":\"1.100000\",\"account_id\":\"");
+	write_name(&head, config->account_id);
+	LITERAL(&head, "\",\"region\":\"");
+	write_name(&head, config->region);
+	LITERAL(&head, "\",\"vpc_id\":\"");
+	style->format = config->format;
+	style->head_len = head.len;
+}
+
+/* --- when --- */
+
+static void put_digits(char *at, unsigned count, uint64_t value)
+{
+	while (count--) {
+		at[count] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+/* Days since 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so that
+ * the leap day is the last of its year (H. Hinnant, "chrono-compatible low-level date algorithms").
+ */
+static void put_date(char *at, uint64_t days)
+{
+	days += 719468; /* from 0000-03-01 */
+	uint64_t era = days / 146097;
+	uint64_t day_of_era = days % 146097;
+	uint64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	uint64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint64_t month = (5 * day_of_year + 2) / 153; /* 0 is March */
+	put_digits(at, 4, era * 400 + year_of_era + (month >= 10));
+	put_digits(at + 5, 2, month < 10 ? month + 3 : month - 9);
+	put_digits(at + 8, 2, day_of_year - (153 * month + 2) / 5 + 1);
+}
+
+static void stamp_set(struct query_log_stamp *stamp, int64_t second)
+{
+	uint64_t since = second > 0 ? (uint64_t)second : 0;
+	memcpy(stamp->text, "0000-00-00T00:00:00Z", sizeof stamp->text);
+	put_date(stamp->text, since / 86400);
+	put_digits(stamp->text + 11, 2, since / 3600 % 24);
+	put_digits(stamp->text + 14, 2, since / 60 % 60);
+	put_digits(stamp->text + 17, 2, since % 60);
+	stamp->second = second;
+}
+
+/* --- the record --- */
+
+static const struct view_info *view_of(const struct query_log_event *event)
+{
+	if (!event->policy || event->view == POLICY_NO_ID)
+		return NULL;
+	return policy_view(event->policy, event->view);
+}
+
+static void write_question(struct writer *line, const struct query_log_event *event)
+{
+	LITERAL(line, "\",\"query_name\":\"");
+	write_domain(line, event->name);
+	LITERAL(line, "\",\"query_type\":\"");
+	write_mnemonic(line, dns_type_name(event->type), event->type);
+	LITERAL(line, "\",\"query_class\":\"");
+	write_mnemonic(line, dns_class_name(event->class), event->class);
+	LITERAL(line, "\",\"rcode\":\"");
+	write_mnemonic(line, dns_rcode_name(event->rcode), event->rcode);
+	LITERAL(line, "\"");
+}
+
+static void write_record(
+	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
+{
+	uint8_t text[QUERY_LOG_RDATA_MAX];
+	struct writer rdata = writer_of(text, sizeof text);
+	dns_rdata_write_text(&rdata, answer, record);
+	if (rdata.failed)
+		line->failed = true;
+	LITERAL(line, "{\"Rdata\":\"");
+	escape_json(line, writer_slice(&rdata), SIZE_MAX);
+	LITERAL(line, "\",\"Type\":\"");
+	write_mnemonic(line, dns_type_name(record->type), record->type);
+	LITERAL(line, "\",\"Class\":\"");
+	write_mnemonic(line, dns_class_name(record->class), record->class);
+	LITERAL(line, "\"}");
+}
+
+static bool has_answers(struct slice reply)
+{
+	return reply.len > DNS_HEADER_LEN && (reply.at[6] || reply.at[7]);
+}
+
+/* Records one by one, as long as they fit; one that does not is taken back and is the last. True
+ * when not all of them stand there. */
+static bool write_records(struct writer *line, struct slice reply)
+{
+	struct dns_answer answer;
+	struct dns_record_walk walk;
+	struct dns_record record;
+	if (!has_answers(reply) || dns_answer_open(&answer, reply) != 0)
+		return false;
+	dns_record_walk_begin(&walk, &answer);
+	for (unsigned count = 0; dns_record_next(&walk, &record); count++) {
+		size_t before = line->len;
+		if (record.section != DNS_SECTION_ANSWER)
+			return false;
+		if (count == QUERY_LOG_ANSWERS_MAX)
+			return true;
+		if (count)
+			LITERAL(line, ",");
+		write_record(line, &answer, &record);
+		if (line->failed) {
+			line->failed = false;
+			line->len = before;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool write_answers(struct writer *line, struct slice reply)
+{
+	LITERAL(line, ",\"answers\":[");
+	if (line->failed)
+		return false;
+	line->capacity -= REST_MAX;
+	bool is_truncated = write_records(line, reply);
+	line->capacity += REST_MAX;
+	LITERAL(line, "]");
+	return is_truncated;
+}
+
+static void write_client(struct writer *line, const struct query_log_event *event)
+{
+	static const char *const transports[PROTOCOL_COUNT] = {
+		[PROTOCOL_UDP] = "UDP",
+		[PROTOCOL_TCP] = "TCP",
+		[PROTOCOL_DOT] = "DOT",
+		[PROTOCOL_DOH] = "DOH",
+	};
+	char address[ADDRESS_TEXT_MAX];
+	LITERAL(line, ",\"srcaddr\":\"");
+	writer_bytes(line, address, address_text(&event->client, address));
+	LITERAL(line, "\",\"srcport\":\"");
+	writer_decimal(line, event->client_port);
+	LITERAL(line, "\",\"transport\":\"");
+	writer_text(line, transports[event->protocol]);
+	LITERAL(line, "\",\"srcids\":{}");
+}
+
+static const char *group_name(const struct query_log_event *event, const struct rule_match *match)
+{
+	return match->group == POLICY_NO_ID ? NULL : policy_group_name(event->policy, match->group);
+}
+
+static const char *list_name(const struct query_log_event *event, const struct rule_match *match)
+{
+	return match->list == POLICY_NO_ID ? NULL : policy_list(event->policy, match->list)->name;
+}
+
+static const char *rule_name(const struct query_log_event *event, const struct rule_match *match)
+{
+	return match->rule == POLICY_NO_ID ? NULL : policy_rule(event->policy, match->rule)->name;
+}
+
+/* A string field, with the comma before it; nothing when there is no value. */
+#define FIELD(line, key, value) write_field((line), ",\"" key "\":\"", sizeof(key) + 4, (value))
+static void write_field(struct writer *line, const char *opening, size_t len, const char *value)
+{
+	if (!value)
+		return;
+	writer_bytes(line, opening, len);
+	write_name(line, value);
+	LITERAL(line, "\"");
+}
+
+#define NUMBER(line, key, value)                                                                   \
+	do {                                                                                       \
+		LITERAL((line), ",\"" key "\":");                                                  \
+		writer_decimal((line), (value));                                                   \
+	} while (0)
+
+/* Only what AWS reports: a rule that alerted or blocked. */
+static void write_firewall(struct writer *line, const struct query_log_event *event)
+{
+	const struct verdict *verdict = event->verdict;
+	if (!verdict || (verdict->action != ACTION_ALERT && verdict->action != ACTION_BLOCK))
+		return;
+	FIELD(line, "firewall_rule_group_id", group_name(event, &verdict->match));
+	FIELD(line, "firewall_rule_action", action_name(verdict->action));
+	FIELD(line, "firewall_domain_list_id", list_name(event, &verdict->match));
+}
+
+/* --- ours --- */
+
+/* The name of the hop that decided: the question's own, or one that the answer led to. */
+static struct slice matched_name(const struct query_log_event *event)
+{
+	const struct verdict *verdict = event->verdict;
+	return verdict->matched_name.len ? dns_name_slice(&verdict->matched_name) : event->name;
+}
+
+static void write_match(struct writer *line, const struct query_log_event *event)
+{
+	const struct rule_match *match = &event->verdict->match;
+	FIELD(line, "rule_group", group_name(event, match));
+	FIELD(line, "rule", rule_name(event, match));
+	FIELD(line, "list", list_name(event, match));
+	if (match->entry != POLICY_NO_ENTRY) {
+		uint8_t text[DNS_NAME_TEXT_MAX + 2];
+		struct writer entry = writer_of(text, sizeof text);
+		policy_entry_write_text(&entry, event->policy, match->entry);
+		LITERAL(line, ",\"entry\":\"");
+		escape_json(line, writer_slice(&entry), DOMAIN_MAX);
+		LITERAL(line, "\"");
+	}
+	LITERAL(line, ",\"matched_name\":\"");
+	write_domain(line, matched_name(event));
+	LITERAL(line, "\"");
+	NUMBER(line, "hop", match->hop);
+}
+
+static void write_monitored(struct writer *line, const struct query_log_event *event)
+{
+	const struct verdict *verdict = event->verdict;
+	for (unsigned i = 0; i < verdict->monitor_count && i < VERDICT_MONITORS_MAX; i++) {
+		writer_text(line, i ? "," : ",\"monitored\":[");
+		LITERAL(line, "\"");
+		write_name(line, rule_name(event, &verdict->monitors[i]));
+		LITERAL(line, "\"");
+	}
+	if (verdict->monitor_count)
+		LITERAL(line, "]");
+}
+
+static void write_verdict(struct writer *line, const struct query_log_event *event)
+{
+	/* Why, where it was not a rule. */
+	static const struct {
+		const char *reason, *fail_mode;
+	} reasons[] = {
+		[REASON_DEFAULT] = { "default_action", NULL },
+		[REASON_FAIL_CLOSED] = { "policy_failed", "closed" },
+		[REASON_FAIL_OPEN] = { "policy_failed", "open" },
+	};
+	const struct verdict *verdict = event->verdict;
+	if (!verdict)
+		return;
+	if (verdict->action != ACTION_NONE)
+		FIELD(line, "action", action_name(verdict->action));
+	if (verdict->action == ACTION_BLOCK)
+		FIELD(line, "block_response", block_response_name(verdict->block_response));
+	if (verdict->reason == REASON_RULE || verdict->reason == REASON_DEFAULT)
+		write_match(line, event);
+	write_monitored(line, event);
+	if (verdict->reason < sizeof reasons / sizeof reasons[0]) {
+		FIELD(line, "reason", reasons[verdict->reason].reason);
+		FIELD(line, "fail_mode", reasons[verdict->reason].fail_mode);
+	}
+}
+
+static void write_ext(
+	struct writer *line, const struct query_log_event *event, bool answers_are_truncated)
+{
+	static const char *const protocols[PROTOCOL_COUNT] = {
+		[PROTOCOL_UDP] = "udp",
+		[PROTOCOL_TCP] = "tcp",
+		[PROTOCOL_DOT] = "dot",
+		[PROTOCOL_DOH] = "doh",
+	};
+	const struct view_info *view = view_of(event);
+	LITERAL(line, ",\"ext\":");
+	size_t opening = line->len;
+	FIELD(line, "view", view ? view->name : NULL);
+	write_verdict(line, event);
+	if (event->policy) {
+		NUMBER(line, "revision", event->revision);
+		FIELD(line, "policy_hash", event->policy_hash);
+	}
+	FIELD(line, "protocol", protocols[event->protocol]);
+	FIELD(line, "source", event->source);
+	FIELD(line, "upstream", event->upstream);
+	if (event->upstream)
+		NUMBER(line, "upstream_us", event->upstream_us);
+	NUMBER(line, "time_us", event->time_us);
+	NUMBER(line, "duration_us", event->duration_us);
+	if (event->ede != DNS_EDE_NONE)
+		NUMBER(line, "ede", (uint64_t)event->ede);
+	if (answers_are_truncated)
+		LITERAL(line, ",\"answers_truncated\":true");
+	LITERAL(line, "}");
+	/* Every field brought a comma; the first one opens the object instead. */
+	if (!line->failed)
+		line->at[opening] = '{';
+}
+
+void query_log_line_write(struct writer *line, const struct query_log_style *style,
+	struct query_log_stamp *stamp, const struct query_log_event *event)
+{
+	const struct view_info *view = view_of(event);
+	if (stamp->second != event->time_s || !stamp->text[0])
+		stamp_set(stamp, event->time_s);
+	writer_bytes(line, style->head, style->head_len);
+	write_name(line, view ? view->name : NULL);
+	LITERAL(line, "\",\"query_timestamp\":\"");
+	writer_bytes(line, stamp->text, sizeof stamp->text - 1);
+	write_question(line, event);
+	bool answers_are_truncated = write_answers(line, event->reply);
+	write_client(line, event);
+	write_firewall(line, event);
+	if (style->format == QUERY_LOG_NAMEGATE)
+		write_ext(line, event, answers_are_truncated);
+	LITERAL(line, "}\n");
+}

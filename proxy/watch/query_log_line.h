@@ -1,0 +1,36 @@
+/* query_log_line.h - one query as one line of JSON: the fields of an Amazon Route 53 Resolver query
+ * log record in its order and spelling, and ours in "ext" (docs/query-log.md has every field).
+ * Pure: no allocation, no clock, no printf. Strict JSON whatever the names are: names are escaped
+ * as dns_name_write_text() does, then as JSON wants it. */
+#ifndef PROXY_WATCH_QUERY_LOG_LINE_H
+#define PROXY_WATCH_QUERY_LOG_LINE_H
+
+#include "proxy/watch/log_ring.h"
+#include "proxy/watch/query_log.h"
+
+enum {
+	QUERY_LOG_NAME_MAX = 255,   /* bytes of a configured name, escaped */
+	QUERY_LOG_ANSWERS_MAX = 32, /* records told of one reply */
+	QUERY_LOG_RDATA_MAX = 4096, /* bytes of one record's text */
+};
+
+/* The same in every line of a log. */
+struct query_log_style {
+	enum query_log_format format;
+	size_t head_len;
+	char head[2 * QUERY_LOG_NAME_MAX + 128]; /* up to the view's name */
+};
+
+/* The second that was formatted last; zero-initialise one per writer. */
+struct query_log_stamp {
+	int64_t second;
+	char text[sizeof "2026-01-02T03:04:05Z"];
+};
+
+void query_log_style_init(struct query_log_style *style, const struct query_log_config *config);
+
+/* Writes the line with its line feed. Never more than LOG_LINE_MAX bytes. */
+void query_log_line_write(struct writer *line, const struct query_log_style *style,
+	struct query_log_stamp *stamp, const struct query_log_event *event);
+
+#endif
