@@ -1,0 +1,74 @@
+/* cares.h - the one door to c-ares: a channel that asks one server, over UDP or over TCP.
+ *
+ * c-ares' three generations (1.18, 1.27, 1.34) differ in what they put on the wire and what they
+ * accept from it, and each would lose all queries in flight by one bad datagram or one closed
+ * connection. So the bytes are ours in both directions: over UDP the caller sends its own message
+ * when on_send says so and keeps the answer; over TCP the stream is cut into messages here. c-ares
+ * keeps the queries, the TCP connection and its queue, and learns that a query is over by a
+ * stand-in answer that we write. docs/decisions/002-upstream-cares.md has the reasons. */
+#ifndef PROXY_UPSTREAM_CARES_H
+#define PROXY_UPSTREAM_CARES_H
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "dns/request.h"
+#include "proxy/config.h"
+
+enum cares_kind { CARES_UDP, CARES_TCP, CARES_KINDS };
+
+/* How a query ended, from c-ares' point of view. */
+enum cares_end { CARES_OVER, CARES_FAILED, CARES_NO_MEMORY };
+
+struct cares;
+
+/* A query that c-ares has. Embedded by the caller; it must stay where it is until on_over. */
+struct cares_query {
+	struct cares *channel; /* NULL: c-ares does not have it */
+	struct list feed;
+	uint16_t ares_id;      /* c-ares from 1.22 on takes its own instead of ours */
+	struct slice question; /* of the message sent: name, type, class; must live as long */
+};
+
+/* Called from within c-ares, except on_turn: nothing may be called from there but what queues. */
+struct cares_events {
+	/* UDP: now is the time to put the message on the wire. */
+	void (*on_send)(void *context, struct cares_query *query);
+	/* The query is over. Over TCP `answer` is the message for it, unjudged, alive until on_turn
+	 * has returned; empty for UDP and for failures. */
+	void (*on_over)(
+		void *context, struct cares_query *query, enum cares_end end, struct slice answer);
+	/* TCP: a message that cannot be an answer was thrown away. */
+	void (*on_foreign)(void *context);
+	/* TCP: the connection has had its turn. Not from within c-ares: everything is allowed. */
+	void (*on_turn)(void *context);
+	/* A handle was opened or has been closed: `by` is 1 or -1. */
+	void (*on_handle)(void *context, int by);
+	void *context;
+};
+
+/* Once per process, from any thread, as often as one likes: initialises the library, keeps the
+ * environment out of it and warns about versions known to be bad. */
+void cares_start(void);
+
+/* NULL when out of memory. `events` must outlive the channel and its handles. */
+struct cares *cares_new(uv_loop_t *loop, enum cares_kind kind, const struct address *address,
+	uint16_t port, const struct cares_events *events);
+
+/* Ends open queries with CARES_FAILED. Never from within c-ares. */
+void cares_free(struct cares *channel);
+
+/* Hands a query to c-ares. on_send and on_over may be called from within. */
+void cares_send(struct cares *channel, struct cares_query *query, struct slice message);
+
+/* UDP: the query is to end at the next cares_pump(). */
+void cares_finish(struct cares_query *query);
+void cares_pump(struct cares *channel);
+
+/* Lets c-ares look at its clock; every second is often enough. */
+void cares_tick(struct cares *channel);
+
+unsigned cares_in_flight(const struct cares *channel);
+
+#endif

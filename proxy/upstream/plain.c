@@ -1,0 +1,655 @@
+/* A query of ours goes through stages: UDP, perhaps UDP again without OPT, perhaps TCP. Each stage
+ * is one query of c-ares (see cares.h for how that is used).
+ *
+ *   plain_ask -> stage_start -> cares_send -> on_send: our message leaves from the pool
+ *   pool      -> on_datagram: judge_match(); the answer stays where it is
+ *             -> on_batch: cares_pump -> on_over: the stage is over, and is queued
+ *             -> plain_work: judge_answer(), then the next stage or the report
+ *
+ * Silence is noticed by plain_tick(), which ends queries the same way. */
+#include "proxy/upstream/plain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "proxy/upstream/cares.h"
+#include "proxy/upstream/judge.h"
+#include "proxy/upstream/upstream.h"
+
+enum {
+	CHANNEL_AGE_MS = 300000, /* then a new one: nothing that c-ares keeps lives for ever */
+	ID_BUCKETS = 1024,       /* power of two */
+	FOLDS_BEFORE_OFF = 3,    /* in a row */
+	HABIT_MS = 300000,       /* how long a learned weakness is remembered */
+	HOUSEKEEPING_MS = 1000,
+	TCP_TRIES = 2, /* a server may close the connection while we write: once more */
+};
+
+/* Why a stage ended when not by an answer. */
+enum ended { ENDED_NOT, ENDED_SILENT, ENDED_FAILED, ENDED_NO_MEMORY };
+
+/* One query of ours, in a slot. c-ares points at it while it has it (`cares.channel`), so the slot
+ * is given away only after its callback. */
+struct attempt {
+	struct cares_query cares;
+	struct list age;  /* plain->fresh, then plain->quiet, by start; free ones: plain->free */
+	struct list work; /* plain->done */
+	uint64_t owner;
+	uint64_t started_ns;
+	uint64_t started_ms;
+	struct udp_socket *socket; /* where the answer must arrive */
+	struct attempt *next_by_id;
+	struct slice answer; /* as it came, alive during one batch or turn */
+	enum judge_match match;
+	enum ended ended;
+	uint16_t id; /* on the wire */
+	uint16_t wire_len;
+	bool cut;
+	bool over_tcp;
+	bool has_opt;
+	bool opt_refused; /* the server said FORMERR, with our question */
+	bool exact_case;
+	bool reported; /* only c-ares still has it */
+	uint8_t tcp_tries;
+	uint8_t wire[DNS_REQUEST_MAX];
+};
+
+struct channel_slot {
+	struct cares *now;
+	struct cares *aside; /* worn, but with queries left */
+	uint64_t born_ms;
+	bool worn;
+};
+
+struct plain {
+	struct plain_host *host;
+	const struct upstream_config *upstream;
+	unsigned index;
+	struct health health;
+	struct upstream_counters counters;
+	struct udp_pool pool;
+	struct cares_events events;
+	struct channel_slot channels[CARES_KINDS];
+	int links;                /* handles of TCP connections, also those still closing */
+	struct attempt *attempts; /* UPSTREAM_IN_FLIGHT of them */
+	unsigned touched;         /* those beyond were never used, so they cost no memory */
+	unsigned in_flight;
+	struct list free;
+	struct list fresh; /* silent for less than UPSTREAM_HEDGE_MS */
+	struct list quiet;
+	struct list done;
+	struct attempt *by_id[ID_BUCKETS];
+	uint64_t housekeeping_ms;
+	unsigned folds; /* in a row */
+	uint64_t fold_off_until_ms;
+	uint64_t edns_off_until_ms;
+	bool closed;
+};
+
+static uint64_t now_ms(const struct plain *plain)
+{
+	return uv_now(plain->host->loop);
+}
+
+static void count_error(struct plain *plain, enum upstream_error error)
+{
+	upstream_count(&plain->counters.errors[error]);
+}
+
+/* --- ids --- */
+
+static struct attempt *find_by_id(const struct plain *plain, uint16_t id)
+{
+	struct attempt *attempt = plain->by_id[id % ID_BUCKETS];
+	while (attempt && attempt->id != id)
+		attempt = attempt->next_by_id;
+	return attempt;
+}
+
+/* Unique among those in flight to this upstream. */
+static void id_take(struct plain *plain, struct attempt *attempt)
+{
+	uint16_t id;
+	do
+		id = random_u16(&plain->host->random);
+	while (find_by_id(plain, id));
+	attempt->id = id;
+	attempt->wire[0] = (uint8_t)(id >> 8);
+	attempt->wire[1] = (uint8_t)id;
+	attempt->next_by_id = plain->by_id[id % ID_BUCKETS];
+	plain->by_id[id % ID_BUCKETS] = attempt;
+}
+
+static void id_give_back(struct plain *plain, struct attempt *attempt)
+{
+	struct attempt **at = &plain->by_id[attempt->id % ID_BUCKETS];
+	while (*at && *at != attempt)
+		at = &(*at)->next_by_id;
+	if (*at)
+		*at = attempt->next_by_id;
+}
+
+/* --- attempts --- */
+
+static struct attempt *attempt_take(struct plain *plain)
+{
+	struct list *node = list_take_first(&plain->free);
+	if (!node && plain->touched == UPSTREAM_IN_FLIGHT)
+		return NULL;
+	struct attempt *attempt =
+		node ? container_of(node, struct attempt, age) : &plain->attempts[plain->touched++];
+	memset(attempt, 0, offsetof(struct attempt, wire));
+	list_init(&attempt->cares.feed);
+	list_init(&attempt->age);
+	list_init(&attempt->work);
+	upstream_gauge_set(&plain->counters.in_flight, ++plain->in_flight);
+	return attempt;
+}
+
+static void attempt_free(struct plain *plain, struct attempt *attempt)
+{
+	list_remove(&attempt->work);
+	list_remove(&attempt->age);
+	/* To the front: the memory of the last one used is warm. */
+	list_append(plain->free.next, &attempt->age);
+	upstream_gauge_set(&plain->counters.in_flight, --plain->in_flight);
+}
+
+/* Nothing more is expected from the wire in this stage. May be called again. */
+static void attempt_settle(struct plain *plain, struct attempt *attempt)
+{
+	struct udp_socket *sock = attempt->socket;
+	id_give_back(plain, attempt);
+	attempt->socket = NULL;
+	if (sock)
+		udp_socket_release(sock);
+}
+
+static void attempt_queue(struct plain *plain, struct attempt *attempt)
+{
+	list_remove(&attempt->work);
+	list_append(&plain->done, &attempt->work);
+}
+
+/* A UDP stage is over: c-ares is told first, and on_over() comes back. */
+static void attempt_end(struct plain *plain, struct attempt *attempt, enum ended ended)
+{
+	attempt->ended = ended;
+	attempt_settle(plain, attempt);
+	if (attempt->cares.channel)
+		cares_finish(&attempt->cares);
+	else
+		attempt_queue(plain, attempt);
+}
+
+static struct judge_sent attempt_sent(const struct attempt *attempt)
+{
+	return (struct judge_sent){
+		.message = slice_of(attempt->wire, attempt->wire_len),
+		.has_opt = attempt->has_opt,
+		.exact_case = attempt->exact_case,
+		.over_tcp = attempt->over_tcp,
+	};
+}
+
+/* --- channels --- */
+
+static void channel_retire(struct channel_slot *slot)
+{
+	if (slot->now && cares_in_flight(slot->now) == 0) {
+		cares_free(slot->now);
+		slot->now = NULL;
+	} else if (slot->now && !slot->aside) {
+		slot->aside = slot->now;
+		slot->now = NULL;
+	}
+	slot->worn = slot->now != NULL;
+}
+
+/* The channel for a new query. Never called from within c-ares, so old ones may go here. */
+static struct cares *channel_for(struct plain *plain, enum cares_kind kind)
+{
+	struct channel_slot *slot = &plain->channels[kind];
+	if (slot->now && (slot->worn || now_ms(plain) - slot->born_ms >= CHANNEL_AGE_MS))
+		channel_retire(slot);
+	if (slot->now)
+		return slot->now;
+	slot->now = cares_new(plain->host->loop, kind, &plain->upstream->address,
+		plain->upstream->port, &plain->events);
+	slot->born_ms = now_ms(plain);
+	slot->worn = false;
+	return slot->now;
+}
+
+static void channel_tick(struct channel_slot *slot)
+{
+	if (slot->aside && cares_in_flight(slot->aside) == 0) {
+		cares_free(slot->aside);
+		slot->aside = NULL;
+	}
+	if (slot->aside)
+		cares_tick(slot->aside);
+	if (slot->now && cares_in_flight(slot->now) > 0)
+		cares_tick(slot->now);
+}
+
+/* --- stages --- */
+
+static void stage_start(struct plain *plain, struct attempt *attempt)
+{
+	struct cares *channel = channel_for(plain, attempt->over_tcp ? CARES_TCP : CARES_UDP);
+	attempt->answer = slice_of(NULL, 0);
+	attempt->ended = ENDED_NOT;
+	attempt->cut = false;
+	attempt_settle(plain, attempt);
+	id_take(plain, attempt);
+	if (!channel) {
+		attempt_end(plain, attempt, ENDED_NO_MEMORY);
+		plain->host->on_work(plain->host);
+		return;
+	}
+	upstream_count(
+		attempt->over_tcp ? &plain->counters.queries_tcp : &plain->counters.queries_udp);
+	cares_send(channel, &attempt->cares, slice_of(attempt->wire, attempt->wire_len));
+	if (!attempt->cares.channel)
+		plain->host->on_work(plain->host);
+}
+
+static void stage_tcp(struct plain *plain, struct attempt *attempt)
+{
+	attempt->over_tcp = true;
+	attempt->tcp_tries++;
+	stage_start(plain, attempt);
+}
+
+static void drop_opt(struct attempt *attempt)
+{
+	/* Ours is 11 bytes and last (dns/request.h). */
+	attempt->wire_len = (uint16_t)(attempt->wire_len - DNS_REQUEST_OPT_LEN);
+	attempt->wire[10] = 0;
+	attempt->wire[11] = 0;
+	attempt->has_opt = false;
+}
+
+static void mix_case(struct plain *plain, struct attempt *attempt)
+{
+	struct slice question = judge_question(slice_of(attempt->wire, attempt->wire_len));
+	uint8_t *name = attempt->wire + DNS_HEADER_LEN;
+	size_t len = question.len - 4;
+	attempt->exact_case = now_ms(plain) >= plain->fold_off_until_ms;
+	if (attempt->exact_case)
+		judge_mix_case(&plain->host->random, name, len);
+	else
+		dns_name_lower(name, name, len);
+}
+
+int plain_ask(struct plain *plain, const struct dns_request *request, uint64_t owner)
+{
+	struct attempt *attempt = plain->closed ? NULL : attempt_take(plain);
+	if (!attempt) {
+		count_error(plain, UPSTREAM_ERROR_BUSY);
+		return ERR_BUSY;
+	}
+	struct writer to = writer_of(attempt->wire, sizeof attempt->wire);
+	dns_request_write(&to, request, 0);
+	attempt->wire_len = (uint16_t)to.len;
+	attempt->has_opt = true;
+	attempt->owner = owner;
+	attempt->started_ns = uv_hrtime();
+	attempt->started_ms = now_ms(plain);
+	mix_case(plain, attempt);
+	if (now_ms(plain) < plain->edns_off_until_ms)
+		drop_opt(attempt);
+	list_append(&plain->fresh, &attempt->age);
+	stage_start(plain, attempt);
+	return 0;
+}
+
+/* --- what the wire says --- */
+
+static void on_send(void *context, struct cares_query *query)
+{
+	struct plain *plain = context;
+	struct attempt *attempt = container_of(query, struct attempt, cares);
+	attempt->socket = udp_pool_send(
+		&plain->pool, slice_of(attempt->wire, attempt->wire_len), now_ms(plain));
+	if (attempt->socket)
+		return;
+	attempt_end(plain, attempt, ENDED_FAILED);
+	plain->host->on_work(plain->host);
+}
+
+static void on_datagram(void *context, struct udp_socket *sock, struct slice bytes, bool cut)
+{
+	struct plain *plain = context;
+	struct attempt *attempt = NULL;
+	if (bytes.len >= DNS_HEADER_LEN)
+		attempt = find_by_id(plain, (uint16_t)(bytes.at[0] << 8 | bytes.at[1]));
+	if (attempt && attempt->socket == sock) {
+		struct judge_sent sent = attempt_sent(attempt);
+		attempt->match = judge_match(&sent, bytes);
+	}
+	if (!attempt || attempt->socket != sock || attempt->match == JUDGE_FOREIGN) {
+		count_error(plain, UPSTREAM_ERROR_MISMATCH);
+		return;
+	}
+	attempt->answer = bytes;
+	attempt->cut = cut;
+	attempt_end(plain, attempt, ENDED_NOT);
+}
+
+static void on_batch(void *context)
+{
+	plain_work(context);
+}
+
+/* The queries sent from this socket. Rare, so looking at all is good enough. */
+static void fail_socket(struct plain *plain, struct list *ages, struct udp_socket *sock)
+{
+	for (struct list *node = ages->next; node != ages; node = node->next) {
+		struct attempt *attempt = container_of(node, struct attempt, age);
+		if (attempt->socket == sock)
+			attempt_end(plain, attempt, ENDED_FAILED);
+	}
+}
+
+static void on_socket_error(void *context, struct udp_socket *sock)
+{
+	struct plain *plain = context;
+	fail_socket(plain, &plain->fresh, sock);
+	fail_socket(plain, &plain->quiet, sock);
+	plain->host->on_work(plain->host);
+}
+
+/* From within c-ares: only queue. */
+static void on_over(
+	void *context, struct cares_query *query, enum cares_end end, struct slice answer)
+{
+	struct plain *plain = context;
+	struct attempt *attempt = container_of(query, struct attempt, cares);
+	attempt_settle(plain, attempt);
+	if (attempt->over_tcp && end == CARES_OVER) {
+		struct judge_sent sent = attempt_sent(attempt);
+		attempt->answer = answer;
+		attempt->match = judge_match(&sent, answer);
+	} else if (end != CARES_OVER && attempt->ended == ENDED_NOT && !attempt->answer.len) {
+		attempt->ended = end == CARES_NO_MEMORY ? ENDED_NO_MEMORY : ENDED_FAILED;
+	}
+	attempt_queue(plain, attempt);
+}
+
+static void on_foreign(void *context)
+{
+	count_error(context, UPSTREAM_ERROR_MISMATCH);
+}
+
+static void on_turn(void *context)
+{
+	plain_work(context);
+}
+
+/* --- what comes of it --- */
+
+static void report(struct plain *plain, struct attempt *attempt, enum plain_outcome outcome,
+	const struct dns_answer *answer)
+{
+	struct plain_report said = {
+		.outcome = outcome, .index = plain->index, .owner = attempt->owner, .answer = answer
+	};
+	attempt->reported = true;
+	if (!attempt->cares.channel)
+		attempt_free(plain, attempt);
+	plain->host->on_report(plain->host, &said);
+}
+
+static void note_case(struct plain *plain, const struct attempt *attempt)
+{
+	if (attempt->over_tcp || !attempt->exact_case)
+		return;
+	plain->folds = attempt->match == JUDGE_FOLDED ? plain->folds + 1 : 0;
+	if (attempt->match == JUDGE_FOLDED)
+		upstream_count(&plain->counters.case_folded);
+	if (plain->folds < FOLDS_BEFORE_OFF)
+		return;
+	plain->folds = 0;
+	plain->fold_off_until_ms = now_ms(plain) + HABIT_MS;
+	upstream_count(&plain->counters.case_off);
+}
+
+static void report_answer(
+	struct plain *plain, struct attempt *attempt, const struct dns_answer *opened)
+{
+	uint64_t took_us = (uv_hrtime() - attempt->started_ns) / 1000;
+	upstream_count_answer(&plain->counters, opened->rcode, took_us);
+	if (attempt->opt_refused && opened->rcode != DNS_RCODE_FORMERR) {
+		/* It was the OPT, then. */
+		plain->edns_off_until_ms = now_ms(plain) + HABIT_MS;
+		upstream_count(&plain->counters.edns_off);
+	}
+	report(plain, attempt, PLAIN_ANSWER, opened);
+}
+
+static void retry_without_opt(struct plain *plain, struct attempt *attempt)
+{
+	count_error(plain, UPSTREAM_ERROR_FORMERR);
+	attempt->opt_refused = attempt->match != JUDGE_NO_QUESTION;
+	drop_opt(attempt);
+	stage_start(plain, attempt);
+}
+
+static void take_answer(struct plain *plain, struct attempt *attempt)
+{
+	struct judge_sent sent = attempt_sent(attempt);
+	struct dns_answer opened;
+	health_on_answer(&plain->health);
+	note_case(plain, attempt);
+	switch (judge_answer(&sent, attempt->match, attempt->answer, attempt->cut, &opened)) {
+	case JUDGE_ANSWER: report_answer(plain, attempt, &opened); return;
+	case JUDGE_ASK_TCP:
+		if (attempt->match != JUDGE_FOLDED)
+			upstream_count(&plain->counters.truncated);
+		stage_tcp(plain, attempt);
+		return;
+	case JUDGE_DROP_OPT: retry_without_opt(plain, attempt); return;
+	case JUDGE_MALFORMED:
+		count_error(plain, UPSTREAM_ERROR_MALFORMED);
+		report(plain, attempt, PLAIN_MALFORMED, NULL);
+	}
+}
+
+static void take_failure(struct plain *plain, struct attempt *attempt)
+{
+	if (attempt->ended == ENDED_SILENT) {
+		report(plain, attempt, PLAIN_SILENT, NULL);
+	} else if (attempt->ended == ENDED_NO_MEMORY) {
+		report(plain, attempt, PLAIN_NO_MEMORY, NULL);
+	} else if (attempt->over_tcp && attempt->tcp_tries < TCP_TRIES) {
+		count_error(plain, UPSTREAM_ERROR_TCP_FAILED);
+		stage_tcp(plain, attempt);
+	} else {
+		count_error(plain,
+			attempt->over_tcp ? UPSTREAM_ERROR_TCP_FAILED : UPSTREAM_ERROR_NETWORK);
+		health_on_silence(&plain->health, now_ms(plain));
+		report(plain, attempt, PLAIN_FAILED, NULL);
+	}
+}
+
+static void take_done(struct plain *plain, struct attempt *attempt)
+{
+	if (attempt->reported)
+		attempt_free(plain, attempt);
+	else if (attempt->answer.len && attempt->match != JUDGE_FOREIGN)
+		take_answer(plain, attempt);
+	else
+		take_failure(plain, attempt);
+}
+
+void plain_work(struct plain *plain)
+{
+	if (plain->closed)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		struct channel_slot *slot = &plain->channels[CARES_UDP];
+		struct cares *channel = i ? slot->aside : slot->now;
+		if (channel)
+			cares_pump(channel);
+	}
+	/* Only what is done by now: whoever asks again from a report waits for the next turn. */
+	struct list batch;
+	list_init(&batch);
+	for (struct list *node; (node = list_take_first(&plain->done));)
+		list_append(&batch, node);
+	for (struct list *node; !plain->closed && (node = list_take_first(&batch));)
+		take_done(plain, container_of(node, struct attempt, work));
+}
+
+/* --- time --- */
+
+/* Over UDP c-ares gives the query back at once, over TCP when it times out itself. */
+static void expire(struct plain *plain, struct attempt *attempt)
+{
+	list_remove(&attempt->age);
+	count_error(plain, UPSTREAM_ERROR_TIMEOUT);
+	if (!attempt->over_tcp) {
+		attempt_end(plain, attempt, ENDED_SILENT);
+		return;
+	}
+	/* The connection may be a dead one: the next query gets another. */
+	plain->channels[CARES_TCP].worn = true;
+	report(plain, attempt, PLAIN_SILENT, NULL);
+}
+
+/* The first of the list, if it is that old. */
+static struct attempt *oldest(const struct list *ages, uint64_t now, unsigned age_ms)
+{
+	if (list_is_empty(ages))
+		return NULL;
+	struct attempt *attempt = container_of(ages->next, struct attempt, age);
+	return attempt->started_ms + age_ms <= now ? attempt : NULL;
+}
+
+static void notice_silence(struct plain *plain, uint64_t now)
+{
+	struct attempt *attempt;
+	while ((attempt = oldest(&plain->fresh, now, UPSTREAM_HEDGE_MS))) {
+		list_remove(&attempt->age);
+		list_append(&plain->quiet, &attempt->age);
+		health_on_silence(&plain->health, now);
+	}
+	while (!plain->closed && (attempt = oldest(&plain->quiet, now, UPSTREAM_DEADLINE_MS)))
+		expire(plain, attempt);
+}
+
+void plain_tick(struct plain *plain, uint64_t now)
+{
+	if (plain->closed)
+		return;
+	notice_silence(plain, now);
+	plain_work(plain);
+	upstream_gauge_set(&plain->counters.up, health_is_up(&plain->health, now));
+	if (plain->closed || now - plain->housekeeping_ms < HOUSEKEEPING_MS)
+		return;
+	plain->housekeeping_ms = now;
+	udp_pool_tick(&plain->pool, now);
+	for (unsigned kind = 0; kind < CARES_KINDS; kind++)
+		channel_tick(&plain->channels[kind]);
+	plain_work(plain);
+}
+
+bool plain_is_busy(const struct plain *plain)
+{
+	return plain->in_flight > 0;
+}
+
+bool plain_has_sockets(const struct plain *plain)
+{
+	return !list_is_empty(&plain->pool.sockets);
+}
+
+struct health *plain_health(struct plain *plain)
+{
+	return &plain->health;
+}
+
+struct upstream_counters *plain_counters(struct plain *plain)
+{
+	return &plain->counters;
+}
+
+/* --- life --- */
+
+static void on_socket_closed(void *context)
+{
+	struct plain *plain = context;
+	plain->host->on_closed(plain->host);
+}
+
+static void on_handle(void *context, int by)
+{
+	struct plain *plain = context;
+	plain->links += by;
+	if (by < 0)
+		plain->host->on_closed(plain->host);
+}
+
+struct plain *plain_new(
+	struct plain_host *host, const struct upstream_config *upstream, unsigned index)
+{
+	struct plain *plain = calloc(1, sizeof *plain);
+	if (!plain)
+		return NULL;
+	plain->attempts = calloc(UPSTREAM_IN_FLIGHT, sizeof *plain->attempts);
+	if (!plain->attempts) {
+		free(plain);
+		return NULL;
+	}
+	plain->host = host;
+	plain->upstream = upstream;
+	plain->index = index;
+	plain->pool.loop = host->loop;
+	plain->pool.random = &host->random;
+	plain->pool.batch = host->batch;
+	plain->pool.to_len =
+		address_to_sockaddr(&upstream->address, upstream->port, &plain->pool.to);
+	plain->pool.events = (struct udp_pool_events){ .on_datagram = on_datagram,
+		.on_batch = on_batch,
+		.on_error = on_socket_error,
+		.on_closed = on_socket_closed,
+		.context = plain };
+	plain->events = (struct cares_events){ .on_send = on_send,
+		.on_over = on_over,
+		.on_foreign = on_foreign,
+		.on_turn = on_turn,
+		.on_handle = on_handle,
+		.context = plain };
+	udp_pool_init(&plain->pool);
+	list_init(&plain->free);
+	list_init(&plain->fresh);
+	list_init(&plain->quiet);
+	list_init(&plain->done);
+	upstream_gauge_set(&plain->counters.up, 1);
+	cares_start();
+	return plain;
+}
+
+void plain_close(struct plain *plain)
+{
+	plain->closed = true;
+	for (unsigned kind = 0; kind < CARES_KINDS; kind++) {
+		cares_free(plain->channels[kind].now);
+		cares_free(plain->channels[kind].aside);
+	}
+	udp_pool_close(&plain->pool);
+}
+
+bool plain_is_closed(const struct plain *plain)
+{
+	return plain->closed && plain->pool.handles == 0 && plain->links == 0;
+}
+
+void plain_free(struct plain *plain)
+{
+	free(plain->attempts);
+	free(plain);
+}

@@ -1,0 +1,244 @@
+#include "proxy/upstream/udp_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct udp_batch {
+	struct mmsghdr headers[UDP_POOL_BATCH];
+	struct iovec places[UDP_POOL_BATCH];
+	uint8_t bytes[UDP_POOL_BATCH][UDP_DATAGRAM_MAX];
+};
+
+struct udp_batch *udp_batch_new(void)
+{
+	struct udp_batch *batch = calloc(1, sizeof *batch);
+	if (!batch)
+		return NULL;
+	for (unsigned i = 0; i < UDP_POOL_BATCH; i++) {
+		batch->places[i] =
+			(struct iovec){ .iov_base = batch->bytes[i], .iov_len = UDP_DATAGRAM_MAX };
+		batch->headers[i].msg_hdr.msg_iov = &batch->places[i];
+		batch->headers[i].msg_hdr.msg_iovlen = 1;
+	}
+	return batch;
+}
+
+void udp_batch_free(struct udp_batch *batch)
+{
+	free(batch);
+}
+
+void udp_pool_init(struct udp_pool *pool)
+{
+	list_init(&pool->sockets);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct udp_socket *sock = container_of((uv_poll_t *)handle, struct udp_socket, poll);
+	struct udp_pool *pool = sock->pool;
+	free(sock);
+	pool->handles--;
+	pool->events.on_closed(pool->events.context);
+}
+
+static void socket_close(struct udp_socket *sock)
+{
+	if (sock->closed)
+		return;
+	sock->closed = true;
+	list_remove(&sock->link);
+	/* libuv takes the descriptor out of its poll set here; only then it may be closed. */
+	uv_close((uv_handle_t *)&sock->poll, on_closed);
+	close(sock->fd);
+}
+
+static void socket_retire(struct udp_socket *sock)
+{
+	struct udp_pool *pool = sock->pool;
+	for (unsigned i = 0; i < UDP_POOL_SLOTS; i++) {
+		if (pool->slots[i] == sock)
+			pool->slots[i] = NULL;
+	}
+	sock->retired = true;
+	if (sock->in_flight == 0)
+		socket_close(sock);
+}
+
+void udp_socket_release(struct udp_socket *sock)
+{
+	sock->in_flight--;
+	if (sock->retired && sock->in_flight == 0)
+		socket_close(sock);
+}
+
+/* Returns the number received, 0 when there is nothing, or -errno. Asks for as many as are awaited,
+ * so that the call that finds the socket empty is saved. */
+static int receive(struct udp_socket *sock)
+{
+	struct udp_batch *batch = sock->pool->batch;
+	unsigned wanted = sock->in_flight;
+	if (wanted == 0)
+		wanted = 1;
+	if (wanted > UDP_POOL_BATCH)
+		wanted = UDP_POOL_BATCH;
+	int count = recvmmsg(sock->fd, batch->headers, wanted, MSG_DONTWAIT, NULL);
+	if (count >= 0)
+		return count;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+static void hand_out(struct udp_socket *sock, int count)
+{
+	struct udp_pool *pool = sock->pool;
+	for (int i = 0; i < count; i++) {
+		const struct mmsghdr *header = &pool->batch->headers[i];
+		pool->events.on_datagram(pool->events.context, sock,
+			slice_of(pool->batch->bytes[i], header->msg_len),
+			header->msg_hdr.msg_flags & MSG_TRUNC);
+	}
+	pool->events.on_batch(pool->events.context);
+}
+
+/* Reads what is there, within the budget. Returns 0 or the error that stands on the socket. */
+static int drain(struct udp_socket *sock, bool whole)
+{
+	int budget = UDP_POOL_BUDGET;
+	while (budget > 0 && !sock->closed) {
+		int count = receive(sock);
+		if (count <= 0)
+			return count;
+		hand_out(sock, count);
+		budget -= count;
+		if (!whole && sock->in_flight == 0)
+			return 0;
+	}
+	return 0;
+}
+
+static void socket_fail(struct udp_socket *sock)
+{
+	struct udp_pool *pool = sock->pool;
+	/* Out of its slot first: who hears of the error may ask again at once. */
+	socket_retire(sock);
+	pool->events.on_error(pool->events.context, sock);
+	pool->events.on_batch(pool->events.context);
+}
+
+static void on_readable(uv_poll_t *handle, int status, int events)
+{
+	struct udp_socket *sock = container_of(handle, struct udp_socket, poll);
+	(void)events;
+	/* With EPOLLERR libuv reports an error and has stopped polling, so this socket's time is
+	 * over; what arrived before the error still counts. */
+	int error = drain(sock, status < 0);
+	if (sock->closed || (status >= 0 && error == 0))
+		return;
+	drain(sock, true);
+	if (!sock->closed)
+		socket_fail(sock);
+}
+
+static int socket_connect(const struct udp_pool *pool)
+{
+	int fd = socket(pool->to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	/* The kernel binds to a random free port. */
+	if (connect(fd, (const struct sockaddr *)&pool->to, pool->to_len) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static struct udp_socket *socket_open(struct udp_pool *pool, uint64_t now_ms)
+{
+	struct udp_socket *sock = calloc(1, sizeof *sock);
+	int fd = sock ? socket_connect(pool) : -1;
+	if (fd < 0 || uv_poll_init(pool->loop, &sock->poll, fd) != 0) {
+		if (fd >= 0)
+			close(fd);
+		free(sock);
+		return NULL;
+	}
+	sock->pool = pool;
+	sock->fd = fd;
+	sock->opened_ms = now_ms;
+	uv_poll_start(&sock->poll, UV_READABLE, on_readable);
+	list_append(&pool->sockets, &sock->link);
+	pool->handles++;
+	return sock;
+}
+
+static bool is_worn(const struct udp_socket *sock, uint64_t now_ms)
+{
+	return sock->uses >= UDP_POOL_USES || now_ms - sock->opened_ms >= UDP_POOL_AGE_MS;
+}
+
+/* Any socket will do when no new one can be had. */
+static struct udp_socket *any_open(struct udp_pool *pool)
+{
+	for (unsigned i = 0; i < UDP_POOL_SLOTS; i++) {
+		if (pool->slots[i])
+			return pool->slots[i];
+	}
+	return NULL;
+}
+
+static struct udp_socket *pick(struct udp_pool *pool, uint64_t now_ms)
+{
+	unsigned slot = random_below(pool->random, UDP_POOL_SLOTS);
+	struct udp_socket *sock = pool->slots[slot];
+	if (sock && (!is_worn(sock, now_ms) || pool->handles >= UDP_POOL_SOCKETS))
+		return sock;
+	struct udp_socket *fresh =
+		pool->handles < UDP_POOL_SOCKETS ? socket_open(pool, now_ms) : NULL;
+	if (!fresh)
+		return sock ? sock : any_open(pool);
+	pool->slots[slot] = fresh;
+	if (sock)
+		socket_retire(sock);
+	return fresh;
+}
+
+struct udp_socket *udp_pool_send(struct udp_pool *pool, struct slice bytes, uint64_t now_ms)
+{
+	/* A refusal may be the echo of an earlier query on that socket, and a full buffer is that
+	 * socket's own: another one gets a chance. */
+	for (unsigned tries = 0; tries < 3; tries++) {
+		struct udp_socket *sock = pick(pool, now_ms);
+		if (!sock)
+			return NULL;
+		if (send(sock->fd, bytes.at, bytes.len, MSG_NOSIGNAL) == (ssize_t)bytes.len) {
+			sock->uses++;
+			sock->in_flight++;
+			return sock;
+		}
+		if (errno == ECONNREFUSED) {
+			socket_retire(sock);
+			pool->events.on_error(pool->events.context, sock);
+			errno = ECONNREFUSED;
+		} else if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+void udp_pool_tick(struct udp_pool *pool, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < UDP_POOL_SLOTS; i++) {
+		struct udp_socket *sock = pool->slots[i];
+		if (sock && now_ms - sock->opened_ms >= UDP_POOL_AGE_MS)
+			socket_retire(sock);
+	}
+}
+
+void udp_pool_close(struct udp_pool *pool)
+{
+	while (!list_is_empty(&pool->sockets))
+		socket_close(container_of(pool->sockets.next, struct udp_socket, link));
+}
