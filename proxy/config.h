@@ -1,6 +1,10 @@
-/* config.h - the configuration file as plain structs. No libconfig type leaves config.c.
+/* config.h - the configuration file as plain structs. libconfig is known to config/tree.c alone.
  * A configuration is read whole or not at all; every error in it is reported, not only the first.
- * It is immutable after config_load() and belongs to whoever loaded it. */
+ * It is immutable after config_load() and belongs to whoever loaded it.
+ *
+ * How a file becomes this, one step a file in config/: source.c (bytes of all files), syntax.c
+ * (grammar), tree.c (libconfig), schema.c (every key), walk.c and value.c (types and ranges, into
+ * draft.h), resolve.c (names, and what does not go together). */
 #ifndef PROXY_CONFIG_H
 #define PROXY_CONFIG_H
 
@@ -54,6 +58,8 @@ struct limits_config {
 	unsigned idle_timeout_ms;
 };
 
+enum { CONFIG_HASH_LEN = 32 };
+
 struct config {
 	const char *file;         /* as given on the command line */
 	const char *directory;    /* relative paths start here */
@@ -70,9 +76,12 @@ struct config {
 	struct query_log_config query_log;
 	struct address admin_address;
 	uint16_t admin_port;         /* 0: no admin listener */
+	const char *control_socket;  /* NULL: none. Not opened by this version */
 	const char *state_directory; /* "": nothing is written */
 	struct limits_config limits;
-	struct arena memory; /* of all of the above */
+	char hash[CONFIG_HASH_LEN + 1]; /* of the text of all files, hexadecimal: the same text is
+					   the same configuration, comments left out */
+	struct arena memory;            /* of all of the above */
 };
 
 /* Receives every error: the file, the line (0 when unknown), the path of the setting
@@ -89,11 +98,19 @@ struct config_errors {
 struct config *config_load(const char *file, struct config_errors *errors);
 void config_free(struct config *config);
 
+/* The same for a text in memory; `file` names it in errors and paths are relative to its directory.
+ * There is no @include. */
+struct config *config_load_text(const char *file, struct slice text, struct config_errors *errors);
+
+/* Logs what was accepted although this version does nothing with it. For the start. */
+void config_log_notes(const struct config *config);
+
 /* The ready sink: "file:line: path: message" on standard error. */
 void config_errors_to_stderr(struct config_errors *errors);
 
-/* Which settings differ that only a restart can change (listeners, workers, admin, limits of
- * tables, state_directory)? NULL when none, else the name of the first. */
+/* Which settings differ that only a restart can change (those whose row in docs/config.md says so:
+ * listeners, workers, admin, query_log, limits of tables, control_socket, state_directory)? NULL
+ * when none, else the name of the first. */
 const char *config_needs_restart(const struct config *running, const struct config *wanted);
 
 #endif

@@ -2,3 +2,4 @@
 fuzz_target(tls_stream_fuzz tls PkgConfig::OPENSSL)
 fuzz_target(query_log_fuzz watch)
 fuzz_target(http1_fuzz watch)
+fuzz_target(config_fuzz config)

@@ -1,0 +1,257 @@
+#include "proxy/config.h"
+
+#include "base/log.h"
+#include "proxy/config/problem_order.h"
+#include "proxy/config/resolve.h"
+#include "proxy/config/tree.h"
+#include "proxy/config/walk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+const char *protocol_name(enum protocol protocol)
+{
+	static const char *const names[PROTOCOL_COUNT] = {
+		[PROTOCOL_UDP] = "udp",
+		[PROTOCOL_TCP] = "tcp",
+		[PROTOCOL_DOT] = "dot",
+		[PROTOCOL_DOH] = "doh",
+	};
+	return (unsigned)protocol < PROTOCOL_COUNT ? names[protocol] : "unknown";
+}
+
+static void print_error(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	(void)context;
+	fprintf(stderr, "%s:", file);
+	if (line)
+		fprintf(stderr, "%u:", line);
+	if (*path)
+		fprintf(stderr, " %s:", path);
+	fprintf(stderr, " %s\n", message);
+}
+
+void config_errors_to_stderr(struct config_errors *errors)
+{
+	*errors = (struct config_errors){ .on_error = print_error };
+}
+
+/* What is needed for the time of the loading only. */
+struct loading {
+	struct config *config;
+	struct config_errors *errors;
+	struct source source;
+	struct syntax_lines lines;
+	struct arena scratch;
+	struct problem_order problems;
+};
+
+/* "dir/file.conf" -> "dir", "file.conf" -> ".". */
+static const char *directory_of(struct arena *memory, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	if (!slash)
+		return ".";
+	char *directory = arena_text(memory, file);
+	if (directory)
+		directory[slash == file ? 1 : slash - file] = '\0';
+	return directory;
+}
+
+static bool out_of_memory(struct loading *loading)
+{
+	problem_at(loading->errors, loading->config->file, 0, "", "out of memory");
+	return false;
+}
+
+static void write_hash(struct config *config, const struct source *source)
+{
+	XXH128_hash_t hash = XXH3_128bits(source->text, source->len);
+	snprintf(config->hash, sizeof config->hash, "%016llx%016llx",
+		(unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+static bool fill_config(struct loading *loading, const struct setting *root)
+{
+	struct draft draft;
+	struct value_reader reader = {
+		.errors = loading->errors,
+		.memory = &loading->config->memory,
+		.scratch = &loading->scratch,
+		.directory = loading->config->directory,
+	};
+	struct resolve resolve = {
+		.draft = &draft,
+		.config = loading->config,
+		.errors = loading->errors,
+		.scratch = &loading->scratch,
+	};
+	walk_settings(&reader, root, &draft);
+	if (!reader.no_memory)
+		resolve_draft(&resolve);
+	if (reader.no_memory || resolve.no_memory)
+		return out_of_memory(loading);
+	return loading->errors->count == 0;
+}
+
+/* From the text to the configuration. What is broken ends it where the rest could not be trusted;
+ * all other problems are collected. */
+static bool load(struct loading *loading)
+{
+	struct source *source = &loading->source;
+	if (source->broken)
+		return false;
+	write_hash(loading->config, source);
+	bool readable = syntax_check(source, &loading->lines);
+	if (source->no_memory)
+		return out_of_memory(loading);
+	if (!readable)
+		return false;
+	const struct setting *root = tree_read(source, &loading->lines, &loading->scratch);
+	return root && fill_config(loading, root);
+}
+
+static struct config *load_from(
+	const char *file, const struct slice *text, struct config_errors *errors)
+{
+	struct loading loading = { .config = calloc(1, sizeof(struct config)) };
+	struct config *config = loading.config;
+	loading.errors = problem_order_begin(&loading.problems, &loading.scratch, errors);
+	if (!config) {
+		problem_at(errors, file, 0, "", "out of memory");
+		return NULL;
+	}
+	config->file = arena_text(&config->memory, file);
+	config->directory = directory_of(&config->memory, file);
+	bool fine = config->file && config->directory;
+	if (!fine)
+		problem_at(loading.errors, file, 0, "", "out of memory");
+	source_init(
+		&loading.source, text ? NULL : config->directory, &loading.scratch, loading.errors);
+	if (fine && text)
+		source_read_text(&loading.source, config->file, *text);
+	else if (fine)
+		source_read_file(&loading.source, config->file);
+	fine = fine && load(&loading);
+	problem_order_end(&loading.problems);
+	source_deinit(&loading.source);
+	syntax_lines_free(&loading.lines);
+	arena_free(&loading.scratch);
+	if (fine && loading.errors->count == 0)
+		return config;
+	config_free(config);
+	return NULL;
+}
+
+struct config *config_load(const char *file, struct config_errors *errors)
+{
+	return load_from(file, NULL, errors);
+}
+
+struct config *config_load_text(const char *file, struct slice text, struct config_errors *errors)
+{
+	return load_from(file, &text, errors);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	arena_free(&config->memory);
+	free(config);
+}
+
+void config_log_notes(const struct config *config)
+{
+	if (config->control_socket)
+		log_warning("config: control_socket is set, but this version does not open it "
+			    "path=%s",
+			config->control_socket);
+	if (config->allow_open_resolver)
+		log_warning("config: allow_open_resolver is set: views without clients serve "
+			    "strangers");
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_workers(const struct config *a, const struct config *b)
+{
+	return a->workers == b->workers;
+}
+
+static bool same_listener(const struct listener_config *a, const struct listener_config *b)
+{
+	return a->kind == b->kind && a->port == b->port && same_text(a->name, b->name) &&
+		same_text(a->path, b->path) &&
+		memcmp(&a->address, &b->address, sizeof a->address) == 0;
+}
+
+/* Their order counts too: views name them by index. */
+static bool same_listeners(const struct config *a, const struct config *b)
+{
+	bool same = a->listener_count == b->listener_count;
+	for (size_t i = 0; same && i < a->listener_count; i++)
+		same = same_listener(&a->listeners[i], &b->listeners[i]);
+	return same;
+}
+
+static bool same_admin(const struct config *a, const struct config *b)
+{
+	return a->admin_port == b->admin_port &&
+		memcmp(&a->admin_address, &b->admin_address, sizeof a->admin_address) == 0;
+}
+
+static bool same_query_log(const struct config *a, const struct config *b)
+{
+	const struct query_log_config *left = &a->query_log, *right = &b->query_log;
+	return same_text(left->file, right->file) && left->format == right->format &&
+		same_text(left->account_id, right->account_id) &&
+		same_text(left->region, right->region) && left->buffer_bytes == right->buffer_bytes;
+}
+
+static bool same_control_socket(const struct config *a, const struct config *b)
+{
+	return same_text(a->control_socket, b->control_socket);
+}
+
+static bool same_state_directory(const struct config *a, const struct config *b)
+{
+	return same_text(a->state_directory, b->state_directory);
+}
+
+static bool same_connections(const struct config *a, const struct config *b)
+{
+	return a->limits.connections == b->limits.connections;
+}
+
+static bool same_queries(const struct config *a, const struct config *b)
+{
+	return a->limits.queries == b->limits.queries;
+}
+
+static const struct {
+	const char *name;
+	bool (*same)(const struct config *a, const struct config *b);
+} restart_settings[] = {
+	{ "workers", same_workers },
+	{ "listeners", same_listeners },
+	{ "query_log", same_query_log },
+	{ "admin", same_admin },
+	{ "control_socket", same_control_socket },
+	{ "state_directory", same_state_directory },
+	{ "limits.connections", same_connections },
+	{ "limits.queries", same_queries },
+};
+
+const char *config_needs_restart(const struct config *running, const struct config *wanted)
+{
+	for (size_t i = 0; i < sizeof restart_settings / sizeof restart_settings[0]; i++)
+		if (!restart_settings[i].same(running, wanted))
+			return restart_settings[i].name;
+	return NULL;
+}

@@ -1,0 +1,127 @@
+/* draft.h - what a configuration file says, value by value: types, ranges and words are checked and
+ * defaults are filled in, but names are still names, and nobody has compared one setting with
+ * another. schema.c says where each key is stored; resolve.c makes the configuration of it. */
+#ifndef PROXY_CONFIG_DRAFT_H
+#define PROXY_CONFIG_DRAFT_H
+
+#include "proxy/config.h"
+#include "proxy/config/setting.h"
+
+/* A word that was not given, or that was wrong. */
+enum { DRAFT_NO_WORD = -1 };
+
+/* What every element of a list begins with. */
+struct draft_element {
+	const struct setting *at;
+	bool broken; /* a key in it was wrong: comparisons with others would mislead */
+};
+
+/* Elements of one of the structs below. */
+struct draft_list {
+	void *at;
+	size_t count;
+};
+
+struct draft_name {
+	const struct setting *at;
+	const char *text;
+};
+
+struct draft_listener {
+	struct draft_element element;
+	const char *name; /* NULL: made of protocol and port */
+	int kind;
+	struct address address;
+	unsigned port; /* 0: that of the protocol */
+	const char *path;
+};
+
+enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
+
+struct draft_upstream {
+	struct draft_element element;
+	const char *name;
+	int protocol;
+	struct address address;
+	unsigned port;
+	struct dns_name tls_name;
+};
+
+struct draft_domain_list {
+	struct draft_element element;
+	const char *name;
+	struct draft_list domains; /* struct draft_name */
+	const char *file;
+	int format;
+};
+
+struct draft_rule {
+	struct draft_element element;
+	const char *name;
+	unsigned priority;
+	int action;
+	int block_response;
+	struct dns_name override_domain;
+	unsigned override_ttl_s;
+	struct draft_list addresses; /* struct address */
+	const char *domain_list;
+	uint16_t query_type;
+	int redirection;
+};
+
+struct draft_rule_group {
+	struct draft_element element;
+	const char *name;
+	struct draft_list rules;
+};
+
+struct draft_association {
+	struct draft_element element;
+	const char *rule_group;
+	unsigned priority;
+};
+
+struct draft_view {
+	struct draft_element element;
+	const char *name;
+	struct draft_list clients;   /* struct network */
+	struct draft_list listeners; /* struct draft_name */
+	int default_action;
+	int default_block_response;
+	int fail_mode;
+	struct draft_list associations;
+};
+
+struct draft_local_record {
+	struct draft_element element;
+	const char *name;
+	int type; /* a DNS type */
+	const char *value;
+	unsigned ttl_s;
+};
+
+struct draft {
+	struct draft_element element; /* the root */
+	unsigned workers;
+	struct draft_list listeners;
+	const char *tls_certificate;
+	const char *tls_key;
+	struct draft_list upstreams;
+	struct draft_list domain_lists;
+	struct draft_list rule_groups;
+	struct draft_list views;
+	struct draft_list local_data;
+	const char *query_log_file;
+	int query_log_format;
+	const char *query_log_account_id;
+	const char *query_log_region;
+	size_t query_log_buffer;
+	struct address admin_address;
+	unsigned admin_port;
+	const char *control_socket;
+	const char *state_directory;
+	bool allow_open_resolver;
+	struct limits_config limits;
+};
+
+#endif

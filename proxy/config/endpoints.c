@@ -1,0 +1,226 @@
+/* endpoints.c - where we listen and whom we ask: ports, names, certificates, and whether two of
+ * them get into each other's way. */
+#include "proxy/config/resolve.h"
+
+#include <stdio.h>
+
+/* What a protocol brings along. */
+static const struct {
+	const char *name;
+	uint16_t port;
+	bool needs_tls;
+} kinds[] = {
+	[LISTENER_DNS] = { "dns", 53, false },
+	[LISTENER_DOT] = { "dot", 853, true },
+	[LISTENER_DOH] = { "doh", 443, true },
+};
+
+static bool is_unspecified(const struct address *address)
+{
+	static const struct address v6_any;
+	const struct address v4_any = address_of_v4((const uint8_t[4]){ 0 });
+	return memcmp(address, &v6_any, sizeof v6_any) == 0 ||
+		memcmp(address, &v4_any, sizeof v4_any) == 0;
+}
+
+/* Would the second bind() fail? Wildcards take every address of their family (IPV6_V6ONLY). */
+static bool addresses_overlap(const struct address *a, const struct address *b)
+{
+	if (memcmp(a, b, sizeof *a) == 0)
+		return true;
+	bool one_is_any = is_unspecified(a) || is_unspecified(b);
+	return one_is_any && address_is_v4(a) == address_is_v4(b);
+}
+
+/* "doh-443", and "doh-443-2" when that is taken. */
+static const char *make_name(struct resolve *resolve, const struct listener_config *listener,
+	const struct listener_config *before, size_t before_count)
+{
+	char name[64];
+	const char *kind = kinds[listener->kind].name;
+	snprintf(name, sizeof name, "%s-%u", kind, listener->port);
+	for (unsigned number = 2, i = 0; i < before_count;) {
+		if (!before[i].name || strcmp(before[i].name, name) != 0) {
+			i++;
+			continue;
+		}
+		snprintf(name, sizeof name, "%s-%u-%u", kind, listener->port, number++);
+		i = 0;
+	}
+	char *kept = arena_text(&resolve->config->memory, name);
+	resolve->no_memory |= !kept;
+	return kept;
+}
+
+static void resolve_listener(struct resolve *resolve, const struct draft_listener *from,
+	struct listener_config *to, const struct listener_config *before, size_t before_count)
+{
+	to->line = from->element.at->line;
+	to->address = from->address;
+	to->name = from->name;
+	if (from->kind == DRAFT_NO_WORD)
+		return;
+	to->kind = (enum listener_kind)from->kind;
+	to->port = from->port ? (uint16_t)from->port : kinds[to->kind].port;
+	to->path = to->kind == LISTENER_DOH ? from->path : NULL;
+	if (!to->name)
+		to->name = make_name(resolve, to, before, before_count);
+	if (to->kind != LISTENER_DOH && is_given(from, "path"))
+		problem_with(resolve, from, "path", "only a doh listener has a path");
+	if (kinds[to->kind].needs_tls && !setting_child(resolve->draft->element.at, "tls"))
+		problem_with(resolve, from, "protocol",
+			"a %s listener needs a certificate: set tls = { certificate = \"...\"; key = "
+			"\"...\"; }",
+			kinds[to->kind].name);
+}
+
+/* Every listener has a TCP socket, so the same address and port is enough. */
+static void check_clash(struct resolve *resolve, const struct draft_listener *from, size_t index)
+{
+	const struct listener_config *listeners = resolve->config->listeners;
+	const struct draft_listener *drafts = resolve->draft->listeners.at;
+	for (size_t i = 0; i < index && !from->element.broken; i++) {
+		if (drafts[i].element.broken || listeners[i].port != listeners[index].port)
+			continue;
+		if (!addresses_overlap(&listeners[i].address, &listeners[index].address))
+			continue;
+		problem_with(resolve, from, "address",
+			"address and port %u are taken by listener \"%s\" of %s",
+			listeners[index].port, listeners[i].name,
+			LINE_OF(drafts[i].element.at, from->element.at));
+		return;
+	}
+}
+
+/* Names that were given first, so that made ones keep out of their way. */
+static void resolve_listeners(struct resolve *resolve)
+{
+	const struct draft_listener *from = resolve->draft->listeners.at;
+	size_t count = resolve->draft->listeners.count;
+	struct listener_config *to = resolve_take(resolve, count, sizeof *to);
+	resolve->listeners = names_new("listener", count, resolve->scratch);
+	resolve->no_memory |= !resolve->listeners.at;
+	if (!to || resolve->no_memory)
+		return;
+	resolve->config->listeners = to;
+	resolve->config->listener_count = count;
+	for (size_t i = 0; i < count; i++)
+		to[i].name = from[i].name;
+	for (size_t i = 0; i < count; i++) {
+		resolve_listener(resolve, &from[i], &to[i], to, count);
+		names_add(&resolve->listeners, to[i].name,
+			setting_child_or_self(from[i].element.at, "name"), i);
+		check_clash(resolve, &from[i], i);
+	}
+	names_check(&resolve->listeners, resolve->errors);
+}
+
+static void check_protocol(struct resolve *resolve, const struct draft_upstream *from)
+{
+	if (from->protocol == UPSTREAM_DOT || from->protocol == UPSTREAM_DOH)
+		problem_with(resolve, from, "protocol",
+			"this version speaks plain DNS to upstreams and does not fall back to it "
+			"unasked; write protocol = \"dns\" and the port (53) if that is what you "
+			"want");
+	else if (from->protocol == UPSTREAM_DNS && is_given(from, "tls_name"))
+		problem_with(resolve, from, "tls_name", "only upstreams with TLS have a tls_name");
+}
+
+/* Asking ourselves would go round in circles until the table of queries is full. */
+static bool is_own(const struct listener_config *listener, const struct draft_upstream *upstream)
+{
+	if (listener->port != upstream->port)
+		return false;
+	if (memcmp(&listener->address, &upstream->address, sizeof listener->address) == 0)
+		return true;
+	bool reaches_this_machine =
+		resolve_is_loopback(&upstream->address) || is_unspecified(&upstream->address);
+	return reaches_this_machine && addresses_overlap(&listener->address, &upstream->address);
+}
+
+static void check_loop(struct resolve *resolve, const struct draft_upstream *from)
+{
+	const struct config *config = resolve->config;
+	const struct draft_listener *drafts = resolve->draft->listeners.at;
+	for (size_t i = 0; i < config->listener_count; i++) {
+		if (drafts[i].element.broken || !is_own(&config->listeners[i], from))
+			continue;
+		problem_with(resolve, from, "address",
+			"this is our own listener \"%s\" of %s: queries would go round in "
+			"circles",
+			config->listeners[i].name, LINE_OF(drafts[i].element.at, from->element.at));
+		return;
+	}
+}
+
+static void check_same_upstream(
+	struct resolve *resolve, const struct draft_upstream *all, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		bool same = !all[i].element.broken && all[i].port == all[index].port &&
+			memcmp(&all[i].address, &all[index].address, sizeof all[i].address) == 0;
+		if (!same)
+			continue;
+		problem_with(resolve, &all[index], "address",
+			"upstream \"%s\" of %s has the same address and port", all[i].name,
+			LINE_OF(all[i].element.at, all[index].element.at));
+		return;
+	}
+}
+
+static void resolve_upstreams(struct resolve *resolve)
+{
+	const struct draft_upstream *from = resolve->draft->upstreams.at;
+	size_t count = resolve->draft->upstreams.count;
+	struct upstream_config *to = resolve_take(resolve, count, sizeof *to);
+	struct names names = names_new("upstream", count, resolve->scratch);
+	resolve->no_memory |= !names.at;
+	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
+		to[i] = (struct upstream_config){
+			.name = from[i].name,
+			.address = from[i].address,
+			.port = (uint16_t)from[i].port,
+			.line = from[i].element.at->line,
+		};
+		names_add(
+			&names, from[i].name, setting_child_or_self(from[i].element.at, "name"), i);
+		check_protocol(resolve, &from[i]);
+		if (from[i].element.broken)
+			continue;
+		check_loop(resolve, &from[i]);
+		check_same_upstream(resolve, from, i);
+	}
+	names_check(&names, resolve->errors);
+	resolve->config->upstreams = to;
+	resolve->config->upstream_count = count;
+}
+
+static void resolve_admin(struct resolve *resolve)
+{
+	const struct draft *draft = resolve->draft;
+	struct config *config = resolve->config;
+	const struct draft_listener *drafts = draft->listeners.at;
+	const struct setting *admin = setting_child(draft->element.at, "admin");
+	config->admin_address = draft->admin_address;
+	config->admin_port = (uint16_t)draft->admin_port;
+	for (size_t i = 0; config->admin_port && i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		if (drafts[i].element.broken || listener->port != config->admin_port ||
+			!addresses_overlap(&listener->address, &config->admin_address))
+			continue;
+		problem_in(resolve->errors, setting_child_or_self(admin, "port"),
+			"address and port %u are taken by listener \"%s\" of %s",
+			config->admin_port, listener->name,
+			LINE_OF(drafts[i].element.at, setting_child_or_self(admin, "port")));
+		return;
+	}
+}
+
+void resolve_endpoints(struct resolve *resolve)
+{
+	resolve->config->tls_certificate = resolve->draft->tls_certificate;
+	resolve->config->tls_key = resolve->draft->tls_key;
+	resolve_listeners(resolve);
+	resolve_upstreams(resolve);
+	resolve_admin(resolve);
+}

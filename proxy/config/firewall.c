@@ -1,0 +1,265 @@
+/* firewall.c - domain lists and rule groups: what policy_build() compiles. */
+#include "proxy/config/resolve.h"
+
+#include "rules/policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Who listens while inline domains are read by their format. */
+struct inline_check {
+	struct resolve *resolve;
+	const struct draft_name *domains;
+	const char *format;
+	size_t count;
+	uint32_t heard_line; /* the last line that was something */
+};
+
+static void tell_silent(struct inline_check *check, uint32_t until_line)
+{
+	while (++check->heard_line < until_line)
+		problem_in(check->resolve->errors, check->domains[check->heard_line - 1].at,
+			"%s holds no domain", QUOTED(check->domains[check->heard_line - 1].text));
+}
+
+static void on_inline_line(struct inline_check *check, uint32_t line)
+{
+	if (line == check->heard_line)
+		return;
+	tell_silent(check, line);
+}
+
+static int on_inline_pattern(
+	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+{
+	(void)name;
+	(void)kind;
+	on_inline_line(context, line);
+	return 0;
+}
+
+static void on_inline_reject(
+	void *context, uint32_t line, enum list_reject reject, struct slice text)
+{
+	struct inline_check *check = context;
+	on_inline_line(check, line);
+	if (reject != LIST_REJECT_DUPLICATE)
+		problem_in(check->resolve->errors, check->domains[line - 1].at, "%s: %s",
+			word_quote(&(struct quoted_word){ .text = "" }, (const char *)text.at,
+				text.len),
+			list_reject_text(reject));
+}
+
+/* A mistake in a configuration is an error, as opposed to one in a list that somebody else keeps:
+ * read once here, to tell it with its line. */
+static void check_inline(struct resolve *resolve, const struct draft_domain_list *from,
+	const struct domain_list_spec *to)
+{
+	struct inline_check check = {
+		.resolve = resolve,
+		.domains = from->domains.at,
+		.count = from->domains.count,
+	};
+	struct list_sink sink = { on_inline_pattern, on_inline_reject, &check };
+	list_read(to->format, to->inline_text, &sink);
+	tell_silent(&check, (uint32_t)check.count + 1);
+}
+
+/* One domain a line. Line breaks within one would shift what is told about the others. */
+static struct slice join_domains(struct resolve *resolve, const struct draft_domain_list *from)
+{
+	const struct draft_name *domains = from->domains.at;
+	size_t len = 0;
+	for (size_t i = 0; i < from->domains.count; i++)
+		len += strlen(domains[i].text) + 1;
+	char *text = resolve_take(resolve, len + 1, 1);
+	struct writer to = writer_of(text, text ? len : 0);
+	for (size_t i = 0; text && i < from->domains.count; i++) {
+		size_t at = to.len;
+		writer_text(&to, domains[i].text);
+		for (; at < to.len; at++)
+			if (text[at] == '\n')
+				text[at] = ' ';
+		writer_u8(&to, '\n');
+	}
+	return writer_slice(&to);
+}
+
+static void resolve_list(
+	struct resolve *resolve, const struct draft_domain_list *from, struct domain_list_spec *to)
+{
+	bool has_file = is_given(from, "file"), has_domains = is_given(from, "domains");
+	to->name = from->name;
+	to->file = from->file;
+	to->format = from->format == DRAFT_NO_WORD ? LIST_DOMAINS : (enum list_format)from->format;
+	if (has_file && has_domains)
+		problem_with(resolve, from, "file", "a list has domains or a file, not both");
+	else if (!has_file && !has_domains && !from->element.broken)
+		problem_in(resolve->errors, from->element.at,
+			"a list needs domains = [ ... ] or file = \"...\" with its format");
+	if (has_file && !is_given(from, "format"))
+		problem_with(resolve, from, "file",
+			"a file needs its format (domains, hosts, wildcard): plain names look the "
+			"same in all, and mean different things");
+	if (has_file || !has_domains)
+		return;
+	to->inline_text = join_domains(resolve, from);
+	if (!resolve->no_memory && (!is_given(from, "format") || from->format != DRAFT_NO_WORD))
+		check_inline(resolve, from, to);
+}
+
+void resolve_lists(struct resolve *resolve)
+{
+	const struct draft_domain_list *from = resolve->draft->domain_lists.at;
+	size_t count = resolve->draft->domain_lists.count;
+	struct domain_list_spec *to = resolve_take(resolve, count, sizeof *to);
+	resolve->domain_lists = names_new("domain list", count, resolve->scratch);
+	resolve->no_memory |= !resolve->domain_lists.at;
+	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
+		resolve_list(resolve, &from[i], &to[i]);
+		names_add(&resolve->domain_lists, from[i].name,
+			setting_child_or_self(from[i].element.at, "name"), i);
+	}
+	names_check(&resolve->domain_lists, resolve->errors);
+	resolve->config->policy.lists = to;
+	resolve->config->policy.list_count = count;
+}
+
+/* What goes with the action and what does not. */
+static void check_block_response(struct resolve *resolve, const struct draft_rule *rule)
+{
+	bool blocks = rule->action == ACTION_BLOCK;
+	bool given = is_given(rule, "block_response");
+	if (blocks && !given)
+		problem_in(resolve->errors, rule->element.at,
+			"a BLOCK rule needs a \"block_response\", such as \"NXDOMAIN\"");
+	if (!blocks && given && rule->action != DRAFT_NO_WORD)
+		problem_with(
+			resolve, rule, "block_response", "only a BLOCK rule has a block_response");
+}
+
+/* Keys that one block response needs and the others must not have. */
+static void check_response_key(struct resolve *resolve, const struct draft_rule *rule,
+	const char *key, enum block_response owner, bool needed)
+{
+	bool owns = rule->action == ACTION_BLOCK && rule->block_response == (int)owner;
+	bool unknown = rule->action == DRAFT_NO_WORD ||
+		(rule->action == ACTION_BLOCK && rule->block_response == DRAFT_NO_WORD);
+	if (owns && needed && !is_given(rule, key))
+		problem_in(resolve->errors, rule->element.at, "block_response %s needs \"%s\"",
+			block_response_name(owner), key);
+	if (!owns && !unknown && is_given(rule, key))
+		problem_with(resolve, rule, key, "only block_response %s has %s",
+			block_response_name(owner), key);
+}
+
+static void check_override_domain(struct resolve *resolve, const struct draft_rule *rule)
+{
+	if (rule->override_domain.len &&
+		memchr(rule->override_domain.wire, '*', rule->override_domain.len))
+		problem_with(resolve, rule, "override_domain",
+			"an asterisk stands for nothing here: write one name");
+}
+
+static void resolve_rule(
+	struct resolve *resolve, const struct draft_rule *from, struct rule_spec *to)
+{
+	check_block_response(resolve, from);
+	check_response_key(resolve, from, "override_domain", BLOCK_OVERRIDE, true);
+	check_response_key(resolve, from, "override_ttl", BLOCK_OVERRIDE, false);
+	check_response_key(resolve, from, "addresses", BLOCK_ADDRESS, true);
+	check_override_domain(resolve, from);
+	*to = (struct rule_spec){
+		.name = from->name,
+		.priority = from->priority,
+		.action = (enum action)from->action,
+		.override_domain = from->override_domain,
+		.override_ttl_s = from->override_ttl_s,
+		.addresses = from->addresses.at,
+		.address_count = from->addresses.count,
+		.list = POLICY_NO_ID,
+		.query_type = from->query_type,
+		.redirection = (enum redirection)from->redirection,
+	};
+	if (from->action == ACTION_BLOCK)
+		to->block_response = (enum block_response)from->block_response;
+	if (from->domain_list)
+		to->list = names_find(&resolve->domain_lists, from->domain_list,
+			setting_child(from->element.at, "domain_list"), resolve->errors);
+}
+
+struct priority {
+	unsigned priority;
+	const struct setting *at;
+	size_t index;
+};
+
+static int compare_priorities(const void *a, const void *b)
+{
+	const struct priority *left = a, *right = b;
+	if (left->priority != right->priority)
+		return left->priority < right->priority ? -1 : 1;
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+static void check_rule_priorities(struct resolve *resolve, const struct draft_rule_group *group)
+{
+	const struct draft_rule *rules = group->rules.at;
+	size_t count = 0;
+	struct priority *priorities =
+		arena_take(resolve->scratch, group->rules.count, sizeof *priorities);
+	resolve->no_memory |= !priorities;
+	for (size_t i = 0; priorities && i < group->rules.count; i++)
+		if (rules[i].priority)
+			priorities[count++] = (struct priority){ rules[i].priority,
+				setting_child_or_self(rules[i].element.at, "priority"), i };
+	if (count)
+		qsort(priorities, count, sizeof *priorities, compare_priorities);
+	for (size_t i = 1; i < count; i++)
+		if (priorities[i].priority == priorities[i - 1].priority)
+			problem_in(resolve->errors, priorities[i].at,
+				"priority %u is already that of a rule of this group: %s",
+				priorities[i].priority,
+				LINE_OF(priorities[i - 1].at, priorities[i].at));
+}
+
+static void resolve_group(
+	struct resolve *resolve, const struct draft_rule_group *from, struct rule_group_spec *to)
+{
+	const struct draft_rule *rules = from->rules.at;
+	struct rule_spec *specs = resolve_take(resolve, from->rules.count, sizeof *specs);
+	struct names names = names_new("rule of this group", from->rules.count, resolve->scratch);
+	resolve->no_memory |= !names.at;
+	for (size_t i = 0; !resolve->no_memory && i < from->rules.count; i++) {
+		resolve_rule(resolve, &rules[i], &specs[i]);
+		names_add(&names, rules[i].name, setting_child_or_self(rules[i].element.at, "name"),
+			i);
+	}
+	names_check(&names, resolve->errors);
+	check_rule_priorities(resolve, from);
+	*to = (struct rule_group_spec){ from->name, specs, from->rules.count };
+}
+
+void resolve_rules(struct resolve *resolve)
+{
+	const struct draft_rule_group *from = resolve->draft->rule_groups.at;
+	size_t count = resolve->draft->rule_groups.count;
+	size_t rule_count = 0;
+	struct rule_group_spec *to = resolve_take(resolve, count, sizeof *to);
+	resolve->rule_groups = names_new("rule group", count, resolve->scratch);
+	resolve->no_memory |= !resolve->rule_groups.at;
+	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
+		resolve_group(resolve, &from[i], &to[i]);
+		names_add(&resolve->rule_groups, from[i].name,
+			setting_child_or_self(from[i].element.at, "name"), i);
+		rule_count += from[i].rules.count;
+	}
+	names_check(&resolve->rule_groups, resolve->errors);
+	if (rule_count > POLICY_RULES_MAX)
+		problem_in(resolve->errors,
+			setting_child_or_self(resolve->draft->element.at, "rule_groups"),
+			"%zu rules in all groups together; at most %d are allowed", rule_count,
+			POLICY_RULES_MAX);
+	resolve->config->policy.groups = to;
+	resolve->config->policy.group_count = count;
+}

@@ -1,0 +1,43 @@
+/* resolve.h - from a draft to a configuration: names become indices, and settings are compared with
+ * one another. Everything that is wrong is told; what is built then is of no use. */
+#ifndef PROXY_CONFIG_RESOLVE_H
+#define PROXY_CONFIG_RESOLVE_H
+
+#include "proxy/config/draft.h"
+#include "proxy/config/names.h"
+
+struct resolve {
+	const struct draft *draft;
+	struct config *config;
+	struct config_errors *errors;
+	struct arena *scratch; /* for the time of the resolving */
+	struct names listeners;
+	struct names domain_lists;
+	struct names rule_groups;
+	bool no_memory;
+};
+
+void resolve_draft(struct resolve *resolve);
+
+/* Its parts, in this order. */
+void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, upstreams, admin */
+void resolve_lists(struct resolve *resolve);      /* domain_lists */
+void resolve_rules(struct resolve *resolve);      /* rule_groups */
+void resolve_views(struct resolve *resolve);      /* views */
+void resolve_local_data(struct resolve *resolve); /* local_data */
+
+/* Zeroed memory of the configuration. */
+void *resolve_take(struct resolve *resolve, size_t count, size_t size);
+
+/* 127.0.0.0/8 or ::1: only this machine can come from or go to there. */
+bool resolve_is_loopback(const struct address *address);
+
+/* `key` of an element: told there when it was given, else at the element. */
+#define problem_with(resolve, element_of, key, ...)                                                \
+	problem_in((resolve)->errors, setting_child_or_self((element_of)->element.at, key),        \
+		__VA_ARGS__)
+
+/* Was the key written down? */
+#define is_given(element_of, key) (setting_child((element_of)->element.at, key) != NULL)
+
+#endif

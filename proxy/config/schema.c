@@ -1,0 +1,352 @@
+#include "proxy/config/schema.h"
+
+#include "dns/types.h"
+#include "rules/policy.h"
+
+#include <limits.h>
+
+enum {
+	KIB = 1024,
+	MIB = 1024 * KIB,
+	SECOND_MS = 1000,
+	MINUTE_MS = 60 * SECOND_MS,
+	HOUR_MS = 60 * MINUTE_MS,
+	TTL_MAX_S = 604800, /* as Route 53 has it for override TTLs, and DNS_TTL_MAX_S */
+	NAME_LEN_MAX = 64,
+	FILE_LEN_MAX = 4095,
+	SOCKET_LEN_MAX = 107, /* sun_path without its NUL */
+};
+
+/* The spelling of rules/ (action_parse() and the like); a test compares them. */
+static const struct schema_word actions[] = {
+	{ "ALLOW", ACTION_ALLOW, false },
+	{ "ALERT", ACTION_ALERT, false },
+	{ "BLOCK", ACTION_BLOCK, false },
+	{ "MONITOR", ACTION_MONITOR, false },
+	{ 0 },
+};
+static const struct schema_word default_actions[] = {
+	{ "ALLOW", ACTION_ALLOW, false },
+	{ "BLOCK", ACTION_BLOCK, false },
+	{ 0 },
+};
+static const struct schema_word block_responses[] = {
+	{ "NODATA", BLOCK_NODATA, false },
+	{ "NXDOMAIN", BLOCK_NXDOMAIN, false },
+	{ "OVERRIDE", BLOCK_OVERRIDE, false },
+	{ "REFUSED", BLOCK_REFUSED, false },
+	{ "DROP", BLOCK_DROP, false },
+	{ "ADDRESS", BLOCK_ADDRESS, false },
+	{ 0 },
+};
+/* Without those that need more than a word. */
+static const struct schema_word default_block_responses[] = {
+	{ "NODATA", BLOCK_NODATA, false },
+	{ "NXDOMAIN", BLOCK_NXDOMAIN, false },
+	{ "REFUSED", BLOCK_REFUSED, false },
+	{ "DROP", BLOCK_DROP, false },
+	{ 0 },
+};
+static const struct schema_word redirections[] = {
+	{ "INSPECT", REDIRECTION_INSPECT, false },
+	{ "TRUST", REDIRECTION_TRUST, false },
+	{ "INSPECT_REDIRECTION_DOMAIN", REDIRECTION_INSPECT, true },
+	{ "TRUST_REDIRECTION_DOMAIN", REDIRECTION_TRUST, true },
+	{ 0 },
+};
+static const struct schema_word fail_modes[] = {
+	{ "closed", FAIL_CLOSED, false },
+	{ "open", FAIL_OPEN, false },
+	{ 0 },
+};
+static const struct schema_word list_formats[] = {
+	{ "domains", LIST_DOMAINS, false },
+	{ "hosts", LIST_HOSTS, false },
+	{ "wildcard", LIST_WILDCARD, false },
+	{ 0 },
+};
+static const struct schema_word listener_kinds[] = {
+	{ "doh", LISTENER_DOH, false },
+	{ "dot", LISTENER_DOT, false },
+	{ "dns", LISTENER_DNS, false },
+	{ 0 },
+};
+static const struct schema_word upstream_protocols[] = {
+	{ "dns", UPSTREAM_DNS, false },
+	{ "dot", UPSTREAM_DOT, true }, /* understood, to be refused with a reason */
+	{ "doh", UPSTREAM_DOH, true },
+	{ 0 },
+};
+static const struct schema_word query_log_formats[] = {
+	{ "namegate", QUERY_LOG_NAMEGATE, false },
+	{ "aws", QUERY_LOG_AWS, false },
+	{ 0 },
+};
+static const struct schema_word local_types[] = {
+	{ "A", DNS_TYPE_A, false },
+	{ "AAAA", DNS_TYPE_AAAA, false },
+	{ "CNAME", DNS_TYPE_CNAME, false },
+	{ "TXT", DNS_TYPE_TXT, false },
+	{ "PTR", DNS_TYPE_PTR, false },
+	{ 0 },
+};
+
+/* In the order of the reference. */
+/* clang-format off */
+#define ROW(key_path, key_type, holder, field, ...) \
+	{ .path = (key_path), .type = SCHEMA_##key_type, .offset = offsetof(holder, field), __VA_ARGS__ }
+#define ROOT(key, kind, ...)         ROW(key, kind, struct draft, __VA_ARGS__)
+#define LISTENER(key, kind, ...)     ROW("listeners[]." key, kind, struct draft_listener, __VA_ARGS__, .restart = true)
+#define UPSTREAM(key, kind, ...)     ROW("upstreams[]." key, kind, struct draft_upstream, __VA_ARGS__)
+#define DOMAIN_LIST(key, kind, ...)  ROW("domain_lists[]." key, kind, struct draft_domain_list, __VA_ARGS__)
+#define RULE_GROUP(key, kind, ...)   ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
+#define RULE(key, kind, ...)         ROW("rule_groups[].rules[]." key, kind, struct draft_rule, __VA_ARGS__)
+#define VIEW(key, kind, ...)         ROW("views[]." key, kind, struct draft_view, __VA_ARGS__)
+#define ASSOCIATION(key, kind, ...)  ROW("views[].associations[]." key, kind, struct draft_association, __VA_ARGS__)
+#define LOCAL_RECORD(key, kind, ...) ROW("local_data[]." key, kind, struct draft_local_record, __VA_ARGS__)
+
+#define RANGE(from, to) .least = (from), .most = (to)
+#define OF(element)     .size = sizeof(element)
+
+const struct schema_key schema_keys[] = {
+	ROOT("workers", NUMBER, workers, .preset = "0", .restart = true, RANGE(0, 256)),
+
+	ROOT("listeners", GROUPS, listeners, .required = true, .restart = true, RANGE(1, 64), OF(struct draft_listener)),
+	LISTENER("name", NAME, name, .absent = "made of protocol and port: doh-443", RANGE(1, NAME_LEN_MAX)),
+	LISTENER("protocol", WORD, kind, .required = true, .words = listener_kinds),
+	LISTENER("address", ADDRESS, address, .required = true),
+	LISTENER("port", NUMBER, port, .absent = "443 for doh, 853 for dot, 53 for dns", RANGE(1, 65535)),
+	LISTENER("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
+
+	ROOT("tls", GROUP, element, .absent = "needed as soon as a listener speaks doh or dot"),
+	ROOT("tls.certificate", FILE, tls_certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.key", FILE, tls_key, .required = true, RANGE(1, FILE_LEN_MAX)),
+
+	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers", RANGE(1, 64), OF(struct draft_upstream)),
+	UPSTREAM("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	UPSTREAM("protocol", WORD, protocol, .preset = "dns", .words = upstream_protocols),
+	UPSTREAM("address", ADDRESS, address, .required = true),
+	UPSTREAM("port", NUMBER, port, .preset = "53", RANGE(1, 65535)),
+	UPSTREAM("tls_name", DOMAIN, tls_name, .absent = "not used by this version"),
+
+	ROOT("domain_lists", GROUPS, domain_lists, .absent = "no lists", RANGE(0, POLICY_LISTS_MAX), OF(struct draft_domain_list)),
+	DOMAIN_LIST("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	DOMAIN_LIST("domains", TEXTS, domains, .absent = "the list is read from file", RANGE(0, 1000000)),
+	DOMAIN_LIST("file", FILE, file, .absent = "the list is in domains", RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("format", WORD, format, .absent = "domains; must be given with file", .words = list_formats),
+
+	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule_group)),
+	RULE_GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	RULE_GROUP("rules", GROUPS, rules, .required = true, RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule)),
+	RULE("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	RULE("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
+	RULE("action", WORD, action, .required = true, .words = actions),
+	RULE("block_response", WORD, block_response, .absent = "must be given with BLOCK", .words = block_responses),
+	RULE("override_domain", DOMAIN, override_domain, .absent = "must be given with OVERRIDE"),
+	RULE("override_ttl", SECONDS, override_ttl_s, .preset = "0s", RANGE(0, TTL_MAX_S)),
+	RULE("addresses", ADDRESSES, addresses, .absent = "must be given with ADDRESS", RANGE(1, 64)),
+	RULE("domain_list", NAME, domain_list, .required = true, RANGE(1, NAME_LEN_MAX)),
+	RULE("query_type", QUERY_TYPE, query_type, .absent = "every type"),
+	RULE("redirection", WORD, redirection, .preset = "INSPECT", .words = redirections),
+
+	ROOT("views", GROUPS, views, .required = true, RANGE(1, POLICY_VIEWS_MAX), OF(struct draft_view)),
+	VIEW("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	VIEW("clients", NETWORKS, clients, .absent = "every client: see allow_open_resolver", RANGE(1, 65536)),
+	VIEW("listeners", NAMES, listeners, .absent = "every listener", RANGE(1, 64)),
+	VIEW("default_action", WORD, default_action, .preset = "ALLOW", .words = default_actions),
+	VIEW("default_block_response", WORD, default_block_response, .preset = "NODATA", .words = default_block_responses),
+	VIEW("fail_mode", WORD, fail_mode, .preset = "closed", .words = fail_modes),
+	VIEW("associations", GROUPS, associations, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_association)),
+	ASSOCIATION("rule_group", NAME, rule_group, .required = true, RANGE(1, NAME_LEN_MAX)),
+	ASSOCIATION("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
+
+	ROOT("local_data", GROUPS, local_data, .absent = "no records of our own", RANGE(0, 10000), OF(struct draft_local_record)),
+	LOCAL_RECORD("name", TEXT, name, .required = true, RANGE(1, 1008)),
+	LOCAL_RECORD("type", WORD, type, .required = true, .words = local_types),
+	LOCAL_RECORD("value", TEXT, value, .required = true, RANGE(0, 4096)),
+	LOCAL_RECORD("ttl", SECONDS, ttl_s, .preset = "300s", RANGE(0, TTL_MAX_S)),
+
+	ROOT("query_log", GROUP, element, .restart = true, .absent = "no query log"),
+	ROOT("query_log.file", FILE, query_log_file, .required = true, .restart = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("query_log.format", WORD, query_log_format, .preset = "namegate", .restart = true, .words = query_log_formats),
+	ROOT("query_log.account_id", TEXT, query_log_account_id, .preset = "local", .restart = true, RANGE(1, 64)),
+	ROOT("query_log.region", TEXT, query_log_region, .preset = "local", .restart = true, RANGE(1, 64)),
+	ROOT("query_log.buffer", SIZE, query_log_buffer, .preset = "1MiB", .restart = true, RANGE(64 * KIB, 256 * MIB)),
+
+	ROOT("admin", GROUP, element, .restart = true, .absent = "no admin listener"),
+	ROOT("admin.address", ADDRESS, admin_address, .preset = "127.0.0.1", .restart = true),
+	ROOT("admin.port", NUMBER, admin_port, .required = true, .restart = true, RANGE(1, 65535)),
+
+	ROOT("control_socket", FILE, control_socket, .absent = "no control socket", .restart = true, RANGE(1, SOCKET_LEN_MAX)),
+	ROOT("state_directory", FILE, state_directory, .preset = "", .restart = true, RANGE(0, FILE_LEN_MAX)),
+	ROOT("allow_open_resolver", BOOL, allow_open_resolver, .preset = "false"),
+
+	ROOT("limits", GROUP, element, .absent = "the defaults below"),
+	ROOT("limits.connections", NUMBER, limits.connections, .preset = "8192", .restart = true, RANGE(1, 1000000)),
+	ROOT("limits.connections_per_address", NUMBER, limits.connections_per_address, .preset = "256", RANGE(1, 1000000)),
+	ROOT("limits.queries", NUMBER, limits.queries, .preset = "4096", .restart = true, RANGE(1, 65535)),
+	ROOT("limits.queries_per_connection", NUMBER, limits.queries_per_connection, .preset = "100", RANGE(1, 10000)),
+	ROOT("limits.handshake_timeout", MILLISECONDS, limits.handshake_timeout_ms, .preset = "5s", RANGE(100, 5 * MINUTE_MS)),
+	ROOT("limits.request_timeout", MILLISECONDS, limits.request_timeout_ms, .preset = "5s", RANGE(100, 5 * MINUTE_MS)),
+	ROOT("limits.idle_timeout", MILLISECONDS, limits.idle_timeout_ms, .preset = "30s", RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
+};
+/* clang-format on */
+
+const size_t schema_key_count = sizeof schema_keys / sizeof schema_keys[0];
+
+const char *schema_key_name(const struct schema_key *key)
+{
+	const char *dot = strrchr(key->path, '.');
+	return dot ? dot + 1 : key->path;
+}
+
+bool schema_key_is_in(const struct schema_key *key, const char *parent)
+{
+	const char *name = schema_key_name(key);
+	size_t parent_len = strlen(parent);
+	if (name == key->path)
+		return parent_len == 0;
+	return (size_t)(name - key->path) == parent_len + 1 &&
+		strncmp(key->path, parent, parent_len) == 0;
+}
+
+/* A unit and how many of the smallest make it; largest first. */
+struct unit {
+	const char *text;
+	int64_t size;
+};
+
+static void write_in_units(struct writer *to, int64_t value, const struct unit *units)
+{
+	while (units->size > 1 && (value == 0 || value % units->size != 0))
+		units++;
+	writer_decimal(to, (uint64_t)(value / units->size));
+	writer_text(to, units->text);
+}
+
+void schema_write_duration(struct writer *to, int64_t milliseconds)
+{
+	static const struct unit units[] = { { "d", 24 * HOUR_MS }, { "h", HOUR_MS },
+		{ "m", MINUTE_MS }, { "s", SECOND_MS }, { "ms", 1 } };
+	if (milliseconds == 0)
+		writer_text(to, "0s");
+	else
+		write_in_units(to, milliseconds, units);
+}
+
+void schema_write_size(struct writer *to, int64_t bytes)
+{
+	static const struct unit units[] = { { "GiB", 1024LL * MIB }, { "MiB", MIB },
+		{ "KiB", KIB }, { "B", 1 } };
+	write_in_units(to, bytes, units);
+}
+
+static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
+	[SCHEMA_GROUP] = "group",
+	[SCHEMA_GROUPS] = "list of groups",
+	[SCHEMA_NAME] = "name",
+	[SCHEMA_NAMES] = "names",
+	[SCHEMA_TEXT] = "text",
+	[SCHEMA_TEXTS] = "texts",
+	[SCHEMA_FILE] = "file path",
+	[SCHEMA_URL_PATH] = "URL path",
+	[SCHEMA_NUMBER] = "number",
+	[SCHEMA_BOOL] = "true or false",
+	[SCHEMA_MILLISECONDS] = "duration",
+	[SCHEMA_SECONDS] = "duration",
+	[SCHEMA_SIZE] = "size",
+	[SCHEMA_ADDRESS] = "address",
+	[SCHEMA_ADDRESSES] = "addresses",
+	[SCHEMA_NETWORKS] = "networks",
+	[SCHEMA_WORD] = "word",
+	[SCHEMA_DOMAIN] = "domain name",
+	[SCHEMA_QUERY_TYPE] = "query type",
+};
+
+static struct writer text_writer(struct schema_text *text)
+{
+	return writer_of(text->text, sizeof text->text - 1);
+}
+
+static const char *text_end(struct schema_text *text, const struct writer *to)
+{
+	text->text[to->len] = '\0';
+	return text->text;
+}
+
+const char *schema_type_text(const struct schema_key *key, struct schema_text *text)
+{
+	struct writer to = text_writer(text);
+	writer_text(&to, type_texts[key->type]);
+	return text_end(text, &to);
+}
+
+const char *schema_default_text(const struct schema_key *key, struct schema_text *text)
+{
+	bool in_quotes = key->type != SCHEMA_NUMBER && key->type != SCHEMA_BOOL;
+	struct writer to = text_writer(text);
+	if (key->required) {
+		writer_text(&to, "required");
+	} else if (key->preset) {
+		writer_text(&to, in_quotes ? "\"" : "");
+		writer_text(&to, key->preset);
+		writer_text(&to, in_quotes ? "\"" : "");
+	} else {
+		writer_text(&to, key->absent);
+	}
+	return text_end(text, &to);
+}
+
+static void write_words(struct writer *to, const struct schema_word *words)
+{
+	size_t first = to->len;
+	for (; words->text; words++) {
+		if (words->is_alias)
+			continue;
+		if (to->len != first)
+			writer_text(to, ", ");
+		writer_text(to, words->text);
+	}
+}
+
+static void write_limit(struct writer *to, const struct schema_key *key, int64_t limit)
+{
+	if (key->type == SCHEMA_SIZE)
+		schema_write_size(to, limit);
+	else if (key->type == SCHEMA_MILLISECONDS)
+		schema_write_duration(to, limit);
+	else if (key->type == SCHEMA_SECONDS)
+		schema_write_duration(to, limit * SECOND_MS);
+	else
+		writer_decimal(to, (uint64_t)limit);
+}
+
+static const char *limit_unit(enum schema_type type)
+{
+	switch (type) {
+	case SCHEMA_GROUPS:
+	case SCHEMA_NAMES:
+	case SCHEMA_TEXTS:
+	case SCHEMA_ADDRESSES:
+	case SCHEMA_NETWORKS: return " elements";
+	case SCHEMA_NAME:
+	case SCHEMA_TEXT:
+	case SCHEMA_FILE:
+	case SCHEMA_URL_PATH: return " bytes";
+	default: return "";
+	}
+}
+
+const char *schema_range_text(const struct schema_key *key, struct schema_text *text)
+{
+	struct writer to = text_writer(text);
+	if (key->words) {
+		write_words(&to, key->words);
+	} else if (key->most) {
+		write_limit(&to, key, key->least);
+		writer_text(&to, " to ");
+		write_limit(&to, key, key->most);
+		writer_text(&to, limit_unit(key->type));
+	}
+	return text_end(text, &to);
+}

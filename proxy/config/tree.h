@@ -1,0 +1,13 @@
+/* tree.h - text to settings, through libconfig. The only place that knows libconfig. */
+#ifndef PROXY_CONFIG_TREE_H
+#define PROXY_CONFIG_TREE_H
+
+#include "proxy/config/setting.h"
+#include "proxy/config/syntax.h"
+
+/* The root of the settings, in `memory`; NULL after the problem was told. `lines` are those that
+ * syntax_check() found. */
+const struct setting *tree_read(
+	const struct source *source, const struct syntax_lines *lines, struct arena *memory);
+
+#endif

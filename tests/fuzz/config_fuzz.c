@@ -1,0 +1,89 @@
+/* Whatever bytes a configuration file holds: it loads, or every error names a place, and nothing
+ * leaks. What loads obeys the promises that its users build on. */
+#include "proxy/config.h"
+#include "rules/policy.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PROMISE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+static void on_error(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	(void)context;
+	(void)line;
+	PROMISE(file && path && message && *message);
+	for (; *message; message++)
+		PROMISE(*message >= 0x20 && *message < 0x7f);
+}
+
+static void check_listeners(const struct config *config)
+{
+	PROMISE(config->listener_count > 0);
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		PROMISE(listener->name && *listener->name && listener->port);
+		PROMISE(listener->kind != LISTENER_DOH || listener->path[0] == '/');
+		PROMISE(listener->kind == LISTENER_DNS || config->tls_certificate);
+	}
+}
+
+static void check_rules(const struct policy_spec *policy)
+{
+	for (size_t i = 0; i < policy->group_count; i++) {
+		for (size_t j = 0; j < policy->groups[i].rule_count; j++) {
+			const struct rule_spec *rule = &policy->groups[i].rules[j];
+			PROMISE(rule->name && rule->priority && rule->list < policy->list_count);
+			PROMISE(rule->action > ACTION_NONE && rule->action < ACTION_COUNT);
+			PROMISE((unsigned)rule->block_response < BLOCK_RESPONSE_COUNT);
+			PROMISE(rule->block_response != BLOCK_OVERRIDE ||
+				rule->override_domain.len);
+			PROMISE(rule->block_response != BLOCK_ADDRESS || rule->address_count);
+		}
+	}
+}
+
+static void check_views(const struct policy_spec *policy)
+{
+	uint16_t a, b;
+	PROMISE(policy->view_count > 0);
+	for (size_t i = 0; i < policy->view_count; i++) {
+		const struct view_spec *view = &policy->views[i];
+		for (size_t j = 0; j < view->association_count; j++)
+			PROMISE(view->associations[j].group < policy->group_count);
+		for (size_t j = 0; j < view->listener_count; j++)
+			PROMISE(view->listeners[j] < policy->listener_count);
+	}
+	PROMISE(!policy_view_tie(policy, &a, &b, NULL));
+}
+
+static void check_local_records(const struct policy_spec *policy)
+{
+	for (size_t i = 0; i < policy->local_record_count; i++) {
+		const struct local_record_spec *record = &policy->local_records[i];
+		PROMISE(dns_name_check(dns_name_slice(&record->name)) == record->name.len);
+		PROMISE(record->name.len > 1 && record->type && record->rdata.len);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config_errors errors = { .on_error = on_error };
+	struct config *config = config_load_text("fuzz.conf", slice_of(data, size), &errors);
+	PROMISE((config == NULL) == (errors.count > 0));
+	if (!config)
+		return 0;
+	check_listeners(config);
+	check_rules(&config->policy);
+	check_views(&config->policy);
+	check_local_records(&config->policy);
+	PROMISE(config_needs_restart(config, config) == NULL);
+	config_free(config);
+	return 0;
+}

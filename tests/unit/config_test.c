@@ -1,0 +1,881 @@
+/* The configuration: what loads and what it then says, every error with its place, and the
+ * reference that promises it all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "proxy/config.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dns/types.h"
+#include "proxy/config/problem.h"
+#include "proxy/config/schema.h"
+#include "proxy/config/source.h"
+#include "rules/policy.h"
+
+#define VECTORS   TEST_VECTORS "/config/"
+#define REFERENCE TEST_VECTORS "/../../docs/config.md"
+
+#define MINIMAL                                                                                    \
+	"listeners = ( { protocol = \"dns\"; address = \"127.0.0.1\"; } );"                        \
+	"views = ( { name = \"all\"; } );"
+
+/* Errors as lines of text. */
+struct told {
+	struct config_errors errors;
+	const char *file; /* not repeated in front of each line */
+	char text[64 * 1024];
+	size_t len;
+};
+
+static void on_error(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	struct told *told = context;
+	char place[512] = "", number[16] = "";
+	if (strcmp(file, told->file) != 0)
+		snprintf(place, sizeof place, "%s:", file);
+	if (line)
+		snprintf(number, sizeof number, "%u:", line);
+	int len = snprintf(told->text + told->len, sizeof told->text - told->len, "%s%s%s%s%s %s\n",
+		place, number, *path ? " " : "", path, *path ? ":" : "", message);
+	told->len += (size_t)len;
+	assert_true(told->len < sizeof told->text);
+}
+
+static struct told *told_for(const char *file)
+{
+	static struct told told;
+	memset(&told, 0, sizeof told);
+	told.errors = (struct config_errors){ .on_error = on_error, .context = &told };
+	told.file = file;
+	return &told;
+}
+
+static struct config *load_good(const char *name)
+{
+	char path[512];
+	snprintf(path, sizeof path, VECTORS "%s", name);
+	struct told *told = told_for(name);
+	struct config *config = config_load(path, &told->errors);
+	assert_string_equal(told->text, "");
+	assert_non_null(config);
+	return config;
+}
+
+static struct config *load_text(const char *text, struct told **told)
+{
+	*told = told_for("test.conf");
+	return config_load_text("test.conf", slice_of_text(text), &(*told)->errors);
+}
+
+static struct config *load_good_text(const char *text)
+{
+	struct told *told;
+	struct config *config = load_text(text, &told);
+	assert_string_equal(told->text, "");
+	assert_non_null(config);
+	return config;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	char *text = calloc(1, 1024 * 1024);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 1024 * 1024 - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
+/* The lines of a vector behind "# expect:". */
+static void read_expectations(const char *path, char *expected, size_t size)
+{
+	static const char mark[] = "# expect: ";
+	char *text = read_file(path);
+	size_t len = 0;
+	expected[0] = '\0';
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (strncmp(line, mark, strlen(mark)) == 0)
+			len += (size_t)snprintf(
+				expected + len, size - len, "%s\n", line + strlen(mark));
+	assert_true(len < size);
+	free(text);
+}
+
+static bool check_vector(const char *name)
+{
+	static char expected[64 * 1024];
+	struct told *told = told_for(name);
+	read_expectations(name, expected, sizeof expected);
+	struct config *config = config_load(name, &told->errors);
+	bool fine = strcmp(told->text, expected) == 0 && (config != NULL) == (*expected == '\0');
+	if (!fine)
+		print_error("%s:\n--- expected\n%s--- told\n%s", name, expected, told->text);
+	config_free(config);
+	return fine;
+}
+
+static void test_every_vector_tells_what_it_expects(void **state)
+{
+	(void)state;
+	assert_int_equal(chdir(VECTORS), 0);
+	DIR *directory = opendir(".");
+	unsigned count = 0, wrong = 0;
+	assert_non_null(directory);
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		const char *dot = strrchr(entry->d_name, '.');
+		if (!dot || strcmp(dot, ".conf") != 0)
+			continue;
+		count++;
+		wrong += !check_vector(entry->d_name);
+	}
+	closedir(directory);
+	assert_int_equal(wrong, 0);
+	assert_true(count >= 30);
+}
+
+static void assert_address(const struct address *address, const char *expected)
+{
+	char text[ADDRESS_TEXT_MAX];
+	address_text(address, text);
+	assert_string_equal(text, expected);
+}
+
+static void assert_name(const struct dns_name *name, const char *expected)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	assert_string_equal(dns_name_text(dns_name_slice(name), text), expected);
+}
+
+static void assert_slice(struct slice slice, const char *expected)
+{
+	assert_int_equal(slice.len, strlen(expected));
+	assert_memory_equal(slice.at, expected, slice.len);
+}
+
+static void assert_listener(const struct listener_config *listener, const char *name,
+	enum listener_kind kind, const char *address, uint16_t port, const char *path)
+{
+	assert_string_equal(listener->name, name);
+	assert_int_equal(listener->kind, kind);
+	assert_address(&listener->address, address);
+	assert_int_equal(listener->port, port);
+	if (path)
+		assert_string_equal(listener->path, path);
+	else
+		assert_null(listener->path);
+}
+
+static void assert_network(const struct network *network, const char *address, unsigned prefix_len)
+{
+	assert_address(&network->address, address);
+	assert_int_equal(network->prefix_len, prefix_len);
+}
+
+static void check_sample_rules(const struct rule_group_spec *group)
+{
+	assert_string_equal(group->name, "baseline");
+	assert_int_equal(group->rule_count, 3);
+	const struct rule_spec *rules = group->rules;
+	assert_string_equal(rules[0].name, "ours-first");
+	assert_int_equal(rules[0].priority, 10);
+	assert_int_equal(rules[0].action, ACTION_ALLOW);
+	assert_int_equal(rules[0].list, 0);
+	assert_int_equal(rules[0].query_type, 0);
+	assert_int_equal(rules[0].redirection, REDIRECTION_TRUST);
+	assert_string_equal(rules[1].name, "explain-it");
+	assert_int_equal(rules[1].action, ACTION_BLOCK);
+	assert_int_equal(rules[1].block_response, BLOCK_OVERRIDE);
+	assert_name(&rules[1].override_domain, "blocked.corp.example.");
+	assert_int_equal(rules[1].override_ttl_s, 60);
+	assert_int_equal(rules[1].list, 1);
+	assert_int_equal(rules[1].query_type, DNS_TYPE_A);
+	assert_int_equal(rules[1].redirection, REDIRECTION_INSPECT);
+	assert_string_equal(rules[2].name, "no-malware");
+	assert_int_equal(rules[2].priority, 100);
+	assert_int_equal(rules[2].block_response, BLOCK_NXDOMAIN);
+	assert_int_equal(rules[2].override_domain.len, 0);
+	assert_int_equal(rules[2].override_ttl_s, 0);
+	assert_int_equal(rules[2].address_count, 0);
+}
+
+static void check_sample_policy(const struct policy_spec *policy)
+{
+	assert_int_equal(policy->list_count, 2);
+	assert_string_equal(policy->lists[0].name, "ours");
+	assert_int_equal(policy->lists[0].format, LIST_DOMAINS);
+	assert_null(policy->lists[0].file);
+	assert_slice(policy->lists[0].inline_text, "*.corp.example\ncorp.example\n");
+	assert_string_equal(policy->lists[1].name, "malware");
+	assert_int_equal(policy->lists[1].format, LIST_HOSTS);
+	assert_string_equal(policy->lists[1].file, VECTORS "lists/malware.hosts");
+	assert_int_equal(policy->group_count, 1);
+	check_sample_rules(&policy->groups[0]);
+	assert_int_equal(policy->view_count, 1);
+	const struct view_spec *view = &policy->views[0];
+	assert_string_equal(view->name, "lan");
+	assert_int_equal(view->client_count, 3);
+	assert_network(&view->clients[0], "127.0.0.0", 96 + 8);
+	assert_network(&view->clients[1], "10.0.0.0", 96 + 8);
+	assert_network(&view->clients[2], "::1", 128);
+	assert_int_equal(view->listener_count, 0);
+	assert_int_equal(view->default_action, ACTION_ALLOW);
+	assert_int_equal(view->default_block_response, BLOCK_NXDOMAIN);
+	assert_int_equal(view->fail_mode, FAIL_CLOSED);
+	assert_int_equal(view->association_count, 1);
+	assert_int_equal(view->associations[0].group, 0);
+	assert_int_equal(view->associations[0].priority, 101);
+	assert_int_equal(policy->local_record_count, 0);
+	assert_int_equal(policy->listener_count, 3);
+}
+
+static void test_the_sample_is_read_in_full(void **state)
+{
+	(void)state;
+	struct config *config = load_good("sample.conf");
+	assert_string_equal(config->file, VECTORS "sample.conf");
+	assert_int_equal(config->workers, 0);
+	assert_false(config->allow_open_resolver);
+	assert_int_equal(config->listener_count, 3);
+	assert_listener(
+		&config->listeners[0], "doh-443", LISTENER_DOH, "0.0.0.0", 443, "/dns-query");
+	assert_listener(&config->listeners[1], "dot-853", LISTENER_DOT, "0.0.0.0", 853, NULL);
+	assert_listener(&config->listeners[2], "dns-53", LISTENER_DNS, "127.0.0.1", 53, NULL);
+	assert_string_equal(config->tls_certificate, VECTORS "server.pem");
+	assert_string_equal(config->tls_key, VECTORS "server.key");
+	assert_int_equal(config->upstream_count, 2);
+	assert_string_equal(config->upstreams[0].name, "quad9");
+	assert_address(&config->upstreams[0].address, "9.9.9.9");
+	assert_int_equal(config->upstreams[0].port, 53);
+	assert_string_equal(config->upstreams[1].name, "lan");
+	assert_address(&config->upstreams[1].address, "192.0.2.1");
+	check_sample_policy(&config->policy);
+	assert_string_equal(config->query_log.file, VECTORS "query.jsonl");
+	assert_int_equal(config->query_log.format, QUERY_LOG_NAMEGATE);
+	assert_string_equal(config->query_log.account_id, "local");
+	assert_string_equal(config->query_log.region, "local");
+	assert_int_equal(config->query_log.buffer_bytes, 1024 * 1024);
+	assert_address(&config->admin_address, "127.0.0.1");
+	assert_int_equal(config->admin_port, 9053);
+	assert_string_equal(config->control_socket, VECTORS "run/control.sock");
+	assert_string_equal(config->state_directory, VECTORS "state");
+	config_free(config);
+}
+
+static void test_what_is_left_out_has_its_default(void **state)
+{
+	(void)state;
+	struct config *config = load_good_text(MINIMAL);
+	assert_string_equal(config->directory, ".");
+	assert_int_equal(config->upstream_count, 0);
+	assert_null(config->tls_certificate);
+	assert_null(config->query_log.file);
+	assert_int_equal(config->admin_port, 0);
+	assert_null(config->control_socket);
+	assert_string_equal(config->state_directory, "");
+	assert_int_equal(config->limits.connections, 8192);
+	assert_int_equal(config->limits.connections_per_address, 256);
+	assert_int_equal(config->limits.queries, 4096);
+	assert_int_equal(config->limits.queries_per_connection, 100);
+	assert_int_equal(config->limits.handshake_timeout_ms, 5000);
+	assert_int_equal(config->limits.request_timeout_ms, 5000);
+	assert_int_equal(config->limits.idle_timeout_ms, 30000);
+	const struct view_spec *view = &config->policy.views[0];
+	assert_int_equal(view->client_count, 0);
+	assert_int_equal(view->default_action, ACTION_ALLOW);
+	assert_int_equal(view->default_block_response, BLOCK_NODATA);
+	assert_int_equal(view->fail_mode, FAIL_CLOSED);
+	assert_int_equal(view->association_count, 0);
+	config_free(config);
+}
+
+static void check_every_rule(const struct rule_group_spec *group)
+{
+	assert_int_equal(group->rule_count, 4);
+	assert_int_equal(group->rules[0].action, ACTION_ALLOW);
+	assert_int_equal(group->rules[0].redirection, REDIRECTION_TRUST);
+	assert_int_equal(group->rules[1].action, ACTION_MONITOR);
+	assert_int_equal(group->rules[1].query_type, DNS_TYPE_HTTPS);
+	assert_int_equal(group->rules[1].list, 3);
+	assert_int_equal(group->rules[2].action, ACTION_ALERT);
+	assert_int_equal(group->rules[2].query_type, DNS_TYPE_AAAA);
+	assert_int_equal(group->rules[2].redirection, REDIRECTION_INSPECT);
+	const struct rule_spec *page = &group->rules[3];
+	assert_string_equal(page->name, "own page");
+	assert_int_equal(page->priority, 2147483647);
+	assert_int_equal(page->block_response, BLOCK_ADDRESS);
+	assert_int_equal(page->address_count, 2);
+	assert_address(&page->addresses[0], "192.0.2.1");
+	assert_address(&page->addresses[1], "2001:db8::1");
+}
+
+static void check_every_record(const struct policy_spec *policy)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+		uint32_t ttl_s;
+		struct {
+			const char *at;
+			size_t len;
+		} rdata;
+	} expected[] = {
+		{ "nas.home.example.", DNS_TYPE_A, 300, { "\xc0\xa8\x01\x05", 4 } },
+		{ "nas.home.example.", DNS_TYPE_AAAA, 3600,
+			{ "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05", 16 } },
+		{ "files.home.example.", DNS_TYPE_CNAME, 300, { "\3nas\4home\7example", 18 } },
+		{ "5.1.168.192.in-addr.arpa.", DNS_TYPE_PTR, 300, { "\3nas\4home\7example", 18 } },
+		{ "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.",
+			DNS_TYPE_PTR, 300, { "\3nas\4home\7example", 18 } },
+		{ "nas.home.example.", DNS_TYPE_TXT, 0, { "\x09two words", 10 } },
+	};
+	assert_int_equal(policy->local_record_count, sizeof expected / sizeof expected[0]);
+	for (size_t i = 0; i < policy->local_record_count; i++) {
+		const struct local_record_spec *record = &policy->local_records[i];
+		assert_name(&record->name, expected[i].name);
+		assert_int_equal(record->type, expected[i].type);
+		assert_int_equal(record->ttl_s, expected[i].ttl_s);
+		assert_int_equal(record->rdata.len, expected[i].rdata.len);
+		assert_memory_equal(record->rdata.at, expected[i].rdata.at, record->rdata.len);
+	}
+}
+
+static void check_every_view(const struct policy_spec *policy)
+{
+	const struct view_spec *home = &policy->views[0];
+	assert_int_equal(policy->view_count, 3);
+	assert_network(&home->clients[2], "192.0.2.77", 128);
+	assert_int_equal(home->listener_count, 2);
+	assert_int_equal(home->listeners[0], 0);
+	assert_int_equal(home->listeners[1], 2);
+	assert_int_equal(home->default_action, ACTION_BLOCK);
+	assert_int_equal(home->default_block_response, BLOCK_DROP);
+	assert_int_equal(home->fail_mode, FAIL_OPEN);
+	assert_int_equal(home->association_count, 2);
+	assert_int_equal(home->associations[0].group, 1);
+	assert_int_equal(home->associations[1].group, 0);
+	assert_int_equal(home->associations[1].priority, 5);
+}
+
+static void test_every_key_is_taken(void **state)
+{
+	(void)state;
+	struct config *config = load_good("every_key.conf");
+	assert_int_equal(config->workers, 3);
+	assert_listener(&config->listeners[0], "browsers", LISTENER_DOH, "::", 8443, "/ask");
+	assert_listener(&config->listeners[1], "dot-853", LISTENER_DOT, "192.0.2.9", 853, NULL);
+	assert_listener(&config->listeners[2], "dot-853-2", LISTENER_DOT, "192.0.2.10", 853, NULL);
+	assert_listener(&config->listeners[3], "dns-5353", LISTENER_DNS, "::1", 5353, NULL);
+	assert_string_equal(config->tls_certificate, "/etc/ssl/server.pem");
+	assert_string_equal(config->tls_key, VECTORS "keys/server.key");
+	assert_address(&config->upstreams[0].address, "2001:db8::53");
+	assert_int_equal(config->upstreams[0].port, 53);
+	assert_slice(config->policy.lists[1].inline_text, "");
+	assert_int_equal(config->policy.lists[2].format, LIST_HOSTS);
+	assert_slice(config->policy.lists[2].inline_text, "0.0.0.0 c.example\n0.0.0.0 d.example\n");
+	assert_string_equal(config->policy.lists[3].file, "/var/lib/list");
+	assert_int_equal(config->policy.lists[3].format, LIST_WILDCARD);
+	check_every_rule(&config->policy.groups[0]);
+	assert_int_equal(config->policy.groups[1].rule_count, 0);
+	check_every_view(&config->policy);
+	check_every_record(&config->policy);
+	assert_string_equal(config->query_log.file, "-");
+	assert_int_equal(config->query_log.format, QUERY_LOG_AWS);
+	assert_string_equal(config->query_log.account_id, "123456789012");
+	assert_string_equal(config->query_log.region, "eu-central-1");
+	assert_int_equal(config->query_log.buffer_bytes, 65536);
+	assert_address(&config->admin_address, "::1");
+	assert_string_equal(config->control_socket, "/run/namegate/control.sock");
+	assert_true(config->allow_open_resolver);
+	assert_int_equal(config->limits.connections, 10);
+	assert_int_equal(config->limits.connections_per_address, 11);
+	assert_int_equal(config->limits.queries, 12);
+	assert_int_equal(config->limits.queries_per_connection, 13);
+	assert_int_equal(config->limits.handshake_timeout_ms, 1500);
+	assert_int_equal(config->limits.request_timeout_ms, 120000);
+	assert_int_equal(config->limits.idle_timeout_ms, 3600000);
+	config_free(config);
+}
+
+/* Long texts are cut into character-strings. */
+static void test_a_long_txt_record_is_cut(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t text_len, rdata_len;
+	} cases[] = { { 0, 1 }, { 1, 2 }, { 255, 256 }, { 256, 258 }, { 510, 512 },
+		{ 4096, 4113 } };
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		static char text[8192], value[4097];
+		memset(value, 'x', cases[i].text_len);
+		value[cases[i].text_len] = '\0';
+		snprintf(text, sizeof text,
+			MINIMAL
+			"local_data = ( { name = \"a.b\"; type = \"TXT\"; value = \"%s\"; } );",
+			value);
+		struct config *config = load_good_text(text);
+		struct slice rdata = config->policy.local_records[0].rdata;
+		assert_int_equal(rdata.len, cases[i].rdata_len);
+		size_t at = 0;
+		while (at < rdata.len)
+			at += 1u + rdata.at[at];
+		assert_int_equal(at, rdata.len);
+		config_free(config);
+	}
+}
+
+/* rules/ has parsers of its own for the words that the schema lists. */
+static void test_words_are_those_of_the_rules(void **state)
+{
+	(void)state;
+	unsigned count = 0;
+	for (size_t i = 0; i < schema_key_count; i++) {
+		const char *name = schema_key_name(&schema_keys[i]);
+		const struct schema_word *word = schema_keys[i].words;
+		bool of_rules = strncmp(schema_keys[i].path, "rule_groups", 11) == 0;
+		for (; word && word->text && !word->is_alias; word++) {
+			enum action action = ACTION_NONE;
+			enum block_response response = BLOCK_RESPONSE_COUNT;
+			enum list_format format = LIST_FORMAT_COUNT;
+			if (of_rules && strcmp(name, "action") == 0) {
+				assert_true(action_parse(word->text, &action));
+				assert_int_equal(action, word->value);
+				count++;
+			} else if (of_rules && strcmp(name, "block_response") == 0) {
+				assert_true(block_response_parse(word->text, &response));
+				assert_int_equal(response, word->value);
+				count++;
+			} else if (strcmp(schema_keys[i].path, "domain_lists[].format") == 0) {
+				assert_true(list_format_parse(word->text, &format));
+				assert_int_equal(format, word->value);
+				count++;
+			}
+		}
+	}
+	assert_int_equal(count, (ACTION_COUNT - 1) + BLOCK_RESPONSE_COUNT + LIST_FORMAT_COUNT);
+}
+
+/* One cell of a Markdown table row, without blanks around it and without `marks`. */
+static char *next_cell(char **row, char cell[1024])
+{
+	char *end = strchr(*row, '|');
+	size_t len = 0;
+	if (!end)
+		return NULL;
+	for (const char *c = *row; c < end; c++)
+		if (*c != '`' && !(len == 0 && *c == ' ') && len < 1023)
+			cell[len++] = *c;
+	while (len && cell[len - 1] == ' ')
+		len--;
+	cell[len] = '\0';
+	*row = end + 1;
+	return cell;
+}
+
+static size_t find_row(const char *path)
+{
+	for (size_t i = 0; i < schema_key_count; i++)
+		if (strcmp(schema_keys[i].path, path) == 0)
+			return i;
+	return schema_key_count;
+}
+
+static bool same_cell(char **row, const char *path, const char *what, const char *expected)
+{
+	char cell[1024];
+	if (next_cell(row, cell) && strcmp(cell, *expected ? expected : "–") == 0)
+		return true;
+	print_error("docs/config.md: %s: %s is \"%s\", the schema says \"%s\"\n", path, what, cell,
+		expected);
+	return false;
+}
+
+static bool check_row(char *row, bool *seen)
+{
+	char path[1024];
+	struct schema_text text;
+	if (!next_cell(&row, path))
+		return true;
+	size_t index = find_row(path);
+	if (index == schema_key_count || seen[index]) {
+		print_error("docs/config.md: %s: not in the schema, or told twice\n", path);
+		return false;
+	}
+	const struct schema_key *key = &schema_keys[index];
+	seen[index] = true;
+	bool fine = same_cell(&row, path, "type", schema_type_text(key, &text));
+	fine &= same_cell(&row, path, "default", schema_default_text(key, &text));
+	fine &= same_cell(&row, path, "range", schema_range_text(key, &text));
+	return fine & same_cell(&row, path, "reload", key->restart ? "restart" : "yes");
+}
+
+static void test_the_reference_and_the_schema_agree(void **state)
+{
+	(void)state;
+	static bool seen[256];
+	unsigned wrong = 0;
+	bool in_keys = false;
+	char *text = read_file(REFERENCE);
+	assert_true(schema_key_count < 256);
+	for (char *line, *rest = text; (line = strsep(&rest, "\n"));) {
+		if (line[0] != '|')
+			in_keys = false;
+		else if (strncmp(line, "| key |", 7) == 0)
+			in_keys = true;
+		else if (in_keys && strncmp(line, "|---", 4) != 0)
+			wrong += !check_row(line + 1, seen);
+	}
+	for (size_t i = 0; i < schema_key_count; i++) {
+		if (seen[i])
+			continue;
+		print_error("docs/config.md: %s is missing\n", schema_keys[i].path);
+		wrong++;
+	}
+	free(text);
+	assert_int_equal(wrong, 0);
+}
+
+static void test_the_example_of_the_reference_loads(void **state)
+{
+	(void)state;
+	char *text = read_file(REFERENCE);
+	char *start = strstr(text, "```\n");
+	assert_non_null(start);
+	char *end = strstr(start + 4, "```\n");
+	assert_non_null(end);
+	*end = '\0';
+	struct config *config = load_good_text(start + 4);
+	assert_int_equal(config->listener_count, 3);
+	config_free(config);
+	free(text);
+}
+
+/* A configuration in which one setting can be changed at a time. */
+#define CHANGEABLE(workers, address, port, path, view, upstream, log, admin, rest)                 \
+	"workers = " workers "; listeners = ( { protocol = \"doh\"; address = \"" address          \
+	"\"; port = " port "; path = \"" path "\"; } );"                                           \
+	"tls = { certificate = \"a\"; key = \"b\"; };"                                             \
+	"views = ( { name = \"v\"; clients = [ \"" view "\" ]; } );"                               \
+	"upstreams = ( { name = \"u\"; address = \"" upstream "\"; } );"                           \
+	"query_log = { file = \"" log "\"; };"                                                     \
+	"admin = { port = " admin "; };" rest
+
+static void test_what_needs_a_restart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *needs;
+	} cases[] = {
+#define AS_BEFORE CHANGEABLE("1", "127.0.0.1", "1", "/a", "10.0.0.0/8", "192.0.2.1", "l", "2", "")
+		{ AS_BEFORE, NULL },
+		{ "# comment\n" AS_BEFORE, NULL },
+		{ CHANGEABLE("2", "127.0.0.1", "1", "/a", "10.0.0.0/8", "192.0.2.1", "l", "2", ""),
+			"workers" },
+		{ CHANGEABLE("1", "127.0.0.2", "1", "/a", "10.0.0.0/8", "192.0.2.1", "l", "2", ""),
+			"listeners" },
+		{ CHANGEABLE("1", "127.0.0.1", "3", "/a", "10.0.0.0/8", "192.0.2.1", "l", "2", ""),
+			"listeners" },
+		{ CHANGEABLE("1", "127.0.0.1", "1", "/b", "10.0.0.0/8", "192.0.2.1", "l", "2", ""),
+			"listeners" },
+		{ CHANGEABLE("1", "127.0.0.1", "1", "/a", "10.0.0.0/9", "192.0.2.1", "l", "2", ""),
+			NULL },
+		{ CHANGEABLE("1", "127.0.0.1", "1", "/a", "10.0.0.0/8", "192.0.2.2", "l", "2", ""),
+			NULL },
+		{ CHANGEABLE("1", "127.0.0.1", "1", "/a", "10.0.0.0/8", "192.0.2.1", "m", "2", ""),
+			"query_log" },
+		{ CHANGEABLE("1", "127.0.0.1", "1", "/a", "10.0.0.0/8", "192.0.2.1", "l", "3", ""),
+			"admin" },
+		{ AS_BEFORE "control_socket = \"c\";", "control_socket" },
+		{ AS_BEFORE "state_directory = \"s\";", "state_directory" },
+		{ AS_BEFORE "allow_open_resolver = true;", NULL },
+		{ AS_BEFORE
+			"local_data = ( { name = \"a\"; type = \"A\"; value = \"192.0.2.1\"; } );",
+			NULL },
+		{ AS_BEFORE "domain_lists = ( { name = \"a\"; domains = [ \"b\" ]; } );", NULL },
+		{ AS_BEFORE "rule_groups = ( { name = \"a\"; rules = (); } );", NULL },
+		{ AS_BEFORE "limits = { connections = 7; };", "limits.connections" },
+		{ AS_BEFORE "limits = { queries = 7; };", "limits.queries" },
+		{ AS_BEFORE "limits = { connections_per_address = 7; };", NULL },
+		{ AS_BEFORE "limits = { queries_per_connection = 7; };", NULL },
+		{ AS_BEFORE "limits = { handshake_timeout = \"1s\"; };", NULL },
+		{ AS_BEFORE "limits = { request_timeout = \"1s\"; };", NULL },
+		{ AS_BEFORE "limits = { idle_timeout = \"1s\"; };", NULL },
+	};
+	struct config *running = load_good_text(AS_BEFORE);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config *wanted = load_good_text(cases[i].text);
+		const char *needs = config_needs_restart(running, wanted);
+		assert_string_equal(
+			needs ? needs : "nothing", cases[i].needs ? cases[i].needs : "nothing");
+		config_free(wanted);
+	}
+	config_free(running);
+}
+
+static void test_the_hash_is_that_of_the_text(void **state)
+{
+	(void)state;
+	struct config *one = load_good_text(MINIMAL);
+	struct config *same = load_good_text(MINIMAL);
+	struct config *other = load_good_text(MINIMAL "workers = 1;");
+	assert_int_equal(strlen(one->hash), CONFIG_HASH_LEN);
+	assert_int_equal(strspn(one->hash, "0123456789abcdef"), CONFIG_HASH_LEN);
+	assert_string_equal(one->hash, same->hash);
+	assert_string_not_equal(one->hash, other->hash);
+	config_free(one);
+	config_free(same);
+	config_free(other);
+}
+
+/* A directory of our own for files that change. */
+struct workshop {
+	char directory[64];
+	char path[128];
+};
+
+static void write_part(struct workshop *shop, const char *name, const char *text, size_t len)
+{
+	snprintf(shop->path, sizeof shop->path, "%s/%s", shop->directory, name);
+	FILE *file = fopen(shop->path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	fclose(file);
+}
+
+static void open_shop(struct workshop *shop)
+{
+	snprintf(shop->directory, sizeof shop->directory, "/tmp/config_test.XXXXXX");
+	assert_non_null(mkdtemp(shop->directory));
+}
+
+static void close_shop(struct workshop *shop)
+{
+	DIR *directory = opendir(shop->directory);
+	assert_non_null(directory);
+	for (struct dirent *entry; (entry = readdir(directory));)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	closedir(directory);
+	rmdir(shop->directory);
+}
+
+static void test_the_hash_covers_included_files(void **state)
+{
+	(void)state;
+	struct workshop shop;
+	char hashes[2][CONFIG_HASH_LEN + 1];
+	open_shop(&shop);
+	for (int i = 0; i < 2; i++) {
+		const char *part = i ? "workers = 2;" : "workers = 1;";
+		static const char whole[] = "@include \"part.conf\"\n" MINIMAL;
+		write_part(&shop, "part.conf", part, strlen(part));
+		write_part(&shop, "whole.conf", whole, strlen(whole));
+		struct told *told = told_for("");
+		struct config *config = config_load(shop.path, &told->errors);
+		assert_non_null(config);
+		assert_int_equal(config->workers, i + 1);
+		memcpy(hashes[i], config->hash, sizeof hashes[i]);
+		config_free(config);
+	}
+	assert_string_not_equal(hashes[0], hashes[1]);
+	close_shop(&shop);
+}
+
+static void assert_fails_with(const char *path, const char *expected)
+{
+	struct told *told = told_for(path);
+	assert_null(config_load(path, &told->errors));
+	if (!strstr(told->text, expected))
+		fail_msg("expected \"%s\", told: %s", expected, told->text);
+}
+
+static void test_files_that_cannot_be_read(void **state)
+{
+	(void)state;
+	struct workshop shop;
+	open_shop(&shop);
+	assert_fails_with("/nowhere/namegate.conf", "cannot read the file: No such file");
+	assert_fails_with(shop.directory, "cannot read the file: Is a directory");
+	char *large = malloc(SOURCE_BYTES_MAX + 1);
+	assert_non_null(large);
+	memset(large, ' ', SOURCE_BYTES_MAX + 1);
+	write_part(&shop, "large.conf", large, SOURCE_BYTES_MAX + 1);
+	assert_fails_with(shop.path, "larger than 16MiB");
+	/* Each is small enough, together they are not. */
+	write_part(&shop, "half.conf", large, SOURCE_BYTES_MAX / 2 + 1);
+	static const char twice[] = "@include \"half.conf\"\n@include \"half.conf\"\n" MINIMAL;
+	write_part(&shop, "twice.conf", twice, strlen(twice));
+	assert_fails_with(shop.path, "all files together are larger than 16MiB");
+	/* Exactly as large as is allowed, and then an ordinary error. */
+	write_part(&shop, "full.conf", large, SOURCE_BYTES_MAX);
+	assert_fails_with(shop.path, "\"listeners\" is missing");
+	free(large);
+	close_shop(&shop);
+}
+
+static void test_includes_are_bounded(void **state)
+{
+	(void)state;
+	struct workshop shop;
+	char name[32], text[64];
+	open_shop(&shop);
+	for (int i = 0; i <= SOURCE_DEPTH_MAX + 1; i++) {
+		snprintf(name, sizeof name, "%d.conf", i);
+		snprintf(text, sizeof text, "@include \"%d.conf\"\n", i + 1);
+		write_part(&shop, name, text, strlen(text));
+	}
+	snprintf(shop.path, sizeof shop.path, "%s/0.conf", shop.directory);
+	assert_fails_with(shop.path, "include each other more than 8 deep");
+	static char many[32 * (SOURCE_FILES_MAX + 300)];
+	size_t len = 0;
+	for (int i = 0; i < SOURCE_FILES_MAX + 299; i++)
+		len += (size_t)snprintf(many + len, sizeof many - len, "@include \"empty.conf\"\n");
+	write_part(&shop, "empty.conf", "", 0);
+	write_part(&shop, "many.conf", many, len);
+	assert_fails_with(shop.path, "more than 256 files are included");
+	close_shop(&shop);
+}
+
+static void test_a_link_does_not_lead_out(void **state)
+{
+	(void)state;
+	struct workshop shop;
+	char link[128];
+	static const char text[] = "@include \"link.conf\"\n" MINIMAL;
+	open_shop(&shop);
+	snprintf(link, sizeof link, "%s/link.conf", shop.directory);
+	assert_int_equal(symlink("/etc/hostname", link), 0);
+	write_part(&shop, "whole.conf", text, strlen(text));
+	assert_fails_with(shop.path, "it is outside the configuration's own directory");
+	unlink(link);
+	assert_int_equal(symlink("inside.conf", link), 0);
+	write_part(&shop, "inside.conf", "workers = 5;", 12);
+	snprintf(shop.path, sizeof shop.path, "%s/whole.conf", shop.directory);
+	struct told *told = told_for("");
+	struct config *config = config_load(shop.path, &told->errors);
+	assert_string_equal(told->text, "");
+	assert_int_equal(config->workers, 5);
+	config_free(config);
+	/* A FIFO would make us wait for ever. */
+	unlink(link);
+	assert_int_equal(mkfifoat(AT_FDCWD, link, 0600), 0);
+	assert_fails_with(shop.path, "not a regular file");
+	close_shop(&shop);
+}
+
+static void test_errors_have_an_end(void **state)
+{
+	(void)state;
+	static char text[64 * 5000];
+	size_t len = 0;
+	struct told *told;
+	for (int i = 0; i < 200; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "x%d = 1;\n", i);
+	assert_null(load_text(text, &told));
+	assert_int_equal(told->errors.count, 202);
+	len = (size_t)snprintf(text, sizeof text, "local_data = ( {}");
+	for (int i = 0; i < 4000; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, ",\n{}");
+	snprintf(text + len, sizeof text - len, ");");
+	memset(told->text, 0, sizeof told->text);
+	assert_null(load_text(text, &told));
+	assert_non_null(strstr(told->text, "more errors are not shown"));
+	assert_int_equal(told->errors.count, PROBLEMS_MAX + 1);
+}
+
+static void test_brackets_and_groups_have_bounds(void **state)
+{
+	(void)state;
+	static char text[8192];
+	struct told *told;
+	size_t len = (size_t)snprintf(text, sizeof text, "a = ");
+	memset(text + len, '(', 4000);
+	text[len + 4000] = '\0';
+	assert_null(load_text(text, &told));
+	assert_non_null(strstr(told->text, "brackets are nested more than 16 deep"));
+	len = 0;
+	for (int i = 0; i < 300; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "x%d = 1;\n", i);
+	assert_null(load_text(text, &told));
+	assert_string_equal(told->text, "257: more than 256 settings in one group\n");
+}
+
+static void test_a_text_cannot_include(void **state)
+{
+	(void)state;
+	struct told *told;
+	assert_null(load_text("@include \"a.conf\"\n" MINIMAL, &told));
+	assert_non_null(strstr(told->text, "1: cannot include \"a.conf\""));
+}
+
+/* As many views as there may be, all with the same networks on listeners of their own: the check
+ * for ties must not take for ever, and must find the one tie that there is. */
+static void test_many_views(void **state)
+{
+	(void)state;
+	static char text[1024 * 1024];
+	size_t len = (size_t)snprintf(text, sizeof text,
+		"listeners = ( { protocol = \"dns\"; address = \"127.0.0.1\"; } );\nviews = (");
+	for (int i = 0; i < POLICY_VIEWS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len,
+			"%s{ name = \"%d\"; clients = [ \"10.%d.%d.0/24\", \"fd00:%x::/32\" ]; }",
+			i ? ",\n" : "\n", i, i / 256, i % 256, i);
+	snprintf(text + len, sizeof text - len, ");");
+	struct config *config = load_good_text(text);
+	assert_int_equal(config->policy.view_count, POLICY_VIEWS_MAX);
+	assert_false(policy_view_tie(
+		&config->policy, &(uint16_t){ 0 }, &(uint16_t){ 0 }, &(struct network){ 0 }));
+	config_free(config);
+	struct told *told;
+	char *last = strstr(text, "\"10.3.255.0/24\"");
+	assert_non_null(last);
+	memcpy(last, "  \"10.1.1.0/24\"", 15); /* that of view 257 */
+	assert_null(load_text(text, &told));
+	assert_non_null(strstr(told->text, "views[1023].clients: view \"257\""));
+	assert_int_equal(told->errors.count, 1);
+}
+
+static void test_protocols_have_names(void **state)
+{
+	(void)state;
+	static const char *const names[PROTOCOL_COUNT] = { "udp", "tcp", "dot", "doh" };
+	for (int i = 0; i < PROTOCOL_COUNT; i++)
+		assert_string_equal(protocol_name((enum protocol)i), names[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_vector_tells_what_it_expects),
+		cmocka_unit_test(test_the_sample_is_read_in_full),
+		cmocka_unit_test(test_what_is_left_out_has_its_default),
+		cmocka_unit_test(test_every_key_is_taken),
+		cmocka_unit_test(test_a_long_txt_record_is_cut),
+		cmocka_unit_test(test_words_are_those_of_the_rules),
+		cmocka_unit_test(test_the_reference_and_the_schema_agree),
+		cmocka_unit_test(test_the_example_of_the_reference_loads),
+		cmocka_unit_test(test_what_needs_a_restart),
+		cmocka_unit_test(test_the_hash_is_that_of_the_text),
+		cmocka_unit_test(test_the_hash_covers_included_files),
+		cmocka_unit_test(test_files_that_cannot_be_read),
+		cmocka_unit_test(test_includes_are_bounded),
+		cmocka_unit_test(test_a_link_does_not_lead_out),
+		cmocka_unit_test(test_errors_have_an_end),
+		cmocka_unit_test(test_brackets_and_groups_have_bounds),
+		cmocka_unit_test(test_a_text_cannot_include),
+		cmocka_unit_test(test_many_views),
+		cmocka_unit_test(test_protocols_have_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
