@@ -1,0 +1,764 @@
+/* policy_model_test.c - the evaluator against a second one that is as plain as its definition: no
+ * index, no hashes, no wire form; names are arrays of label numbers, lists are scanned line by
+ * line. Policies, questions and answers are generated; a failure prints the seed, and
+ * POLICY_MODEL_SEED=<seed> runs that one alone. */
+#include "tests/unit/rules_fixture.h"
+
+#include "rules/policy.h"
+
+#include <time.h>
+
+enum {
+	POLICIES = 4000,
+	QUESTIONS = 12, /* per policy */
+	LISTS_MAX = 5,
+	PATTERNS_MAX = 6,
+	GROUPS_MAX = 3,
+	RULES_MAX = 5,
+	RECORDS_MAX = 20,
+	NAMES_MAX = 64,
+};
+
+/* What labels there are; names that are compared are made of their numbers. Most are short and few,
+ * so that names meet; the odd ones are those that text and C strings would confuse. */
+static const struct {
+	const char *bytes;
+	uint8_t len;
+} alphabet[] = {
+	{ "a", 1 },
+	{ "b", 1 },
+	{ "c", 1 },
+	{ "a", 1 },
+	{ "b", 1 },
+	{ "ab", 2 },
+	{ "a.b", 3 },
+	{ "\0", 1 },
+	{ "a\0", 2 },
+	{ "*", 1 },
+	{ "\xff\xc1", 2 },
+	{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 63 },
+};
+enum { ALPHABET = sizeof alphabet / sizeof *alphabet };
+
+struct name {
+	unsigned count;
+	uint8_t labels[160]; /* leftmost first */
+};
+
+struct pattern {
+	struct name name;
+	bool itself;
+	bool below;
+	unsigned line;
+};
+
+struct list {
+	enum list_format format;
+	struct pattern patterns[PATTERNS_MAX];
+	unsigned count;
+	bool lost;
+	char text[65536];
+};
+
+struct rule {
+	char name[24];
+	unsigned priority;
+	enum action action;
+	enum block_response response;
+	unsigned list;
+	unsigned type;
+	bool trust;
+};
+
+struct group {
+	struct rule rules[RULES_MAX];
+	unsigned count;
+};
+
+struct world {
+	struct list lists[LISTS_MAX];
+	unsigned list_count;
+	struct group groups[GROUPS_MAX];
+	unsigned group_count;
+	struct association_spec associations[GROUPS_MAX];
+	unsigned association_count;
+	bool walled;
+	bool open;
+};
+
+struct record {
+	struct name owner;
+	unsigned type;
+	struct name target;
+};
+
+/* What the model says, to be compared word by word. */
+struct outcome {
+	enum action action;
+	enum verdict_reason reason;
+	enum block_response response;
+	bool trust;
+	const struct rule *rule;
+	unsigned line; /* of the pattern */
+	unsigned hop;
+	const struct rule *monitors[VERDICT_MONITORS_MAX];
+	unsigned monitor_count;
+};
+
+static uint64_t random_state;
+
+static unsigned below(unsigned bound)
+{
+	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((random_state >> 33) % bound);
+}
+
+static bool one_in(unsigned bound)
+{
+	return below(bound) == 0;
+}
+
+/* ---- the model ---- */
+
+static bool same_label(uint8_t a, uint8_t b)
+{
+	return alphabet[a].len == alphabet[b].len &&
+		memcmp(alphabet[a].bytes, alphabet[b].bytes, alphabet[a].len) == 0;
+}
+
+/* Are the last `tail->count` labels of `name` those of `tail`? */
+static bool ends_with(const struct name *name, const struct name *tail)
+{
+	if (name->count < tail->count)
+		return false;
+	for (unsigned i = 1; i <= tail->count; i++)
+		if (!same_label(name->labels[name->count - i], tail->labels[tail->count - i]))
+			return false;
+	return true;
+}
+
+static bool same(const struct name *a, const struct name *b)
+{
+	return a->count == b->count && ends_with(a, b);
+}
+
+static const struct pattern *match_list(const struct list *list, const struct name *name)
+{
+	const struct pattern *best = NULL;
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct pattern *pattern = &list->patterns[i];
+		bool hit = same(name, &pattern->name)
+			? pattern->itself
+			: pattern->below && ends_with(name, &pattern->name);
+		if (hit && (!best || pattern->name.count > best->name.count))
+			best = pattern;
+	}
+	return best;
+}
+
+/* The rules that a view has, in the order in which they are to be asked. */
+static unsigned rules_in_order(const struct world *world, const struct rule **ordered)
+{
+	unsigned count = 0;
+	for (unsigned place = 0; place < 1000; place++)
+		for (unsigned a = 0; a < world->association_count; a++) {
+			if (world->associations[a].priority != place)
+				continue;
+			const struct group *group = &world->groups[world->associations[a].group];
+			for (unsigned priority = 0; priority < 1000; priority++)
+				for (unsigned r = 0; r < group->count; r++)
+					if (group->rules[r].priority == priority)
+						ordered[count++] = &group->rules[r];
+		}
+	return count;
+}
+
+static struct outcome judge_one(const struct world *world, const struct rule *const *rules,
+	unsigned rule_count, const struct name *name, unsigned type, unsigned hop,
+	struct outcome *noted)
+{
+	struct outcome outcome = { .action = ACTION_NONE, .reason = REASON_NO_MATCH, .hop = hop };
+	for (unsigned i = 0; i < rule_count; i++) {
+		const struct pattern *pattern = match_list(&world->lists[rules[i]->list], name);
+		if ((rules[i]->type && rules[i]->type != type) || !pattern)
+			continue;
+		if (rules[i]->action == ACTION_MONITOR) {
+			if (noted->monitor_count < VERDICT_MONITORS_MAX)
+				noted->monitors[noted->monitor_count++] = rules[i];
+			continue;
+		}
+		outcome.action = rules[i]->action;
+		outcome.reason = REASON_RULE;
+		outcome.response = rules[i]->response;
+		outcome.trust = rules[i]->trust;
+		outcome.rule = rules[i];
+		outcome.line = pattern->line;
+		return outcome;
+	}
+	if (world->walled) {
+		outcome.action = ACTION_BLOCK;
+		outcome.reason = REASON_DEFAULT;
+		outcome.response = BLOCK_REFUSED;
+	}
+	return outcome;
+}
+
+static size_t wire_length(const struct name *name)
+{
+	size_t len = 1;
+	for (unsigned i = 0; i < name->count; i++)
+		len += alphabet[name->labels[i]].len + 1u;
+	return len;
+}
+
+/* The names of an answer: which there are, who leads to whom, and who rides along. */
+struct walk {
+	struct name names[NAMES_MAX];
+	bool rides[NAMES_MAX];  /* is not judged */
+	bool trusts[NAMES_MAX]; /* what it leads to rides along */
+	bool judged[NAMES_MAX];
+	bool followed[NAMES_MAX];
+	bool leads[NAMES_MAX][NAMES_MAX];
+	unsigned count;
+	bool failed;
+};
+
+static int place_of(const struct walk *walk, const struct name *name)
+{
+	for (unsigned i = 0; i < walk->count; i++)
+		if (same(&walk->names[i], name))
+			return (int)i;
+	return -1;
+}
+
+static int add(struct walk *walk, const struct name *name, bool rides)
+{
+	int place = place_of(walk, name);
+	if (place >= 0)
+		return place;
+	if (walk->count == 1 + POLICY_HOPS_MAX) {
+		walk->failed = true;
+		return -1;
+	}
+	walk->names[walk->count] = *name;
+	walk->rides[walk->count] = rides;
+	return (int)walk->count++;
+}
+
+static void follow(
+	struct walk *walk, unsigned from, const struct record *records, unsigned count, bool rides)
+{
+	const struct name name = walk->names[from];
+	walk->followed[from] = true;
+	for (unsigned i = 0; i < count; i++) {
+		const struct record *record = &records[i];
+		int to = -1;
+		if (record->type == DNS_TYPE_DNAME) {
+			if (same(&name, &record->owner) || !ends_with(&name, &record->owner))
+				continue;
+			struct name made = name;
+			made.count -= record->owner.count;
+			memcpy(made.labels + made.count, record->target.labels,
+				record->target.count);
+			made.count += record->target.count;
+			if (wire_length(&made) > 255)
+				walk->failed = true;
+			else
+				to = add(walk, &made, rides);
+			if (to >= 0)
+				walk->leads[from][to] = true;
+			add(walk, &record->target, rides);
+		} else if (same(&name, &record->owner)) {
+			bool itself = record->type != DNS_TYPE_CNAME && record->target.count == 0;
+			to = add(walk, itself ? &record->owner : &record->target, rides);
+			if (to >= 0 && record->type == DNS_TYPE_CNAME)
+				walk->leads[from][to] = true;
+		}
+	}
+}
+
+/* Can one come back to `goal`, going only by what leads on? */
+static bool comes_back(const struct walk *walk, unsigned at, unsigned goal, bool *seen)
+{
+	for (unsigned to = 0; to < walk->count; to++) {
+		if (!walk->leads[at][to])
+			continue;
+		if (to == goal)
+			return true;
+		if (seen[to])
+			continue;
+		seen[to] = true;
+		if (comes_back(walk, to, goal, seen))
+			return true;
+	}
+	return false;
+}
+
+/* One step of the walk; false at its end. */
+static bool step(struct walk *walk, const struct record *records, unsigned count)
+{
+	for (unsigned i = 0; i < walk->count; i++)
+		if (walk->judged[i] && !walk->trusts[i] && !walk->followed[i]) {
+			follow(walk, i, records, count, false);
+			return true;
+		}
+	for (unsigned i = 0; i < walk->count; i++)
+		if (!walk->judged[i] && !walk->rides[i])
+			return true; /* is to be judged first */
+	for (unsigned i = 0; i < walk->count; i++)
+		if (!walk->followed[i]) {
+			follow(walk, i, records, count, true);
+			return true;
+		}
+	for (unsigned i = 0; i < count; i++) {
+		bool itself = records[i].type != DNS_TYPE_CNAME &&
+			records[i].type != DNS_TYPE_DNAME && records[i].target.count == 0;
+		const struct name *target = itself ? &records[i].owner : &records[i].target;
+		if (place_of(walk, target) < 0)
+			return add(walk, target, false) >= 0;
+	}
+	return false;
+}
+
+static void judge_walk(const struct world *world, const struct rule *const *rules,
+	unsigned rule_count, unsigned type, struct walk *walk, const struct record *records,
+	unsigned count, struct outcome *total)
+{
+	walk->judged[0] = true;
+	while (step(walk, records, count)) {
+		for (unsigned i = 0; i < walk->count; i++) {
+			if (walk->judged[i] || walk->rides[i])
+				continue;
+			struct outcome one = judge_one(
+				world, rules, rule_count, &walk->names[i], type, i, total);
+			bool worse = one.action == ACTION_BLOCK ||
+				(one.action == ACTION_ALERT && total->action != ACTION_ALERT);
+			walk->judged[i] = true;
+			walk->trusts[i] = one.trust;
+			if (worse) {
+				memcpy(one.monitors, total->monitors, sizeof one.monitors);
+				one.monitor_count = total->monitor_count;
+				*total = one;
+			}
+			if (one.action == ACTION_BLOCK)
+				return;
+			break;
+		}
+	}
+	for (unsigned i = 0; i < walk->count; i++) {
+		bool seen[NAMES_MAX] = { false };
+		walk->failed |= comes_back(walk, i, i, seen);
+	}
+	if (!walk->failed)
+		return;
+	if (world->open) {
+		total->reason = REASON_FAIL_OPEN;
+		return;
+	}
+	total->reason = REASON_FAIL_CLOSED;
+	total->action = ACTION_NONE;
+	total->rule = NULL;
+	total->hop = 0;
+	total->trust = false;
+}
+
+static struct outcome model(const struct world *world, const struct name *question, unsigned type,
+	const struct record *records, unsigned count, struct walk *walk)
+{
+	const struct rule *rules[GROUPS_MAX * RULES_MAX];
+	unsigned rule_count = rules_in_order(world, rules);
+	struct outcome noted = { .monitor_count = 0 };
+	memset(walk, 0, sizeof *walk);
+	add(walk, question, false);
+	for (unsigned i = 0; i < rule_count; i++) {
+		if (!world->lists[rules[i]->list].lost)
+			continue;
+		noted.reason = world->open ? REASON_FAIL_OPEN : REASON_FAIL_CLOSED;
+		return noted;
+	}
+	struct outcome total = judge_one(world, rules, rule_count, question, type, 0, &noted);
+	memcpy(total.monitors, noted.monitors, sizeof total.monitors);
+	total.monitor_count = noted.monitor_count;
+	bool off = world->association_count == 0 && !world->walled;
+	if (total.action != ACTION_BLOCK && !total.trust && !off)
+		judge_walk(world, rules, rule_count, type, walk, records, count, &total);
+	return total;
+}
+
+/* ---- what is generated ---- */
+
+static struct name random_name(unsigned labels_max)
+{
+	struct name name = { .count = below(labels_max + 1) };
+	for (unsigned i = 0; i < name.count; i++)
+		name.labels[i] = (uint8_t)below(one_in(3) ? ALPHABET : 5);
+	if (name.count && one_in(40))
+		name.labels[0] = ALPHABET - 1;
+	return name;
+}
+
+static uint8_t random_case(uint8_t byte)
+{
+	return byte >= 'a' && byte <= 'z' && one_in(3) ? (uint8_t)(byte - 32) : byte;
+}
+
+static struct dns_name to_wire(const struct name *name, bool mixed_case)
+{
+	struct dns_name wire = { .len = 0 };
+	assert_true(wire_length(name) <= DNS_NAME_MAX);
+	for (unsigned i = 0; i < name->count; i++) {
+		wire.wire[wire.len++] = alphabet[name->labels[i]].len;
+		for (unsigned n = 0; n < alphabet[name->labels[i]].len; n++) {
+			uint8_t byte = (uint8_t)alphabet[name->labels[i]].bytes[n];
+			wire.wire[wire.len++] = mixed_case ? random_case(byte) : byte;
+		}
+	}
+	wire.wire[wire.len++] = 0;
+	return wire;
+}
+
+static void write_name(struct writer *to, const struct name *name)
+{
+	for (unsigned i = 0; i < name->count; i++) {
+		for (unsigned n = 0; n < alphabet[name->labels[i]].len; n++) {
+			uint8_t byte = random_case((uint8_t)alphabet[name->labels[i]].bytes[n]);
+			char escaped[8];
+			bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+			snprintf(escaped, sizeof escaped,
+				letter && !one_in(9) ? "%c"
+					: byte > ' ' && byte < 127 && !letter && one_in(2)
+					? "\\%c"
+					: "\\%03u",
+				byte);
+			writer_text(to, escaped);
+		}
+		writer_text(to, i + 1 < name->count || one_in(4) ? "." : "");
+	}
+}
+
+static const char *const noise[] = { "", "# a comment", "a..b", "two names", "ex*mple", "192.0.2.1",
+	"b\xc3\xbc", "::1", ".x", "*x" };
+
+/* A line of the list's format, and what it means. False when the format cannot say it. */
+static bool write_pattern(struct writer *to, const struct list *list, struct pattern *pattern)
+{
+	bool asterisk = one_in(2);
+	bool all = pattern->name.count == 0;
+	if (all && list->format == LIST_HOSTS)
+		return false;
+	pattern->itself = list->format != LIST_DOMAINS || !asterisk || all;
+	pattern->below =
+		list->format == LIST_WILDCARD || (list->format == LIST_DOMAINS && asterisk) || all;
+	if (list->format == LIST_HOSTS)
+		writer_text(to, one_in(2) ? "0.0.0.0 " : "::1\t");
+	if (all)
+		writer_text(to, "*");
+	else if (list->format != LIST_HOSTS && asterisk)
+		writer_text(to, "*.");
+	write_name(to, &pattern->name);
+	return true;
+}
+
+static void random_list(struct list *list)
+{
+	struct writer to = writer_of(list->text, sizeof list->text - 1);
+	unsigned line = 0;
+	unsigned wanted = below(PATTERNS_MAX + 1);
+	list->format = (enum list_format)below(LIST_FORMAT_COUNT);
+	list->lost = one_in(40);
+	list->count = 0;
+	for (unsigned i = 0; i < wanted; i++) {
+		struct pattern *pattern = &list->patterns[list->count];
+		pattern->name = random_name(one_in(16) ? 0 : 3);
+		/* What is noise in one format is a name in another: not in hosts lists. */
+		if (one_in(3) && list->format != LIST_HOSTS) {
+			writer_text(&to, noise[below(sizeof noise / sizeof *noise)]);
+			writer_text(&to, one_in(2) ? "\r\n" : "\n");
+			line++;
+		}
+		pattern->line = line + 1;
+		if (!write_pattern(&to, list, pattern))
+			continue;
+		list->count++;
+		line++;
+		writer_text(&to, one_in(3) ? " # why\n" : one_in(2) ? "\r\n" : "\n");
+	}
+	assert_false(to.failed);
+	list->text[to.len] = '\0';
+}
+
+static void random_group(struct group *group, unsigned list_count, unsigned number)
+{
+	static const unsigned types[] = { 0, 0, 0, DNS_TYPE_A, DNS_TYPE_HTTPS, DNS_TYPE_ANY };
+	static const enum action actions[] = { ACTION_ALLOW, ACTION_ALLOW, ACTION_ALERT,
+		ACTION_BLOCK, ACTION_MONITOR };
+	group->count = below(RULES_MAX + 1);
+	for (unsigned i = 0; i < group->count; i++) {
+		struct rule *rule = &group->rules[i];
+		snprintf(rule->name, sizeof rule->name, "%u.%u", number, i);
+		rule->priority = below(100) * RULES_MAX + i; /* unique, in any order */
+		rule->action = actions[below(sizeof actions / sizeof *actions)];
+		rule->response = (enum block_response)below(BLOCK_RESPONSE_COUNT);
+		rule->list = below(list_count);
+		rule->type = types[below(sizeof types / sizeof *types)];
+		rule->trust = one_in(4);
+	}
+}
+
+static void random_world(struct world *world)
+{
+	world->list_count = 1 + below(LISTS_MAX);
+	for (unsigned i = 0; i < world->list_count; i++)
+		random_list(&world->lists[i]);
+	world->group_count = 1 + below(GROUPS_MAX);
+	for (unsigned i = 0; i < world->group_count; i++)
+		random_group(&world->groups[i], world->list_count, i);
+	world->association_count = one_in(10) ? 0 : 1 + below(world->group_count);
+	for (unsigned i = 0; i < world->association_count; i++)
+		world->associations[i] = (struct association_spec){
+			.group = (uint16_t)((i + 1) % world->group_count),
+			.priority = below(100) * GROUPS_MAX + i,
+		};
+	world->walled = one_in(6);
+	world->open = one_in(3);
+}
+
+/* A name that some list may have something to say about. */
+static struct name random_listed(const struct world *world)
+{
+	const struct list *list = &world->lists[below(world->list_count)];
+	if (list->count == 0 || one_in(3))
+		return random_name(4);
+	struct name name = list->patterns[below(list->count)].name;
+	if (name.count < 4 && one_in(2)) {
+		memmove(name.labels + 1, name.labels, name.count++);
+		name.labels[0] = (uint8_t)below(5);
+	}
+	return name;
+}
+
+/* Links that often go on where another ended. */
+static unsigned random_records(
+	struct record *records, const struct name *question, const struct world *world)
+{
+	static const unsigned types[] = { DNS_TYPE_CNAME, DNS_TYPE_CNAME, DNS_TYPE_CNAME,
+		DNS_TYPE_DNAME, DNS_TYPE_HTTPS, DNS_TYPE_SVCB };
+	unsigned count = one_in(6) ? 0 : below(one_in(10) ? RECORDS_MAX : 6);
+	for (unsigned i = 0; i < count; i++) {
+		struct record *record = &records[i];
+		record->type = types[below(sizeof types / sizeof *types)];
+		record->owner = i == 0 || one_in(4) ? *question : records[below(i)].target;
+		if (one_in(8))
+			record->owner = random_name(3);
+		if (record->type == DNS_TYPE_DNAME && record->owner.count && !one_in(6)) {
+			/* Its owner is above a name of the chain. */
+			record->owner.count--;
+			memmove(record->owner.labels, record->owner.labels + 1,
+				record->owner.count);
+		}
+		record->target = one_in(9) ? random_name(0) : random_listed(world);
+	}
+	/* In another order than they are followed. */
+	for (unsigned i = count; i > 1 && one_in(2); i--) {
+		unsigned other = below(i);
+		struct record moving = records[i - 1];
+		records[i - 1] = records[other];
+		records[other] = moving;
+	}
+	return count;
+}
+
+/* ---- the real one, and the comparison ---- */
+
+static struct policy *build(const struct world *world, uint64_t salt)
+{
+	struct domain_list_spec lists[LISTS_MAX] = { { .name = NULL } };
+	struct list_text texts[LISTS_MAX] = { { .error = 0 } };
+	struct rule_spec rules[GROUPS_MAX][RULES_MAX];
+	struct rule_group_spec groups[GROUPS_MAX];
+	int error;
+	for (unsigned i = 0; i < world->list_count; i++) {
+		lists[i].name = "list";
+		lists[i].format = world->lists[i].format;
+		texts[i].error = world->lists[i].lost ? -EIO : 0;
+		texts[i].text = slice_of_text(world->lists[i].lost ? "" : world->lists[i].text);
+	}
+	for (unsigned g = 0; g < world->group_count; g++) {
+		for (unsigned r = 0; r < world->groups[g].count; r++) {
+			const struct rule *rule = &world->groups[g].rules[r];
+			rules[g][r] = (struct rule_spec){
+				.name = rule->name,
+				.priority = rule->priority,
+				.action = rule->action,
+				.block_response = rule->response,
+				.list = (uint16_t)rule->list,
+				.query_type = (uint16_t)rule->type,
+				.redirection =
+					rule->trust ? REDIRECTION_TRUST : REDIRECTION_INSPECT,
+			};
+		}
+		groups[g] = (struct rule_group_spec){
+			.name = "group", .rules = rules[g], .rule_count = world->groups[g].count
+		};
+	}
+	struct view_spec view = {
+		.name = "view",
+		.default_action = world->walled ? ACTION_BLOCK : ACTION_ALLOW,
+		.default_block_response = BLOCK_REFUSED,
+		.fail_mode = world->open ? FAIL_OPEN : FAIL_CLOSED,
+		.associations = world->associations,
+		.association_count = world->association_count,
+	};
+	struct policy_spec spec = { .lists = lists,
+		.list_count = world->list_count,
+		.groups = groups,
+		.group_count = world->group_count,
+		.views = &view,
+		.view_count = 1 };
+	struct policy *policy = policy_build(&spec, texts, salt, NULL, &error);
+	assert_non_null(policy);
+	return policy;
+}
+
+static void ignore_name(void *context, unsigned hop, struct slice name)
+{
+	(void)context;
+	(void)hop;
+	(void)name;
+}
+
+static void ignore_rule(void *context, const struct rule_match *match, bool type_matched,
+	bool list_matched, bool decisive)
+{
+	(void)context;
+	(void)match;
+	(void)type_matched;
+	(void)list_matched;
+	(void)decisive;
+}
+
+static void judge(const struct policy *policy, const struct name *question, unsigned type,
+	const struct record *records, unsigned count, struct verdict *verdict)
+{
+	static struct fixture_answer answer;
+	struct policy_trace trace = { ignore_name, ignore_rule, NULL };
+	struct dns_name name = to_wire(question, true);
+	struct dns_name lower = to_wire(question, false);
+	struct facts facts = { .query_type = (uint16_t)type, .name = dns_name_slice(&lower) };
+	const struct policy_trace *watched = one_in(3) ? &trace : NULL;
+	fixture_answer_begin(&answer, dns_name_slice(&name), (uint16_t)type);
+	for (unsigned i = 0; i < count; i++) {
+		struct dns_name owner = to_wire(&records[i].owner, true);
+		struct dns_name target = to_wire(&records[i].target, true);
+		fixture_answer_link(&answer, dns_name_slice(&owner), (uint16_t)records[i].type,
+			dns_name_slice(&target));
+	}
+	policy_judge_query(policy, &facts, verdict, watched);
+	if (!verdict_is_final(verdict))
+		policy_judge_answer(policy, &facts, fixture_answer_open(&answer), verdict, watched);
+}
+
+static const char *rule_name(const struct policy *policy, uint16_t rule)
+{
+	return rule == POLICY_NO_ID ? "-" : policy_rule(policy, rule)->name;
+}
+
+static bool agree(const struct policy *policy, const struct verdict *verdict,
+	const struct outcome *outcome, const struct walk *walk)
+{
+	if (verdict->action != outcome->action || verdict->reason != outcome->reason ||
+		verdict->trusted != outcome->trust || verdict->match.hop != outcome->hop)
+		return false;
+	if (outcome->action == ACTION_BLOCK && verdict->block_response != outcome->response)
+		return false;
+	if (strcmp(rule_name(policy, verdict->match.rule),
+		    outcome->rule ? outcome->rule->name : "-") != 0)
+		return false;
+	if (outcome->rule &&
+		(verdict->match.list != outcome->rule->list ||
+			policy_entry(policy, verdict->match.entry).line != outcome->line))
+		return false;
+	struct dns_name name = to_wire(&walk->names[outcome->hop], false);
+	if (!slice_equals(dns_name_slice(&verdict->matched_name),
+		    outcome->hop ? dns_name_slice(&name) : slice_of(NULL, 0)))
+		return false;
+	if (verdict->monitor_count != outcome->monitor_count)
+		return false;
+	for (unsigned i = 0; i < outcome->monitor_count; i++)
+		if (strcmp(rule_name(policy, verdict->monitors[i].rule),
+			    outcome->monitors[i]->name) != 0)
+			return false;
+	return true;
+}
+
+static unsigned reasons[REASON_FAIL_OPEN + 1];
+static unsigned actions[ACTION_COUNT];
+static unsigned later_hops;
+
+static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
+{
+	random_state = seed;
+	below(2);
+	random_world(world);
+	struct policy *policy = build(world, seed * 3);
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		static const unsigned types[] = { DNS_TYPE_A, DNS_TYPE_HTTPS, DNS_TYPE_ANY };
+		struct record records[RECORDS_MAX];
+		struct verdict verdict;
+		struct name question = one_in(2) ? random_name(4) : random_listed(world);
+		unsigned type = types[below(3)];
+		unsigned count = random_records(records, &question, world);
+		struct outcome outcome = model(world, &question, type, records, count, walk);
+		memset(&verdict, 0xa5, sizeof verdict);
+		judge(policy, &question, type, records, count, &verdict);
+		if (!agree(policy, &verdict, &outcome, walk))
+			fail_msg("POLICY_MODEL_SEED=%llu question %u: action %d reason %d rule %s "
+				 "hop %u, not action %d reason %d rule %s hop %u",
+				(unsigned long long)seed, i, verdict.action, verdict.reason,
+				rule_name(policy, verdict.match.rule), verdict.match.hop,
+				outcome.action, outcome.reason,
+				outcome.rule ? outcome.rule->name : "-", outcome.hop);
+		reasons[outcome.reason]++;
+		actions[outcome.action]++;
+		later_hops += outcome.hop > 0;
+	}
+	policy_free(policy);
+}
+
+static void test_model_agrees(void **state)
+{
+	(void)state;
+	struct world *world = calloc(1, sizeof *world);
+	struct walk *walk = calloc(1, sizeof *walk);
+	const char *given = getenv("POLICY_MODEL_SEED");
+	assert_true(world && walk);
+	if (given) {
+		compare_seed(strtoull(given, NULL, 10), world, walk);
+	} else {
+		for (uint64_t seed = 1; seed <= POLICIES; seed++)
+			compare_seed(seed, world, walk);
+		/* New ones in each run. */
+		uint64_t first = (uint64_t)time(NULL) << 16;
+		for (uint64_t seed = first; seed < first + POLICIES / 4; seed++)
+			compare_seed(seed, world, walk);
+		print_message("reasons: %u no match, %u rule, %u default, %u closed, %u open; "
+			      "%u at later hops\n",
+			reasons[0], reasons[1], reasons[2], reasons[3], reasons[4], later_hops);
+		/* A comparison of nothing would agree as well. */
+		for (unsigned i = 0; i <= REASON_FAIL_OPEN; i++)
+			assert_true(reasons[i] > 100);
+		for (unsigned i = 0; i < ACTION_MONITOR; i++)
+			assert_true(actions[i] > 100);
+		assert_true(later_hops > 1000);
+	}
+	free(world);
+	free(walk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model_agrees),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
