@@ -23,7 +23,8 @@ static struct record_head read_head(struct reader *message)
 	return head;
 }
 
-static bool rdata_is_sound(struct slice message, const struct record_head *head)
+/* Adds the length of the names inside to *names_len. */
+static bool rdata_is_sound(struct slice message, const struct record_head *head, size_t *names_len)
 {
 	if (dns_rdata_kind(head->type) == DNS_RDATA_OPAQUE)
 		return true;
@@ -31,7 +32,7 @@ static bool rdata_is_sound(struct slice message, const struct record_head *head)
 	struct dns_rdata_part part;
 	dns_rdata_walk_begin(&walk, message, head->type, head->rdata_at, head->rdata_len);
 	while (dns_rdata_next(&walk, &part))
-		continue;
+		*names_len += part.is_name ? part.name.len : 0;
 	return !walk.message.failed;
 }
 
@@ -48,11 +49,17 @@ static bool take_opt(
 static bool check_records(struct dns_answer *answer, struct reader *message)
 {
 	struct dns_name owner;
+	/* Every later walk reads the names again. 4096 records with three names of 127 labels would
+	 * cost 10 ms each time; 256 KiB are four times what fits into a message uncompressed. */
+	size_t names_len = 0;
 	for (unsigned section = 0; section < 3; section++) {
 		for (unsigned i = 0; i < answer->counts[section]; i++) {
 			dns_name_read(message, &owner);
 			struct record_head head = read_head(message);
-			if (message->failed || !rdata_is_sound(answer->message, &head))
+			names_len += owner.len;
+			if (message->failed || !rdata_is_sound(answer->message, &head, &names_len))
+				return false;
+			if (names_len > DNS_ANSWER_NAMES_MAX)
 				return false;
 			if (head.type != DNS_TYPE_OPT)
 				continue;

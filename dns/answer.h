@@ -21,9 +21,10 @@ struct dns_answer {
 };
 
 /* Opens an answer: QR is 1, exactly one question, all records inside the message with names and
- * RDATA that can be read, no more than DNS_ANSWER_RECORDS_MAX of them. 0 or ERR_MALFORMED.
+ * RDATA that can be read, no more than DNS_ANSWER_RECORDS_MAX of them, and their names together no
+ * longer than DNS_ANSWER_NAMES_MAX bytes when decompressed. 0 or ERR_MALFORMED.
  * That it answers what was asked is for dns_answer_is_for(). */
-enum { DNS_ANSWER_RECORDS_MAX = 4096 };
+enum { DNS_ANSWER_RECORDS_MAX = 4096, DNS_ANSWER_NAMES_MAX = 256 * 1024 };
 int dns_answer_open(struct dns_answer *answer, struct slice message);
 
 /* Same question: name without regard to case, type, class, and opcode QUERY. */

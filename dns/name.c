@@ -1,6 +1,6 @@
 #include "dns/name.h"
 
-enum { LABEL_POINTER = 0xc0, HEADER_LEN = 12 };
+enum { LABEL_POINTER = 0xc0, HEADER_LEN = 12, SPARE_POINTERS = 16 };
 
 size_t dns_name_check(struct slice bytes)
 {
@@ -16,27 +16,35 @@ size_t dns_name_check(struct slice bytes)
 	return 0;
 }
 
+/* Bytes of the plain labels at the reader's position, up to a root label, a pointer or rubbish. */
+static size_t plain_labels_len(const struct reader *message)
+{
+	size_t left = reader_left(message);
+	size_t len = 0;
+	while (len < left && len < DNS_NAME_MAX && message->at[len] > 0 &&
+		message->at[len] <= DNS_LABEL_MAX)
+		len += (size_t)message->at[len] + 1;
+	return len;
+}
+
 /* Copies the labels at the reader's position, root label included. True when a pointer came instead
  * of the root label: the name goes on at *target. */
 static bool read_labels(struct reader *message, struct dns_name *name, size_t *target)
 {
-	for (;;) {
-		uint8_t label = reader_u8(message);
-		if ((label & LABEL_POINTER) == LABEL_POINTER) {
-			*target = (size_t)(label & ~LABEL_POINTER) << 8 | reader_u8(message);
-			return !message->failed;
-		}
-		struct slice bytes = reader_bytes(message, label);
-		if (label > DNS_LABEL_MAX || name->len + 1u + bytes.len > DNS_NAME_MAX)
-			message->failed = true;
-		if (message->failed)
-			return false;
-		name->wire[name->len++] = label;
-		if (label == 0)
-			return false;
-		memcpy(name->wire + name->len, bytes.at, bytes.len);
-		name->len = (uint8_t)(name->len + bytes.len);
-	}
+	struct slice labels = reader_bytes(message, plain_labels_len(message));
+	uint8_t last = reader_u8(message);
+	bool is_pointer = (last & LABEL_POINTER) == LABEL_POINTER;
+	if (is_pointer)
+		*target = (size_t)(last & ~LABEL_POINTER) << 8 | reader_u8(message);
+	if ((last > 0 && !is_pointer) || name->len + labels.len >= DNS_NAME_MAX)
+		message->failed = true; /* the root label must fit as well, now or later */
+	if (message->failed)
+		return false;
+	memcpy(name->wire + name->len, labels.at, labels.len);
+	name->len = (uint8_t)(name->len + labels.len);
+	if (!is_pointer)
+		name->wire[name->len++] = 0;
+	return is_pointer;
 }
 
 void dns_name_read(struct reader *message, struct dns_name *name)
@@ -48,9 +56,10 @@ void dns_name_read(struct reader *message, struct dns_name *name)
 	size_t resume = reader_position(message);
 	/* Each pointer goes before the lowest place seen so far, so this ends (RFC 1035 4.1.4: a
 	 * pointer is to a prior occurrence). But 8000 pointers in a row would go backwards too, and
-	 * every record of the message could begin behind them: so they are counted as well. */
+	 * every record of the message could begin behind them: so each pays with a label. */
 	for (unsigned hops = 0; goes_on; hops++) {
-		if (target >= lowest || target < HEADER_LEN || hops == DNS_NAME_LABELS_MAX)
+		bool too_many = hops >= SPARE_POINTERS + name->len / 2u;
+		if (target >= lowest || target < HEADER_LEN || too_many)
 			message->failed = true;
 		lowest = target;
 		reader_seek(message, target);

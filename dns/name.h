@@ -30,8 +30,9 @@ static inline struct slice dns_name_slice(const struct dns_name *name)
 size_t dns_name_check(struct slice bytes);
 
 /* Reads a name that may be compressed at the reader's position, in a reader over the message from
- * its first byte. Pointers must go strictly backwards, not into the header, and be no more than a
- * name can have labels. The reader ends behind the name's own bytes, or failed. Case is kept. */
+ * its first byte. Pointers must go strictly backwards, not into the header, and few may be without
+ * a label of their own: so the work is bounded by the name's length, or 16 steps. The reader ends
+ * behind the name's own bytes, or failed. Case is kept. */
 void dns_name_read(struct reader *message, struct dns_name *name);
 
 /* The same for a name that is only stepped over, compressed or not. */

@@ -136,13 +136,35 @@ static bool chain_is_read(unsigned count)
 	return !reader.failed;
 }
 
-static void follows_as_many_pointers_as_labels(void **state)
+static void follows_few_pointers_without_labels(void **state)
 {
 	(void)state;
 	assert_true(chain_is_read(1));
-	assert_true(chain_is_read(127));
-	assert_false(chain_is_read(128));
+	assert_true(chain_is_read(16));
+	assert_false(chain_is_read(17));
 	assert_false(chain_is_read(1000));
+}
+
+/* As many labels as there can be, each with a pointer behind it: odd, but a name. */
+static void follows_a_pointer_for_each_label(void **state)
+{
+	(void)state;
+	uint8_t message[1024] = { 0 };
+	struct writer to = writer_of(message, sizeof message);
+	struct dns_name name;
+	writer_zeros(&to, 13);
+	for (size_t below = 12, i = 0; i < 127; i++) {
+		size_t at = to.len;
+		writer_u16(&to, 0x0161);
+		writer_u16(&to, (uint16_t)(0xc000 | below));
+		below = at;
+	}
+	struct reader reader = reader_of(writer_slice(&to));
+	reader_seek(&reader, to.len - 4);
+	dns_name_read(&reader, &name);
+	assert_false(reader.failed);
+	assert_int_equal(name.len, 255);
+	assert_int_equal(reader_left(&reader), 0);
 }
 
 static void skips_without_following(void **state)
@@ -445,7 +467,8 @@ int main(void)
 		cmocka_unit_test(checks_uncompressed_names),
 		cmocka_unit_test(checks_every_prefix),
 		cmocka_unit_test(reads_compressed_names),
-		cmocka_unit_test(follows_as_many_pointers_as_labels),
+		cmocka_unit_test(follows_few_pointers_without_labels),
+		cmocka_unit_test(follows_a_pointer_for_each_label),
 		cmocka_unit_test(skips_without_following),
 		cmocka_unit_test(reads_nothing_from_a_failed_reader),
 		cmocka_unit_test(compares_without_ascii_case_only),
