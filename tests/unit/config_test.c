@@ -819,8 +819,17 @@ static void test_a_text_cannot_include(void **state)
 	assert_non_null(strstr(told->text, "1: cannot include \"a.conf\""));
 }
 
-/* As many views as there may be, all with the same networks on listeners of their own: the check
- * for ties must not take for ever, and must find the one tie that there is. */
+static void test_utf16_is_named(void **state)
+{
+	(void)state;
+	static const char text[] = "\xff\xfew\0o\0r\0k\0";
+	struct told *told = told_for("test.conf");
+	assert_null(config_load_text("test.conf", slice_of(text, sizeof text - 1), &told->errors));
+	assert_string_equal(told->text, "1: the file is UTF-16; save it as UTF-8\n");
+}
+
+/* As many views as there may be: the check for ties must not take for ever, and must find the one
+ * tie that there is. */
 static void test_many_views(void **state)
 {
 	(void)state;
@@ -874,6 +883,7 @@ int main(void)
 		cmocka_unit_test(test_errors_have_an_end),
 		cmocka_unit_test(test_brackets_and_groups_have_bounds),
 		cmocka_unit_test(test_a_text_cannot_include),
+		cmocka_unit_test(test_utf16_is_named),
 		cmocka_unit_test(test_many_views),
 		cmocka_unit_test(test_protocols_have_names),
 	};
