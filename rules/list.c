@@ -195,13 +195,35 @@ static enum list_reject read_plain(struct slice text, struct dns_name *name)
 	return LIST_REJECT_NONE;
 }
 
+static bool all_digits(const uint8_t *label)
+{
+	for (unsigned i = 1; i <= label[0]; i++)
+		if (!is_digit(label[i]))
+			return false;
+	return true;
+}
+
+/* A name whose last label is a number is none: no top-level domain is (RFC 3696 2), and programs
+ * take such text for an IPv4 address, in decimal, octal and short forms. */
+static enum list_reject reject_of_number(const struct dns_name *name)
+{
+	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	size_t count = dns_name_labels(dns_name_slice(name), offsets);
+	if (!all_digits(name->wire + offsets[count - 1]))
+		return LIST_REJECT_NONE;
+	while (count > 0 && all_digits(name->wire + offsets[count - 1]))
+		count--;
+	return count > 0 ? LIST_REJECT_NOT_A_NAME : LIST_REJECT_ADDRESS;
+}
+
 enum list_reject list_read_name(struct slice text, struct dns_name *name)
 {
 	enum list_reject reject = read_plain(text, name);
-	bool like_v4 = text.len >= 7 && is_digit(text.at[0]) &&
-		(is_digit(text.at[text.len - 1]) || text.at[text.len - 1] == '.');
-	bool maybe = reject == LIST_REJECT_NOT_A_NAME || (reject == LIST_REJECT_NONE && like_v4);
-	return maybe && list_is_address(text) ? LIST_REJECT_ADDRESS : reject;
+	if (reject == LIST_REJECT_NOT_A_NAME && list_is_address(text))
+		return LIST_REJECT_ADDRESS;
+	if (reject == LIST_REJECT_NONE && is_digit(name->wire[name->len - 2]))
+		return reject_of_number(name);
+	return reject;
 }
 
 static void read_line(
@@ -233,21 +255,22 @@ int list_read(enum list_format format, struct slice text, const struct list_sink
 	return reading.error;
 }
 
+/* An asterisk that stands for itself is escaped, so that the text means the same in a list. */
+static void write_escaping_asterisks(struct writer *to, struct slice name)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	for (const char *at = dns_name_text(name, text); *at; at++) {
+		if (*at == '*')
+			writer_text(to, "\\042");
+		else
+			writer_u8(to, (uint8_t)*at);
+	}
+}
+
 void list_pattern_write_text(struct writer *to, struct slice name, enum pattern_kind kind)
 {
 	bool root = name.len == 1;
-	bool asterisk_label = name.len > 2 && name.at[0] == 1 && name.at[1] == '*';
-	if (root && kind != PATTERN_EXACT) {
-		writer_text(to, "*.");
-		return;
-	}
-	if (kind == PATTERN_BELOW)
-		writer_text(to, "*.");
-	if (!asterisk_label) {
-		dns_name_write_text(to, name);
-		return;
-	}
-	writer_text(to, "\\042.");
-	if (name.len > 3)
-		dns_name_write_text(to, slice_of(name.at + 2, name.len - 2));
+	if (kind == PATTERN_BELOW || (root && kind == PATTERN_BOTH))
+		writer_text(to, root ? "*" : "*.");
+	write_escaping_asterisks(to, name);
 }

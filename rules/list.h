@@ -52,11 +52,12 @@ struct list_sink {
  * CR LF, a UTF-8 byte order mark, a missing last newline and NUL bytes are survived. '#' begins a
  * comment at the start of a line and after a blank (in hosts files anywhere, hosts(5)). Names are
  * letters, digits, '-', '_' and dots; every other byte is written as an escape (RFC 1035 5.1).
+ * A name that ends in a number is an address or nothing (RFC 3696 2), the root alone is no name.
  * 0, or what on_pattern returned. */
 int list_read(enum list_format format, struct slice text, const struct list_sink *sink);
 
 /* A pattern as text: "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, and "*."
- * for the root. A name whose first label is an asterisk that stands for itself has it escaped. */
+ * for the root. Asterisks that stand for themselves are escaped. */
 void list_pattern_write_text(struct writer *to, struct slice name, enum pattern_kind kind);
 
 #endif

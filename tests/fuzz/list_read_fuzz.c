@@ -1,0 +1,106 @@
+/* list_read_fuzz.c - any bytes as a domain list. The first byte chooses the format. What is told
+ * must hold: names that are names, in lower case; lines in order and within the file; and a name
+ * written as text and read again is the same name. */
+#include "rules/list.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct heard {
+	uint32_t line;
+	uint32_t lines;
+	enum list_format format;
+	struct slice text;
+};
+
+#define MUST(what)                                                                                 \
+	do {                                                                                       \
+		if (!(what))                                                                       \
+			abort();                                                                   \
+	} while (0)
+
+struct again {
+	const struct dns_name *name;
+	enum pattern_kind kind;
+	unsigned count;
+};
+
+static int on_pattern_again(
+	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+{
+	struct again *again = context;
+	MUST(line == 1 && kind == again->kind);
+	MUST(slice_equals(dns_name_slice(name), dns_name_slice(again->name)));
+	again->count++;
+	return 0;
+}
+
+static void on_reject_again(
+	void *context, uint32_t line, enum list_reject reject, struct slice text)
+{
+	(void)context;
+	(void)line;
+	(void)reject;
+	(void)text;
+	abort();
+}
+
+/* What policy_entry_write_text() says is a line of the list. */
+static void read_again(enum list_format format, const struct dns_name *name, enum pattern_kind kind)
+{
+	char text[DNS_NAME_TEXT_MAX + 16];
+	struct writer to = writer_of(text, sizeof text);
+	struct again again = { name, kind, 0 };
+	struct list_sink sink = { on_pattern_again, on_reject_again, &again };
+	if (format == LIST_HOSTS)
+		writer_text(&to, "::1 ");
+	list_pattern_write_text(&to, dns_name_slice(name), kind);
+	MUST(!to.failed);
+	MUST(list_read(format, writer_slice(&to), &sink) == 0);
+	MUST(again.count == 1);
+}
+
+static void check_line(struct heard *heard, uint32_t line)
+{
+	MUST(line >= heard->line && line >= 1 && line <= heard->lines);
+	heard->line = line;
+}
+
+static int on_pattern(
+	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+{
+	struct heard *heard = context;
+	uint8_t lower[DNS_NAME_MAX];
+	check_line(heard, line);
+	MUST(name->len > 0 && dns_name_check(dns_name_slice(name)) == name->len);
+	dns_name_lower(lower, name->wire, name->len);
+	MUST(memcmp(lower, name->wire, name->len) == 0);
+	MUST(kind >= PATTERN_EXACT && kind <= PATTERN_BOTH);
+	MUST(heard->format != LIST_HOSTS || kind == PATTERN_EXACT);
+	read_again(heard->format, name, kind);
+	return 0;
+}
+
+static void on_reject(void *context, uint32_t line, enum list_reject reject, struct slice text)
+{
+	struct heard *heard = context;
+	check_line(heard, line);
+	MUST(reject > LIST_REJECT_NONE && reject < LIST_REJECT_DUPLICATE);
+	MUST(text.len > 0 && text.len <= LIST_REJECT_TEXT_MAX);
+	MUST(text.at >= heard->text.at && text.at + text.len <= heard->text.at + heard->text.len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct heard heard = { .lines = 1 };
+	struct list_sink sink = { on_pattern, on_reject, &heard };
+	if (size == 0)
+		return 0;
+	heard.format = (enum list_format)(data[0] % LIST_FORMAT_COUNT);
+	heard.text = slice_of(data + 1, size - 1);
+	for (size_t i = 1; i < size; i++)
+		heard.lines += data[i] == '\n';
+	MUST(list_read(heard.format, heard.text, &sink) == 0);
+	return 0;
+}
