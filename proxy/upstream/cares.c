@@ -11,7 +11,8 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "proxy/upstream/judge.h"
+#include "base/reader.h"
+#include "dns/query.h"
 
 /* From 1.34 on ares_send, ares_process_fd and ares_set_servers_ports carry a deprecation mark; what
  * replaces them does not exist before. */
@@ -21,9 +22,11 @@ enum {
 	/* Beyond UPSTREAM_DEADLINE_MS: over UDP c-ares never times out first, over TCP its time-out
 	 * gives back queries that were given up. */
 	CHANNEL_TIMEOUT_MS = 6000,
-	CHANNEL_EDNS_SIZE = 4096, /* 1.18 and 1.27 compare the length of queries with it */
-	STAND_IN_MAX = DNS_HEADER_LEN + DNS_NAME_MAX + 4,
+	CHANNEL_EDNS_SIZE = 4096,
+	TOKEN_LEN = 8,                                 /* hexadecimal digits */
+	STAND_IN_LEN = DNS_HEADER_LEN + TOKEN_LEN + 6, /* one label, root, type, class */
 	TCP_READ = 16384,
+	TCP_WRITE_CEILING = 4 << 20, /* more than all queries of a channel */
 	TCP_CEILING = 2 * (2 + DNS_MESSAGE_MAX),
 };
 
@@ -33,13 +36,13 @@ struct cares {
 	const struct cares_events *events;
 	ares_channel ares;
 	unsigned in_flight;
+	uint32_t tokens;
 	struct sockaddr_storage server;
 	socklen_t server_len;
 	int udp_fd; /* what c-ares takes for its socket; nothing passes through it */
-	struct cares_query *sending; /* within ares_send() */
-	struct list feed;            /* UDP: queries to be ended */
+	struct cares_query *sending; /* UDP: within ares_send() */
+	struct list waiting;         /* of cares_query.node, see there */
 	struct list links;           /* TCP: one at most, but that is c-ares' business */
-	struct slice message;        /* TCP: what c-ares is being told about */
 };
 
 /* A TCP connection. Outlives the channel until its handle is closed. */
@@ -49,29 +52,55 @@ struct link {
 	struct cares *channel; /* NULL once closed */
 	const struct cares_events *events;
 	int fd;
-	int polled;
+	int wanted; /* events that c-ares waits for */
+	int polled; /* and those that we poll for */
 	struct bytes in;
-	uint8_t out[2 + STAND_IN_MAX]; /* the stand-in that c-ares reads, framed */
-	size_t out_len;
-	size_t out_at;
+	struct bytes out;
+	uint8_t told[2 + STAND_IN_LEN]; /* the stand-in that c-ares reads, framed */
+	size_t told_len;
+	size_t told_at;
 	bool ended; /* no more bytes will come */
 };
 
 /* --- the stand-in --- */
 
-/* A well-formed answer without records. SERVFAIL, as all versions complete a query by it
- * (ARES_FLAG_NOCHECKRESP) and none caches it (1.31), learns a time-out from it (1.32), answers it
- * with a query of its own (FORMERR, TC, BADCOOKIE) or parses what a stranger wrote (1.34 closes the
- * connection and fails all its queries over one record that it does not like). */
-static size_t stand_in_write(uint8_t *at, size_t capacity, uint16_t id, struct slice question)
+/* The question is a number, and the answer is SERVFAIL without records: all versions complete a
+ * query by it (ARES_FLAG_NOCHECKRESP), and none caches it (1.31), learns a time-out from it (1.32),
+ * answers it with a query of its own (FORMERR, TC, BADCOOKIE), or parses what a stranger wrote
+ * (1.34 closes the connection and fails all its queries over one record that it does not like). */
+enum {
+	QUESTION = DNS_FLAG_RD,
+	ANSWER = DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | DNS_RCODE_SERVFAIL
+};
+
+static void stand_in_write(uint8_t at[STAND_IN_LEN], unsigned flags, uint16_t id, uint32_t token)
 {
-	struct writer to = writer_of(at, capacity);
+	struct writer to = writer_of(at, STAND_IN_LEN);
 	writer_u16(&to, id);
-	writer_u16(&to, DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | DNS_RCODE_SERVFAIL);
+	writer_u16(&to, (uint16_t)flags);
 	writer_u16(&to, 1);
 	writer_zeros(&to, 6);
-	writer_slice_bytes(&to, question);
-	return to.failed ? 0 : to.len;
+	writer_u8(&to, TOKEN_LEN);
+	for (unsigned shift = 4 * TOKEN_LEN; shift > 0; shift -= 4)
+		writer_u8(&to, (uint8_t) "0123456789abcdef"[token >> (shift - 4) & 0xf]);
+	writer_u8(&to, 0);
+	writer_u16(&to, DNS_TYPE_A);
+	writer_u16(&to, DNS_CLASS_IN);
+}
+
+static uint32_t stand_in_token(const uint8_t at[STAND_IN_LEN])
+{
+	uint32_t token = 0;
+	for (unsigned i = 0; i < TOKEN_LEN; i++) {
+		uint8_t digit = at[DNS_HEADER_LEN + 1 + i];
+		token = token << 4 | (uint32_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+	}
+	return token;
+}
+
+static uint16_t stand_in_id(const uint8_t at[STAND_IN_LEN])
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 static ares_ssize_t would_block(void)
@@ -119,11 +148,10 @@ static ares_ssize_t udp_send(ares_socket_t fd, const struct iovec *vector, int c
 {
 	struct cares *channel = data;
 	struct cares_query *query = channel->sending;
-	const uint8_t *id = vector[0].iov_base;
 	(void)fd;
 	channel->sending = NULL;
-	if (query && vector[0].iov_len >= 2) {
-		query->ares_id = (uint16_t)(id[0] << 8 | id[1]);
+	if (query && vector[0].iov_len == STAND_IN_LEN) {
+		query->ares_id = stand_in_id(vector[0].iov_base);
 		channel->events->on_send(channel->events->context, query);
 	}
 	return (ares_ssize_t)vector_len(vector, count);
@@ -133,17 +161,18 @@ static ares_ssize_t udp_receive(ares_socket_t fd, void *to, size_t capacity, int
 	struct sockaddr *from, ares_socklen_t *from_len, void *data)
 {
 	struct cares *channel = data;
-	struct list *node = list_take_first(&channel->feed);
+	struct list *node = list_take_first(&channel->waiting);
 	(void)fd;
 	(void)flags;
-	if (!node)
+	if (!node || capacity < STAND_IN_LEN)
 		return would_block();
-	struct cares_query *query = container_of(node, struct cares_query, feed);
+	struct cares_query *query = container_of(node, struct cares_query, node);
 	if (from && from_len && *from_len >= channel->server_len) {
 		memcpy(from, &channel->server, channel->server_len);
 		*from_len = channel->server_len;
 	}
-	return (ares_ssize_t)stand_in_write(to, capacity, query->ares_id, query->question);
+	stand_in_write(to, ANSWER, query->ares_id, query->token);
+	return STAND_IN_LEN;
 }
 
 static const struct ares_socket_functions udp_functions = {
@@ -171,6 +200,7 @@ static void on_link_closed(uv_handle_t *handle)
 	struct link *link = container_of((uv_poll_t *)handle, struct link, poll);
 	const struct cares_events *events = link->events;
 	bytes_deinit(&link->in);
+	bytes_deinit(&link->out);
 	free(link);
 	events->on_handle(events->context, -1);
 }
@@ -192,6 +222,7 @@ static ares_socket_t tcp_socket(int family, int type, int protocol, void *data)
 	link->events = channel->events;
 	link->fd = fd;
 	bytes_init(&link->in, TCP_CEILING);
+	bytes_init(&link->out, TCP_WRITE_CEILING);
 	list_append(&channel->links, &link->node);
 	channel->events->on_handle(channel->events->context, 1);
 	return fd;
@@ -208,12 +239,75 @@ static int tcp_close(ares_socket_t fd, void *data)
 	return close(fd);
 }
 
+/* Polls for what c-ares waits for, and for room when we have bytes left. */
+static void link_poll(struct link *link);
+
+/* True unless the connection is broken, with errno. */
+static bool link_flush(struct link *link)
+{
+	while (bytes_len(&link->out) > 0) {
+		struct slice left = bytes_peek(&link->out);
+		ssize_t sent = send(link->fd, left.at, left.len, MSG_NOSIGNAL);
+		if (sent < 0)
+			return errno == EAGAIN || errno == EINTR;
+		bytes_consume(&link->out, (size_t)sent);
+	}
+	return true;
+}
+
+static struct cares_query *take_unwritten(struct cares *channel, uint32_t token)
+{
+	/* They are written in the order in which they were asked: it is the first. */
+	struct list *node = channel->waiting.next;
+	for (; node != &channel->waiting; node = node->next) {
+		struct cares_query *query = container_of(node, struct cares_query, node);
+		if (query->token != token)
+			continue;
+		list_remove(node);
+		return query;
+	}
+	return NULL;
+}
+
+/* Puts our messages in the place of stand-ins. False when it is not those that came, or when out of
+ * memory. */
+static bool link_translate(struct link *link, struct slice framed)
+{
+	struct reader r = reader_of(framed);
+	while (reader_left(&r) > 0) {
+		size_t len = reader_u16(&r);
+		struct slice stand_in = reader_bytes(&r, len);
+		if (r.failed || len != STAND_IN_LEN)
+			return false;
+		struct cares_query *query =
+			take_unwritten(link->channel, stand_in_token(stand_in.at));
+		if (!query)
+			continue;
+		query->ares_id = stand_in_id(stand_in.at);
+		uint8_t prefix[] = { (uint8_t)(query->message.len >> 8),
+			(uint8_t)query->message.len };
+		if (bytes_append(&link->out, prefix, sizeof prefix) ||
+			bytes_append(&link->out, query->message.at, query->message.len))
+			return false;
+	}
+	return true;
+}
+
 static ares_ssize_t tcp_send(ares_socket_t fd, const struct iovec *vector, int count, void *data)
 {
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)vector,
-		.msg_iovlen = (size_t)count };
-	(void)data;
-	return sendmsg(fd, &message, MSG_NOSIGNAL);
+	struct link *link = link_of(data, fd);
+	for (int i = 0; link && i < count; i++) {
+		if (!link_translate(link, slice_of(vector[i].iov_base, vector[i].iov_len)))
+			link = NULL;
+	}
+	if (!link) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (!link_flush(link))
+		return -1;
+	link_poll(link);
+	return (ares_ssize_t)vector_len(vector, count);
 }
 
 static ares_ssize_t tcp_receive(ares_socket_t fd, void *to, size_t capacity, int flags,
@@ -223,13 +317,13 @@ static ares_ssize_t tcp_receive(ares_socket_t fd, void *to, size_t capacity, int
 	(void)flags;
 	(void)from;
 	(void)from_len;
-	size_t left = link ? link->out_len - link->out_at : 0;
+	size_t left = link ? link->told_len - link->told_at : 0;
 	if (left == 0)
 		return !link || link->ended ? 0 : would_block();
 	if (left > capacity)
 		left = capacity;
-	memcpy(to, link->out + link->out_at, left);
-	link->out_at += left;
+	memcpy(to, link->told + link->told_at, left);
+	link->told_at += left;
 	return (ares_ssize_t)left;
 }
 
@@ -243,42 +337,21 @@ static const struct ares_socket_functions tcp_functions = {
 
 /* --- TCP as the wire has it --- */
 
-/* Feeds c-ares, which may take it in several bites and may close the link meanwhile. */
-static void link_tell(struct link *link)
+/* Tells c-ares that a query is over. It may take the stand-in in several bites, and may close the
+ * link meanwhile. */
+static void link_tell(struct link *link, const struct cares_query *query)
 {
-	while (link->channel && link->out_at < link->out_len) {
-		size_t before = link->out_at;
+	link->told[0] = 0;
+	link->told[1] = STAND_IN_LEN;
+	stand_in_write(link->told + 2, ANSWER, query->ares_id, query->token);
+	link->told_len = sizeof link->told;
+	link->told_at = 0;
+	while (link->channel && link->told_at < link->told_len) {
+		size_t before = link->told_at;
 		ares_process_fd(link->channel->ares, link->fd, ARES_SOCKET_BAD);
-		if (link->out_at == before)
+		if (link->told_at == before)
 			return;
 	}
-}
-
-static void link_take_message(struct link *link, struct slice message)
-{
-	const struct cares_events *events = link->events;
-	struct slice question = judge_question(message);
-	struct reader r = reader_of(message);
-	uint16_t id = reader_u16(&r);
-	uint16_t flags = reader_u16(&r);
-	uint16_t questions = reader_u16(&r);
-	if (r.failed || question.len == 0 || questions != 1 || !(flags & DNS_FLAG_QR) ||
-		flags & DNS_FLAG_OPCODE) {
-		events->on_foreign(events->context);
-		return;
-	}
-	struct cares *channel = link->channel;
-	unsigned before = channel->in_flight;
-	size_t len = stand_in_write(link->out + 2, STAND_IN_MAX, id, question);
-	link->out[0] = (uint8_t)(len >> 8);
-	link->out[1] = (uint8_t)len;
-	link->out_len = len + 2;
-	link->out_at = 0;
-	channel->message = message;
-	link_tell(link);
-	channel->message = slice_of(NULL, 0);
-	if (channel->in_flight == before)
-		events->on_foreign(events->context);
 }
 
 /* Every whole message; returns how many bytes they took. */
@@ -292,7 +365,10 @@ static size_t link_take_messages(struct link *link)
 		if (r.failed)
 			return taken;
 		taken = reader_position(&r);
-		link_take_message(link, message);
+		struct cares_query *query =
+			link->events->on_message(link->events->context, message);
+		if (query)
+			link_tell(link, query);
 	}
 	return taken;
 }
@@ -324,12 +400,35 @@ static void link_read(struct link *link)
 static void on_link(uv_poll_t *handle, int status, int events)
 {
 	struct link *link = container_of(handle, struct link, poll);
-	if (status >= 0 && events & UV_WRITABLE)
-		ares_process_fd(link->channel->ares, ARES_SOCKET_BAD, link->fd);
+	if (status >= 0 && events & UV_WRITABLE) {
+		if (link->wanted & UV_WRITABLE)
+			ares_process_fd(link->channel->ares, ARES_SOCKET_BAD, link->fd);
+		if (link->channel && !link_flush(link))
+			status = -errno;
+	}
 	if (link->channel && (status < 0 || events & UV_READABLE))
 		link_read(link);
 	else
 		link->events->on_turn(link->events->context);
+	/* With an error libuv has stopped polling: there is nothing to wait for. */
+	if (link->channel && status < 0) {
+		link_end(link);
+		link->events->on_turn(link->events->context);
+	}
+	if (link->channel)
+		link_poll(link);
+}
+
+static void link_poll(struct link *link)
+{
+	int wanted = link->wanted | (bytes_len(&link->out) > 0 ? UV_WRITABLE : 0);
+	if (wanted == link->polled)
+		return;
+	link->polled = wanted;
+	if (wanted)
+		uv_poll_start(&link->poll, wanted, on_link);
+	else
+		uv_poll_stop(&link->poll);
 }
 
 /* c-ares says what it waits for; only TCP descriptors are polled for it. */
@@ -339,14 +438,8 @@ static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 	struct link *link = channel->kind == CARES_TCP ? link_of(channel, fd) : NULL;
 	if (!link)
 		return;
-	int wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-	if (wanted == link->polled)
-		return;
-	link->polled = wanted;
-	if (wanted)
-		uv_poll_start(&link->poll, wanted, on_link);
-	else
-		uv_poll_stop(&link->poll);
+	link->wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+	link_poll(link);
 }
 
 /* --- channels --- */
@@ -425,7 +518,7 @@ struct cares *cares_new(uv_loop_t *loop, enum cares_kind kind, const struct addr
 	channel->kind = kind;
 	channel->events = events;
 	channel->udp_fd = -1;
-	list_init(&channel->feed);
+	list_init(&channel->waiting);
 	list_init(&channel->links);
 	if (open_ares(channel) != ARES_SUCCESS) {
 		free(channel);
@@ -461,37 +554,42 @@ static void on_over(void *arg, int status, int timeouts, unsigned char *bytes, i
 	(void)timeouts;
 	(void)bytes;
 	(void)len;
-	list_remove(&query->feed);
+	list_remove(&query->node);
 	query->channel = NULL;
 	channel->in_flight--;
-	channel->events->on_over(channel->events->context, query, end,
-		end == CARES_OVER ? channel->message : slice_of(NULL, 0));
+	channel->events->on_over(channel->events->context, query, end);
 }
 
-void cares_send(struct cares *channel, struct cares_query *query, struct slice message)
+void cares_send(struct cares *channel, struct cares_query *query, struct slice message, uint16_t id)
 {
+	uint8_t stand_in[STAND_IN_LEN];
 	query->channel = channel;
-	query->question = judge_question(message);
-	list_init(&query->feed);
+	query->message = message;
+	query->token = channel->tokens++;
+	stand_in_write(stand_in, QUESTION, id, query->token);
+	list_init(&query->node);
 	channel->in_flight++;
-	channel->sending = query;
-	ares_send(channel->ares, message.at, (int)message.len, on_over, query);
+	if (channel->kind == CARES_TCP)
+		list_append(&channel->waiting, &query->node);
+	else
+		channel->sending = query;
+	ares_send(channel->ares, stand_in, sizeof stand_in, on_over, query);
 	channel->sending = NULL;
 }
 
 void cares_finish(struct cares_query *query)
 {
-	list_remove(&query->feed);
-	list_append(&query->channel->feed, &query->feed);
+	list_remove(&query->node);
+	list_append(&query->channel->waiting, &query->node);
 }
 
 void cares_pump(struct cares *channel)
 {
 	/* 1.18 reads until nothing is left, later versions once a call. */
-	while (!list_is_empty(&channel->feed)) {
-		struct list *first = channel->feed.next;
+	while (!list_is_empty(&channel->waiting)) {
+		struct list *first = channel->waiting.next;
 		ares_process_fd(channel->ares, channel->udp_fd, ARES_SOCKET_BAD);
-		if (channel->feed.next == first)
+		if (channel->waiting.next == first)
 			return;
 	}
 }

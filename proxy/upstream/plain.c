@@ -140,7 +140,7 @@ static struct attempt *attempt_take(struct plain *plain)
 	struct attempt *attempt =
 		node ? container_of(node, struct attempt, age) : &plain->attempts[plain->touched++];
 	memset(attempt, 0, offsetof(struct attempt, wire));
-	list_init(&attempt->cares.feed);
+	list_init(&attempt->cares.node);
 	list_init(&attempt->age);
 	list_init(&attempt->work);
 	upstream_gauge_set(&plain->counters.in_flight, ++plain->in_flight);
@@ -251,7 +251,8 @@ static void stage_start(struct plain *plain, struct attempt *attempt)
 	}
 	upstream_count(
 		attempt->over_tcp ? &plain->counters.queries_tcp : &plain->counters.queries_udp);
-	cares_send(channel, &attempt->cares, slice_of(attempt->wire, attempt->wire_len));
+	cares_send(
+		channel, &attempt->cares, slice_of(attempt->wire, attempt->wire_len), attempt->id);
 	if (!attempt->cares.channel)
 		plain->host->on_work(plain->host);
 }
@@ -320,23 +321,42 @@ static void on_send(void *context, struct cares_query *query)
 	plain->host->on_work(plain->host);
 }
 
-static void on_datagram(void *context, struct udp_socket *sock, struct slice bytes, bool cut)
+/* The one whose answer this is, with the answer in it; `sock` is NULL for TCP. NULL when it is no
+ * answer to anything that was asked there. */
+static struct attempt *match(
+	struct plain *plain, const struct udp_socket *sock, struct slice bytes, bool cut)
 {
-	struct plain *plain = context;
 	struct attempt *attempt = NULL;
 	if (bytes.len >= DNS_HEADER_LEN)
 		attempt = find_by_id(plain, (uint16_t)(bytes.at[0] << 8 | bytes.at[1]));
-	if (attempt && attempt->socket == sock) {
+	if (attempt && attempt->socket == sock && attempt->over_tcp == !sock) {
 		struct judge_sent sent = attempt_sent(attempt);
 		attempt->match = judge_match(&sent, bytes);
+		if (attempt->match != JUDGE_FOREIGN) {
+			attempt->answer = bytes;
+			attempt->cut = cut;
+			return attempt;
+		}
 	}
-	if (!attempt || attempt->socket != sock || attempt->match == JUDGE_FOREIGN) {
-		count_error(plain, UPSTREAM_ERROR_MISMATCH);
-		return;
-	}
-	attempt->answer = bytes;
-	attempt->cut = cut;
-	attempt_end(plain, attempt, ENDED_NOT);
+	count_error(plain, UPSTREAM_ERROR_MISMATCH);
+	return NULL;
+}
+
+static void on_datagram(void *context, struct udp_socket *sock, struct slice bytes, bool cut)
+{
+	struct attempt *attempt = match(context, sock, bytes, cut);
+	if (attempt)
+		attempt_end(context, attempt, ENDED_NOT);
+}
+
+/* From within c-ares' turn: only note. */
+static struct cares_query *on_message(void *context, struct slice message)
+{
+	struct attempt *attempt = match(context, NULL, message, false);
+	if (!attempt)
+		return NULL;
+	attempt_settle(context, attempt);
+	return &attempt->cares;
 }
 
 static void on_batch(void *context)
@@ -363,25 +383,14 @@ static void on_socket_error(void *context, struct udp_socket *sock)
 }
 
 /* From within c-ares: only queue. */
-static void on_over(
-	void *context, struct cares_query *query, enum cares_end end, struct slice answer)
+static void on_over(void *context, struct cares_query *query, enum cares_end end)
 {
 	struct plain *plain = context;
 	struct attempt *attempt = container_of(query, struct attempt, cares);
 	attempt_settle(plain, attempt);
-	if (attempt->over_tcp && end == CARES_OVER) {
-		struct judge_sent sent = attempt_sent(attempt);
-		attempt->answer = answer;
-		attempt->match = judge_match(&sent, answer);
-	} else if (end != CARES_OVER && attempt->ended == ENDED_NOT && !attempt->answer.len) {
+	if (end != CARES_OVER && attempt->ended == ENDED_NOT && !attempt->answer.len)
 		attempt->ended = end == CARES_NO_MEMORY ? ENDED_NO_MEMORY : ENDED_FAILED;
-	}
 	attempt_queue(plain, attempt);
-}
-
-static void on_foreign(void *context)
-{
-	count_error(context, UPSTREAM_ERROR_MISMATCH);
 }
 
 static void on_turn(void *context)
@@ -479,7 +488,7 @@ static void take_done(struct plain *plain, struct attempt *attempt)
 {
 	if (attempt->reported)
 		attempt_free(plain, attempt);
-	else if (attempt->answer.len && attempt->match != JUDGE_FOREIGN)
+	else if (attempt->answer.len)
 		take_answer(plain, attempt);
 	else
 		take_failure(plain, attempt);
@@ -619,7 +628,7 @@ struct plain *plain_new(
 		.context = plain };
 	plain->events = (struct cares_events){ .on_send = on_send,
 		.on_over = on_over,
-		.on_foreign = on_foreign,
+		.on_message = on_message,
 		.on_turn = on_turn,
 		.on_handle = on_handle,
 		.context = plain };

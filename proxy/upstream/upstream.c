@@ -233,10 +233,7 @@ static bool has_untried(const struct upstream_set *set, const struct ask *ask)
 
 int upstream_ask(struct upstream_set *set, upstream_ask_id id, const struct dns_request *request)
 {
-	bool known = request->class == DNS_CLASS_IN || request->class == DNS_CLASS_CH ||
-		request->class == DNS_CLASS_HS || request->class == DNS_CLASS_NONE ||
-		request->class == DNS_CLASS_ANY;
-	if (!known || request->name.len == 0 || request->name.len > DNS_NAME_MAX)
+	if (request->name.len == 0 || request->name.len > DNS_NAME_MAX)
 		return ERR_INVALID;
 	struct ask *ask = set->closing ? NULL : ask_take(set);
 	if (!ask)

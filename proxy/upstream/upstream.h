@@ -56,8 +56,7 @@ struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_con
 void upstream_set_close(struct upstream_set *set);
 
 /* Asks. The request is copied. 0; ERR_BUSY when the table is full or every upstream has as much in
- * flight as it may, or when the set is closing; ERR_INVALID for a class that no resolver knows
- * (only IN, CH, HS, NONE and ANY can be asked; c-ares from 1.28 on refuses others too). On error
+ * flight as it may, or when the set is closing; ERR_INVALID for a request without a name. On error
  * on_done is not called. */
 int upstream_ask(struct upstream_set *set, upstream_ask_id id, const struct dns_request *request);
 
