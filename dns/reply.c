@@ -23,6 +23,8 @@ void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 {
 	if (capacity > limits.size)
 		capacity = limits.size;
+	if (capacity > DNS_MESSAGE_MAX)
+		capacity = DNS_MESSAGE_MAX;
 	limits.size = capacity;
 	reply->to = writer_of(buffer, capacity - (query->opt.present ? OPT_LEN : 0));
 	reply->query = query;
@@ -35,7 +37,10 @@ void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 	reply->ede = DNS_EDE_NONE;
 	reply->ede_text = slice_of(NULL, 0);
 	reply->section = DNS_SECTION_ANSWER;
-	reply->rrset_owner.len = 0;
+	reply->rrset_at = 0;
+	reply->rrset_counts = 0;
+	reply->rrset_type = 0;
+	reply->rrset_owner.len = 0; /* of no record: the first one begins an RRset */
 	reply->truncated = false;
 	reply->ttl_min_s = UINT32_MAX;
 	writer_zeros(&reply->to, DNS_HEADER_LEN);
@@ -75,14 +80,28 @@ static void take_back_rrset(struct dns_reply *reply)
 		reply->flags |= DNS_FLAG_TC;
 }
 
+static void note_ttl(struct dns_reply *reply, uint32_t ttl_s)
+{
+	if (reply->section != DNS_SECTION_ADDITIONAL && ttl_s < reply->ttl_min_s)
+		reply->ttl_min_s = ttl_s;
+}
+
+/* The MINIMUM of an SOA is its last field; a negative answer is kept no longer. */
+static void note_soa_minimum(struct dns_reply *reply, struct slice rdata)
+{
+	if (rdata.len < 4)
+		return;
+	struct reader minimum = reader_of(slice_of(rdata.at + rdata.len - 4, 4));
+	note_ttl(reply, reader_u32(&minimum));
+}
+
 /* Everything before RDLENGTH; gives the position of RDLENGTH. */
 static size_t write_head(
 	struct dns_reply *reply, struct slice owner, uint16_t type, uint16_t class, uint32_t ttl_s)
 {
 	if (ttl_s > DNS_TTL_MAX_S)
 		ttl_s = DNS_TTL_MAX_S;
-	if (reply->section != DNS_SECTION_ADDITIONAL && ttl_s < reply->ttl_min_s)
-		reply->ttl_min_s = ttl_s;
+	note_ttl(reply, ttl_s);
 	dns_compress_write(&reply->compress, &reply->to, owner);
 	writer_u16(&reply->to, type);
 	writer_u16(&reply->to, class);
@@ -108,7 +127,11 @@ void dns_reply_add(struct dns_reply *reply, enum dns_section section, struct sli
 		return;
 	begin_record(reply, section, owner, type);
 	size_t length_at = write_head(reply, owner, type, class, ttl_s);
-	writer_slice_bytes(&reply->to, rdata);
+	/* What a CNAME leads to owns the records behind it: they take its case. */
+	if (type == DNS_TYPE_CNAME)
+		dns_compress_write(&reply->compress, &reply->to, rdata);
+	else
+		writer_slice_bytes(&reply->to, rdata);
 	end_record(reply, length_at);
 }
 
@@ -135,6 +158,8 @@ void dns_reply_copy(
 		else
 			writer_slice_bytes(&reply->to, dns_name_slice(&part.name));
 	}
+	if (record->type == DNS_TYPE_SOA)
+		note_soa_minimum(reply, record->rdata);
 	end_record(reply, length_at);
 }
 
@@ -167,13 +192,22 @@ static bool option_fits(const struct dns_reply *reply, size_t len)
 	return reply->limits.size - reply->to.len >= OPTION_HEAD + len;
 }
 
+/* EXTRA-TEXT is UTF-8 (RFC 8914 2): not cut within a character. */
+static struct slice ede_text_cut(struct slice text)
+{
+	if (text.len <= DNS_EDE_TEXT_MAX)
+		return text;
+	text.len = DNS_EDE_TEXT_MAX;
+	while (text.len > 0 && (text.at[text.len] & 0xc0) == 0x80)
+		text.len--;
+	return text;
+}
+
 static void write_ede(struct dns_reply *reply)
 {
 	if (reply->ede == DNS_EDE_NONE)
 		return;
-	struct slice text = reply->ede_text;
-	if (text.len > DNS_EDE_TEXT_MAX)
-		text.len = DNS_EDE_TEXT_MAX;
+	struct slice text = ede_text_cut(reply->ede_text);
 	if (!option_fits(reply, 2 + text.len))
 		text.len = 0;
 	if (!option_fits(reply, 2))
@@ -233,6 +267,8 @@ struct slice dns_reply_finish(struct dns_reply *reply)
 	struct writer *to = &reply->to;
 	if (reply->query->opt.present)
 		write_opt(reply);
+	else if (reply->rcode > 0xf) /* the low bits alone would say another thing */
+		reply->rcode = DNS_RCODE_SERVFAIL;
 	writer_patch_u16(to, 0, reply->query->id);
 	writer_patch_u16(to, 2, (uint16_t)(reply->flags | (reply->rcode & 0xf)));
 	writer_patch_u16(to, 4, reply->query->name.len > 0);

@@ -41,11 +41,13 @@ struct dns_reply {
 	struct dns_name rrset_owner;
 	uint16_t rrset_type;
 	bool truncated;     /* nothing more is added */
-	uint32_t ttl_min_s; /* smallest TTL written in answer or authority; UINT32_MAX when none */
+	uint32_t ttl_min_s; /* smallest TTL written in answer or authority, and the MINIMUM of an
+			     * SOA there (RFC 8484 5.1, RFC 2308 5); UINT32_MAX when none */
 };
 
 /* Starts a reply into `buffer` (at least 512 bytes): header and question. RD and CD are copied, RA
- * is set, AA and AD are 0, the rest is zero. */
+ * is set, AA and AD are 0, the rest is zero. It never gets longer than `capacity`, the limit or
+ * DNS_MESSAGE_MAX, whichever is least. */
 void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 	struct dns_reply_limits limits, void *buffer, size_t capacity);
 
@@ -67,7 +69,8 @@ void dns_reply_add_cname(struct dns_reply *reply, struct slice target, uint32_t 
 void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s);
 
 /* Closes the reply: OPT when the query had one (extended error, keepalive, padding; dropped in
- * reverse order when they do not fit), counts and flags. The slice lives in the buffer. */
+ * reverse order when they do not fit), counts and flags. An rcode above 15 needs an OPT; a client
+ * without it gets SERVFAIL. The slice lives in the buffer. */
 struct slice dns_reply_finish(struct dns_reply *reply);
 
 /* Shortest way to a reply without records: begin, rcode, finish. */
