@@ -239,7 +239,7 @@ static unsigned page_version(const struct admin_source *source, struct bytes *to
 static unsigned probe(bool is_fine, struct bytes *to)
 {
 	if (!is_fine)
-		return bytes_append(to, "\n", 1) ? 500 : 503;
+		return 503;
 	bytes_deinit(to);
 	return bytes_append(to, "ok\n", 3) ? 500 : 200;
 }

@@ -23,7 +23,7 @@ struct admin_source {
 	/* 0, or an error: then the answer is 500. */
 	int (*write_metrics)(void *context, struct bytes *to);
 	int (*write_version)(void *context, struct bytes *to);
-	/* False: `why` says so in a line of text, for 503. */
+	/* False: `why` says so in lines of text, for 503. */
 	bool (*is_live)(void *context, struct bytes *why);
 	bool (*is_ready)(void *context, struct bytes *why);
 	void *context;
