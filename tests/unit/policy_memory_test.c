@@ -1,0 +1,78 @@
+/* policy_memory_test.c - building a policy while the n-th allocation fails, for every n: an error,
+ * never half a policy, and nothing is lost (the leak sanitizer looks). Linked with --wrap. */
+#include "tests/unit/policy_fixture.h"
+
+static unsigned allowed = UINT32_MAX; /* allocations until one fails */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+
+static bool fails(void)
+{
+	if (allowed == UINT32_MAX)
+		return false;
+	if (allowed > 0)
+		allowed--;
+	return allowed == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+	return fails() ? NULL : __real_realloc(at, size);
+}
+
+/* From the n-th allocation on, all fail. */
+static void test_every_allocation_can_fail(void **state)
+{
+	(void)state;
+	static const char *const rules[] = { "10 ALLOW a.test,*.a.test", "102/20 BLOCK *,b.test",
+		NULL };
+	static char many[2000 * 8];
+	struct policy_fixture fixture;
+	struct local_record_spec record = { fixture_name("b.home"), DNS_TYPE_A, 60,
+		slice_of_text("b1") };
+	policy_fixture_init(&fixture, rules);
+	/* Enough names for the arrays to grow. */
+	size_t len = 0;
+	for (unsigned i = 0; i < 2000; i++)
+		len += (size_t)sprintf(many + len, "n%u\n", i);
+	fixture.texts[1].text = slice_of(many, len);
+	fixture.spec.local_records = &record;
+	fixture.spec.local_record_count = 1;
+	struct policy *policy = NULL;
+	unsigned failures = 0;
+	for (; !policy; failures++) {
+		int error = 0;
+		allowed = failures + 1;
+		policy = policy_build(&fixture.spec, fixture.texts, 1, NULL, &error);
+		allowed = UINT32_MAX;
+		assert_int_equal(error, policy ? 0 : ERR_NO_MEMORY);
+	}
+	print_message("%u allocations\n", failures - 1);
+	assert_in_range(failures, 10, 100);
+	struct verdict verdict = fixture_judge(policy, "n1999", DNS_TYPE_A, NULL, NULL);
+	assert_int_equal(verdict.action, ACTION_BLOCK);
+	policy_free(policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_allocation_can_fail),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
