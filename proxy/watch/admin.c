@@ -27,7 +27,8 @@ struct admin {
 	uv_tcp_t listener;
 	struct admin_source source;
 	struct list connections; /* longest in its state first */
-	size_t connection_count;
+	size_t connection_count; /* those in the list */
+	size_t closing_count;    /* closed, their handles not yet */
 	bool is_closing;
 	bool listener_is_closed;
 	struct log_rate full_rate;
@@ -57,7 +58,7 @@ static void conn_read_requests(struct conn *conn);
 
 static void admin_free_when_done(struct admin *admin)
 {
-	if (admin->is_closing && admin->listener_is_closed && admin->connection_count == 0)
+	if (admin->is_closing && admin->listener_is_closed && admin->closing_count == 0)
 		free(admin);
 }
 
@@ -69,7 +70,7 @@ static void on_conn_closed(uv_handle_t *handle)
 		return;
 	bytes_deinit(&conn->body);
 	free(conn);
-	admin->connection_count--;
+	admin->closing_count--;
 	admin_free_when_done(admin);
 }
 
@@ -79,6 +80,8 @@ static void conn_close(struct conn *conn)
 		return;
 	conn->is_closing = true;
 	list_remove(&conn->node);
+	conn->admin->connection_count--;
+	conn->admin->closing_count++;
 	uv_close((uv_handle_t *)&conn->timer, on_conn_closed);
 	uv_close((uv_handle_t *)&conn->socket, on_conn_closed);
 }

@@ -119,7 +119,7 @@ static int dial(void)
 	socklen_t len = address_to_sockaddr(&address, port, &to);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, len), 0);
-	struct timeval limit = { .tv_sec = 5 };
+	struct timeval limit = { .tv_sec = 20 };
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	return fd;
 }
@@ -367,9 +367,11 @@ static void slow_readers_do_not_hold_up_others(void **state)
 {
 	int lazy[20];
 	(void)state;
-	metrics_len = 8 * 1024 * 1024;
+	metrics_len = 4 * 1024 * 1024;
 	for (int i = 0; i < 20; i++) {
+		int small = 4096;
 		lazy[i] = dial();
+		setsockopt(lazy[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 		say(lazy[i], "GET /metrics" KEEP, strlen("GET /metrics" KEEP));
 	}
 	check_contains(ask("GET /livez" CLOSE), "200 OK");
@@ -391,7 +393,8 @@ static void silent_connections_make_room(void **state)
 	assert_int_equal(recv(silent[0], &byte, 1, 0), 0); /* the first one had to go */
 	for (int i = 0; i < 2 * ADMIN_CONNECTIONS_MAX; i++)
 		close(silent[i]);
-	check_contains(ask("GET /livez" CLOSE), "200 OK");
+	for (int i = 0; i < 20; i++) /* many ends and a beginning in one turn of the loop */
+		check_contains(ask("GET /livez" CLOSE), "200 OK");
 }
 
 /* When all are busy with a request, a new one is turned away and the busy ones stay. */
