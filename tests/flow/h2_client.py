@@ -109,7 +109,10 @@ class H2:
     def post(self, wire, flush=True, **more):
         more.setdefault("content_length", str(len(wire)))
         stream = self.begin(self.headers("POST", **more))
-        self.h2.send_data(stream, wire, end_stream=True)
+        size = self.h2.max_outbound_frame_size
+        pieces = [wire[at : at + size] for at in range(0, len(wire), size)] or [b""]
+        for number, piece in enumerate(pieces):
+            self.h2.send_data(stream, piece, end_stream=number == len(pieces) - 1)
         if flush:
             self.flush()
         return stream

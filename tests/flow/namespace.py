@@ -1,14 +1,17 @@
 """A private mount namespace, and a network of its own when wanted: /etc in it is a copy that a
 test may write to, and nothing that happens inside is seen outside."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import scripted_dns
 from tools import run
 
 
@@ -63,6 +66,35 @@ class Namespace:
         return subprocess.Popen(
             [*self.enter, *(str(word) for word in command)], stdin=subprocess.DEVNULL, **kwargs
         )
+
+    def wait_for(self, *command, timeout=20):
+        """Until the command succeeds and says something."""
+        deadline = time.monotonic() + timeout
+        while True:
+            done = self.run(*command, check=False)
+            if done.returncode == 0 and done.stdout.strip():
+                return
+            assert time.monotonic() < deadline, "%s: %s%s" % (command, done.stdout, done.stderr)
+            time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def upstream(self, port, address="127.0.0.1"):
+        """The scripted resolver, inside."""
+        server = self.popen(sys.executable, scripted_dns.__file__, port, address)
+        ask = ("kdig", "@" + address, "-p", port, "+short", "+retry=0", "+timeout=1")
+        self.wait_for(*ask, "ok.started.test")
+        yield
+        server.kill()
+        server.wait()
+
+    @contextlib.contextmanager
+    def namegate(self, program):
+        """The program, inside, until it is ready; its admin listener is on port 9053."""
+        program.command_prefix = self.enter
+        program.start(wait=None)
+        self.wait_for("curl", "-sf", "http://127.0.0.1:9053/readyz")
+        yield program
+        program.stop()
 
     def __exit__(self, *_):
         self.holder.kill()

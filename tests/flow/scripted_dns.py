@@ -53,7 +53,7 @@ class Script:
 
     asked: Asked
     number: int
-    rest: bytes  # the question's name without its first label
+    rest: bytes  # the question's name without its first label, lower case
 
     @property
     def wire(self):
@@ -118,7 +118,7 @@ def follow(name, qtype):
     if not w.labels_of(name):
         return []
     first = w.labels_of(name)[0].lower()
-    rest = name[1 + name[0] :]
+    rest = name[1 + name[0] :].lower()
     if first == b"cname":
         return [w.record(name, w.CNAME, rest)] + follow(rest, qtype)
     return records_for(name, qtype)
@@ -160,7 +160,7 @@ def chain(s):
 def dname(s):
     """dname.X.REST: X.REST is a DNAME to REST; the CNAME is synthesised."""
     below = s.rest[1 + s.rest[0] :]
-    target = s.qname[: 1 + s.qname[0]] + below
+    target = s.qname[: 1 + s.qname[0]].lower() + below
     dname_record = w.record(s.rest, w.DNAME, below)
     return w.reply(
         s.wire, [dname_record, w.record(s.qname, w.CNAME, target)] + records_for(target, s.qtype)
@@ -393,7 +393,7 @@ class ScriptedDns:
         label = w.labels_of(name)[0].decode("latin-1").lower() if len(name) > 1 else ""
         match = re.fullmatch(r"([a-z0-9]+?)(?:-([0-9]+))?", label)
         word, number = (match[1], int(match[2] or 0)) if match else ("", 0)
-        script = Script(asked, number, name[1 + name[0] :] if name[0] else name)
+        script = Script(asked, number, name[1 + name[0] :].lower() if name[0] else name)
         function = self.zone.get(asked.name) or BEHAVIOURS.get(word, self.default)
         delay = number / 1000 if word == "slow" else 0
         replies = function(script)

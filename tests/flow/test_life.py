@@ -281,7 +281,7 @@ class TestStop:
             if late.ask(w.query("ok.new.test")) is None:
                 raise ConnectionResetError
         assert w.Message(client.receive()).addresses
-        assert namegate.stop() == 0
+        assert namegate.process.wait(10) == 0
 
     def test_not_ready_while_draining(self, namegate, connect):
         client = connect(namegate, "tcp")
@@ -293,7 +293,18 @@ class TestStop:
             assert namegate.admin("/readyz")[0] == 503
         except OSError:
             pass  # the door may be shut already
-        assert namegate.stop() == 0
+        assert namegate.process.wait(10) == 0
+
+    def test_again_means_now(self, namegate, connect):
+        """A second TERM does not wait for anybody."""
+        client = connect(namegate, "tcp")
+        client.send(w.query("silent.now.test"))
+        time.sleep(0.1)
+        namegate.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        namegate.stop()
+        assert time.monotonic() - begin < 1
 
     def test_idle_clients_do_not_hold_it_up(self, namegate, connect):
         clients = [connect(namegate, protocol) for protocol in ("tcp", "dot", "doh") * 5]

@@ -2,20 +2,26 @@
 
 import collections
 import shutil
+import socket
+import ssl
+import struct
 import subprocess
+import time
 
 import pytest
 
 import dns_wire as w
 from config_text import inline, rule
-from program import PROTOCOLS, with_rules
+from dns_client import Stream, tls_context
+from h2_client import PRIORITY, RST, frame
+from program import PROTOCOLS, Ports, with_rules
 
 EDNS = w.opt()
 
 
 @pytest.fixture
 def namegate(maker, scripted):
-    settings = maker.settings(scripted=scripted, spare=scripted)
+    settings = maker.settings(scripted=scripted, spare=Ports.take())
     (maker.directory / "ads.hosts").write_text("0.0.0.0 ads.test\nnonsense!!\n0.0.0.0 1.2.3.4\n")
     lists = [
         inline("bad", "*.bad.test"),
@@ -55,7 +61,7 @@ def ask_everything(namegate, connect):
             client.ask(w.query(name, edns=EDNS))
     connect(namegate, "udp").ask(w.header() + b"\xc0\x0c\0\1\0\1")
     client = connect(namegate, "doh")
-    client.wait(client.get(query="dns=!!!"), client.get(path="/nowhere"))
+    client.wait(client.get(query="dns=!!!"), client.get(path="/nowhere", query=""))
 
 
 @pytest.mark.quick
@@ -101,7 +107,10 @@ def test_every_series_moves_and_agrees_with_the_log(namegate, scripted, connect)
     assert metrics.sum("namegate_domain_list_entries", list="ads") == 1
     assert metrics.sum("namegate_domain_list_entries", list="bad") == 1
     assert metrics.sum("namegate_domain_list_rejected_lines", list="ads") == 2
-    assert metrics.sum("namegate_dns_request_duration_seconds_count") == wanted
+    assert metrics.sum("namegate_dns_request_duration_seconds_count") == wanted + 1  # the FORMERR
+    assert metrics.sum("namegate_dns_response_size_bytes_count") == wanted + 1
+    assert metrics.sum("namegate_dns_responses_total", rcode="FORMERR", view="") == 1
+    assert metrics.sum("namegate_dropped_total", reason="malformed") == 1
     assert metrics.sum("namegate_log_dropped_total") == 0
     assert metrics.sum("namegate_config_last_reload_successful") == 1
     assert metrics.sum("namegate_policy_revision") >= 1
@@ -141,18 +150,197 @@ def test_promtool(namegate, connect):
     assert done.returncode == 0 and not done.stderr.strip(), done.stderr
 
 
+class TestReasons:
+    """Each word of a closed set, by what it stands for."""
+
+    @pytest.fixture(scope="class")
+    def strict(self, shared_maker, scripted_session):
+        settings = shared_maker.settings(scripted=scripted_session)
+        settings["workers"] = 1
+        settings["views"][0]["clients"] = ["127.0.0.0/30"]
+        settings["limits"] = {
+            "queries": 20,
+            "queries_per_connection": 12,
+            "connections_per_address": 10,
+            "handshake_timeout": "300ms",
+            "request_timeout": "300ms",
+            "idle_timeout": "1s",
+        }
+        rules = [rule("drop", "BLOCK", "drop", block_response="DROP")]
+        return shared_maker.start(with_rules(settings, [inline("drop", "*.drop.test")], rules))
+
+    def malformed(self, strict, connect):
+        connect(strict, "udp").ask(w.header() + b"\xc0\x0c\0\1\0\1")
+
+    def not_a_query(self, strict, connect):
+        connect(strict, "udp").send(w.query("x.test", flags=w.QR))
+
+    def no_view(self, strict, connect):
+        connect(strict, "udp", source="127.0.0.9").ask(w.query("x.test"))
+
+    def rule(self, strict, connect):
+        connect(strict, "udp").send(w.query("x.drop.test"))
+
+    def queries_full(self, strict, connect):
+        client = connect(strict, "udp")
+        for number in range(40):
+            client.send(w.query("slow-300.q%d.full.test" % number))
+
+    def per_connection(self, strict, connect):
+        client = connect(strict, "tcp")
+        client.send(*(w.query("slow-300.p%d.per.test" % number) for number in range(30)))
+
+    def per_address(self, strict, connect):
+        for _ in range(12):
+            connect(strict, "tcp", source="127.0.0.2")
+
+    def handshake_timeout(self, strict, connect):
+        assert Stream("127.0.0.1", strict.ports["dot"]).is_closed()
+
+    def deadline(self, strict, connect):
+        client = connect(strict, "tcp")
+        client.send_raw(b"\0\xff")
+        assert client.is_closed()
+
+    def idle(self, strict, connect):
+        assert connect(strict, "tcp").is_closed()
+
+    def frame_flood(self, strict, connect):
+        client = connect(strict, "raw-h2")
+        for _ in range(50):
+            client.send(frame(PRIORITY, 0, 1, b"\0\0\0\0\x10") * 1000)
+
+    def reset_flood(self, strict, connect):
+        client = connect(strict, "raw-h2")
+        for stream in range(1, 3001, 2):
+            request = client.request(stream, w.query("x.drop.test"))
+            client.send(request + frame(RST, 0, stream, struct.pack("!I", 8)))
+
+    def client_gone(self, strict, connect):
+        client = connect(strict, "raw-h2")
+        client.send(client.request(1, w.query("slow-200.gone.test")))
+        client.send(frame(RST, 0, 1, struct.pack("!I", 8)))
+
+    DROPS = (
+        "malformed",
+        "not_a_query",
+        "no_view",
+        "rule",
+        "queries_full",
+        "per_connection",
+        "per_address",
+        "handshake_timeout",
+        "deadline",
+        "idle",
+        "frame_flood",
+        "reset_flood",
+        "client_gone",
+    )
+
+    @pytest.mark.parametrize("reason", DROPS)
+    def test_dropped(self, strict, scripted, connect, reason):
+        before = strict.metrics().sum("namegate_dropped_total", reason=reason)
+        getattr(self, reason)(strict, connect)
+        strict.wait_metric("namegate_dropped_total", before + 1, reason=reason)
+        time.sleep(0.3)  # what it left in flight
+
+    @pytest.mark.parametrize("name", ("timeout", "refused", "servfail", "mismatch", "malformed"))
+    def test_upstream_errors(self, strict, scripted, connect, name):
+        first = {"timeout": "silent", "mismatch": "wrongqname", "malformed": "cutoff"}
+        connect(strict, "udp").ask(w.query("%s.errors.test" % first.get(name, name)))
+        strict.wait_metric("namegate_upstream_errors_total", 1, reason=name)
+
+    def test_upstream_network_error(self, maker, connect):
+        namegate = maker.start(maker.settings(closed=Ports.take()))
+        connect(namegate, "udp").ask(w.query("network.test"))
+        namegate.wait_metric("namegate_upstream_errors_total", 1, reason="network")
+
+    def handshake(self, strict, context, port="dot"):
+        with socket.create_connection(("127.0.0.1", strict.ports[port]), 5) as raw:
+            try:
+                with context.wrap_socket(raw, server_hostname="127.0.0.1") as tls:
+                    tls.recv(1)
+            except (ssl.SSLError, ConnectionError):
+                pass
+
+    def hello_then_alert(self, strict, context):
+        """A TLS 1.2 client that sees the server's first flight and does not like it."""
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        with socket.create_connection(("127.0.0.1", strict.ports["dot"]), 5) as raw:
+            raw.sendall(outgoing.read())
+            raw.recv(65536)
+            raw.sendall(b"\x15\3\3\0\2\2\x28")  # handshake_failure, RFC 5246 7.2
+            time.sleep(0.05)
+
+    FIRST_BYTES = {
+        "not_tls": b"this is not TLS" * 10,
+        "closed": b"\x16\x03",
+    }
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    @pytest.mark.parametrize(
+        "result",
+        (
+            "ok",
+            "no_application_protocol",
+            "no_shared_protocol",
+            "no_shared_cipher",
+            "certificate_refused",
+            "peer_alert",
+            "not_tls",
+            "closed",
+        ),
+    )
+    def test_handshakes(self, strict, result):
+        context = tls_context(strict.certificates.ca, "dot")
+        before = strict.metrics().sum("namegate_tls_handshakes_total", result=result)
+        if result in self.FIRST_BYTES:
+            with socket.create_connection(("127.0.0.1", strict.ports["dot"]), 5) as raw:
+                raw.sendall(self.FIRST_BYTES[result])
+                time.sleep(0.05)
+        elif result == "peer_alert":
+            self.hello_then_alert(strict, context)
+        else:
+            if result == "no_application_protocol":
+                context.set_alpn_protocols(["smtp"])
+            elif result == "no_shared_protocol":
+                context.set_ciphers("ALL:@SECLEVEL=0")
+                context.minimum_version = ssl.TLSVersion.TLSv1_1
+                context.maximum_version = ssl.TLSVersion.TLSv1_1
+            elif result == "no_shared_cipher":
+                context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+                context.maximum_version = ssl.TLSVersion.TLSv1_2
+            elif result == "certificate_refused":
+                context = ssl.create_default_context()  # does not know our CA, and says so
+            self.handshake(strict, context)
+        strict.wait_metric("namegate_tls_handshakes_total", before + 1, result=result)
+
+
 def test_labels_are_a_closed_set(namegate, connect):
-    """No name, no client and no nonsense of theirs becomes a label."""
-    client = connect(namegate, "udp")
-    before = {(n, tuple(sorted(labels.items()))) for n, labels, _ in namegate.metrics().samples}
+    """No name, no client and no nonsense of theirs becomes a label: once every kind of thing has
+    happened, others of the same kind add no series."""
+
+    def series():
+        return {(n, tuple(sorted(labels.items()))) for n, labels, _ in namegate.metrics().samples}
+
+    def ask_oddly(word):
+        client = connect(namegate, "udp")
+        for qtype in range(word, word + 40):
+            client.ask(w.query(w.labels_to_name(b'"},x{"%d' % word, b"evil"), qtype))
+        connect(namegate, "udp", source="127.0.0.%d" % (word // 10)).ask(w.query("a.test"))
+
     ask_everything(namegate, connect)
+    ask_oddly(300)
+    before = series()
+    ask_everything(namegate, connect)
+    ask_oddly(400)
+    assert series() == before
     text = namegate.metrics().text
-    for qtype in range(300, 340):
-        client.ask(w.query(b"\6\"},x{\"\4evil\0", qtype))
-    text = namegate.metrics().text
-    assert "evil" not in text and "plain.test" not in text
-    after = {(n, tuple(sorted(labels.items()))) for n, labels, _ in namegate.metrics().samples}
-    assert len(after) < len(before) + 400
+    assert "evil" not in text and "plain.test" not in text and "127.0.0" not in text
 
 
 class TestAdmin:
@@ -169,7 +357,7 @@ class TestAdmin:
         out = self.curl(namegate, "-i", "/metrics")
         assert "text/plain" in out and "version=0.0.4" in out
 
-    @pytest.mark.parametrize("path", ("/", "/nowhere", "/metrics/../etc/passwd", "/metrics%00"))
+    @pytest.mark.parametrize("path", ("/nowhere", "/metrics/../etc/passwd", "/metrics%00"))
     def test_other_paths(self, namegate, path):
         assert "HTTP/1.1 404" in self.curl(namegate, "-i", "--path-as-is", path)
 
@@ -204,8 +392,6 @@ class TestAdmin:
         ids=("zeros", "version", "long-path", "many-headers", "huge-body", "bad-chunk"),
     )
     def test_nonsense(self, namegate, request_bytes):
-        import socket
-
         with socket.create_connection(("127.0.0.1", namegate.ports["admin"]), 5) as client:
             try:
                 client.sendall(request_bytes)
@@ -216,8 +402,6 @@ class TestAdmin:
         assert namegate.admin("/livez")[0] == 200
 
     def test_slow_reader_does_not_hold_up_the_next(self, namegate):
-        import socket
-
         lazy = [
             socket.create_connection(("127.0.0.1", namegate.ports["admin"]), 5) for _ in range(20)
         ]

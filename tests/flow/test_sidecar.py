@@ -2,8 +2,6 @@
 that know nothing of namegate, with glibc and with musl, resolve through it on port 53."""
 
 import shutil
-import sys
-import time
 
 import pytest
 
@@ -37,18 +35,8 @@ def sidecar(pod, maker):
         [inline("bad", "*.evil.test", "evil.test")],
         [rule("no-evil", "BLOCK", "bad", block_response="NXDOMAIN")],
     )
-    namegate = maker.prepare(settings)
-    namegate.command_prefix = pod.enter
-    upstream = pod.popen(sys.executable, HERE + "/scripted_dns.py", UPSTREAM_PORT)
-    namegate.start(wait=None)
-    deadline = time.monotonic() + 20
-    while pod.run("curl", "-sf", "http://127.0.0.1:9053/readyz", check=False).returncode:
-        assert time.monotonic() < deadline, namegate.stderr
-        time.sleep(0.05)
-    yield namegate
-    namegate.stop()
-    upstream.kill()
-    upstream.wait()
+    with pod.upstream(UPSTREAM_PORT), pod.namegate(maker.prepare(settings)) as namegate:
+        yield namegate
 
 
 @pytest.fixture(scope="module")

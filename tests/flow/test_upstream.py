@@ -6,8 +6,10 @@ import time
 import pytest
 
 import dns_wire as w
-from program import PROTOCOLS, Ports
+from namespace import Namespace
+from program import BINARY, EX_CONFIG, PROTOCOLS, Ports
 from scripted_dns import ScriptedDns
+from tools import run
 
 NETWORK_ERRORS = (22, 23)  # RFC 8914: no reachable authority, network error
 EDNS = w.opt()
@@ -230,57 +232,36 @@ class TestGuessing:
         assert len({q.port for q in scripted.asked}) >= 32
 
 
-def test_system_resolvers(tmp_path, maker, connect):
+class TestSystemResolvers:
     """Without `upstreams`: those of resolv.conf, in a namespace with a resolv.conf of its own."""
-    import sys
 
-    from namespace import Namespace
-    from scripted_dns import __file__ as server
+    @pytest.fixture
+    def pod(self, tmp_path):
+        with Namespace(tmp_path / "pod", network=True) as pod:
+            (pod.etc / "resolv.conf").unlink(missing_ok=True)
+            yield pod
 
-    with Namespace(tmp_path / "pod", network=True) as pod:
-        (pod.etc / "resolv.conf").unlink(missing_ok=True)
-        (pod.etc / "resolv.conf").write_text("nameserver 127.0.0.54\nnameserver 10.88.0.2\n")
+    def settings(self, maker, address):
         settings = maker.settings()
         del settings["upstreams"], settings["tls"]
-        settings["listeners"] = [{"protocol": "dns", "address": "127.0.0.54", "port": 53}]
+        settings["listeners"] = [{"protocol": "dns", "address": address, "port": 53}]
         settings["admin"]["port"] = 9053
-        namegate = maker.prepare(settings)
-        namegate.command_prefix = pod.enter
-        upstream = pod.popen(sys.executable, server, 53, "10.88.0.2")
-        namegate.start(wait=None)
-        try:
-            deadline = time.monotonic() + 20
-            while pod.run("curl", "-sf", "http://127.0.0.1:9053/readyz", check=False).returncode:
-                assert time.monotonic() < deadline, namegate.stderr
-                time.sleep(0.05)
-            ask = ("kdig", "@127.0.0.54", "+short", "+retry=0", "+timeout=6", "ok.system.test")
-            assert pod.run(*ask).stdout.strip() == "192.0.2.1"
-        finally:
-            namegate.stop()
-            upstream.kill()
-            upstream.wait()
+        return settings
 
+    def test_used(self, pod, maker):
+        """Our own address stands there too, and is left out."""
+        (pod.etc / "resolv.conf").write_text("nameserver 127.0.0.54\nnameserver 10.88.0.2\n")
+        namegate = maker.prepare(self.settings(maker, "127.0.0.54"))
+        with pod.upstream(53, "10.88.0.2"), pod.namegate(namegate):
+            ask = ("kdig", "@127.0.0.54", "+short", "+retry=0", "+timeout=6")
+            for i in range(5):
+                assert pod.run(*ask, "ok.s%d.system.test" % i).stdout.strip() == "192.0.2.1"
 
-def test_no_system_resolvers_left(tmp_path, maker):
-    """resolv.conf names only ourselves: asking ourselves would never end. Exit 78."""
-    import subprocess
-
-    from config_text import config_text
-    from namespace import Namespace
-    from program import BINARY, EX_CONFIG
-
-    with Namespace(tmp_path / "pod", network=True) as pod:
-        (pod.etc / "resolv.conf").unlink(missing_ok=True)
+    def test_none_left(self, pod, maker):
+        """resolv.conf names only ourselves: asking ourselves would never end. Exit 78."""
         (pod.etc / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-        settings = maker.settings()
-        del settings["upstreams"], settings["tls"]
-        settings["listeners"] = [{"protocol": "dns", "address": "127.0.0.1", "port": 53}]
-        config = tmp_path / "self.conf"
-        config.write_text(config_text(settings))
-        done = subprocess.run(
-            [*pod.enter, BINARY, "run", "-c", str(config)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert done.returncode == EX_CONFIG and "127.0.0.1" in done.stderr
+        namegate = maker.prepare(self.settings(maker, "127.0.0.1"))
+        namegate.write_config()
+        command = (*pod.enter, BINARY, "run", "-c", namegate.config)
+        done = run(*command, check=False)
+        assert done.returncode == EX_CONFIG and "resolv.conf" in done.stderr
