@@ -6,14 +6,15 @@
  * not found.
  *
  * What a client may cost us is bounded here: streams at once, bytes of fields, bytes of a body
- * (doh_request.c), resets (nghttp2's own limiter), and frames that lead to nothing (idle_frames,
- * which also counts the resets that we were made to send: CVE-2025-8671). */
+ * (doh_request.c), resets (nghttp2's own limiter), resets that it makes us send (CVE-2025-8671;
+ * every answer that it takes pays for one), and frames that lead to no request. */
 #include "proxy/framing/framer.h"
 
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/writer.h"
 #include "proxy/framing/doh_request.h"
 
@@ -24,12 +25,15 @@ enum {
 	CONTINUATIONS_MAX = 8,
 	ACKS_MAX = 100,
 	IDLE_FRAMES_MAX = 1000, /* frames since the last whole request */
+	FAULTS_MAX = 100,       /* streams that we had to reset, less those that ended well */
 };
 
 struct doh_stream {
+	struct list in_open;
+	struct list in_late; /* while the request is not complete */
+	int32_t id;
 	struct doh_request request; /* its buffer takes the reply later */
 	size_t sent;                /* bytes of the reply that nghttp2 has taken */
-	bool complete;              /* asked or refused: nothing more is awaited */
 	bool asked;                 /* the message was passed on; a reply is due */
 	bool replied;
 	bool refused;
@@ -41,9 +45,10 @@ struct framer {
 	const uint8_t *frame; /* what nghttp2 gave and drain() has not yet passed on */
 	size_t frame_len;
 	size_t queued;
-	unsigned open_streams;
-	unsigned incomplete_streams;
+	struct list open;
+	struct list late; /* oldest first */
 	unsigned idle_frames;
+	unsigned faults;
 	int32_t last_stream;
 	bool finished;
 };
@@ -72,12 +77,6 @@ static void tell_status(struct framer *framer, const struct doh_stream *stream, 
 	framer->settings.events->on_status(framer->settings.host, stream->request.method, status);
 }
 
-static void complete(struct framer *framer, struct doh_stream *stream)
-{
-	framer->incomplete_streams -= !stream->complete;
-	stream->complete = true;
-}
-
 /* A response without a body. A request that is not complete is told to stop (RFC 9113 8.1). */
 static int refuse(struct framer *framer, int32_t id, struct doh_stream *stream, unsigned status)
 {
@@ -91,7 +90,7 @@ static int refuse(struct framer *framer, int32_t id, struct doh_stream *stream, 
 	if (stream->refused || stream->asked)
 		return 0;
 	stream->refused = true;
-	complete(framer, stream);
+	list_remove(&stream->in_late);
 	tell_status(framer, stream, status);
 	return nghttp2_submit_response(framer->session, id, fields, status == 405 ? 3 : 2, NULL);
 }
@@ -105,10 +104,11 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	doh_request_init(&stream->request);
+	stream->id = frame->hd.stream_id;
 	stream->sent = 0;
-	stream->complete = stream->asked = stream->replied = stream->refused = false;
-	framer->open_streams++;
-	framer->incomplete_streams++;
+	stream->asked = stream->replied = stream->refused = false;
+	list_append(&framer->open, &stream->in_open);
+	list_append(&framer->late, &stream->in_late);
 	framer->last_stream = frame->hd.stream_id;
 	return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
 }
@@ -141,11 +141,32 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
 {
 	framer->idle_frames = 0;
-	complete(framer, stream);
+	list_remove(&stream->in_late);
 	stream->asked = true;
 	framer->settings.events->on_message(
 		framer->settings.host, id, slice_of(stream->request.message, stream->request.len));
 	return 0;
+}
+
+/* Of every frame, also of those that are then passed over. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
+{
+	struct framer *framer = context;
+	(void)session;
+	(void)head;
+	framer->idle_frames++;
+	return 0;
+}
+
+/* Frames of kinds that HTTP/2 does not know are only counted (RFC 9113 5.5). */
+static int on_unknown_frame(
+	nghttp2_session *session, void **payload, const nghttp2_frame_hd *head, void *context)
+{
+	(void)session;
+	(void)payload;
+	(void)head;
+	(void)context;
+	return NGHTTP2_ERR_CANCEL;
 }
 
 static bool is_request_part(const nghttp2_frame *frame)
@@ -156,7 +177,6 @@ static bool is_request_part(const nghttp2_frame *frame)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
 	struct framer *framer = context;
-	framer->idle_frames++;
 	if (!is_request_part(frame))
 		return 0;
 	int32_t id = frame->hd.stream_id;
@@ -164,7 +184,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (!stream || stream->asked || stream->refused)
 		return 0;
 	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-	if (frame->hd.type == NGHTTP2_HEADERS)
+	/* Trailers are HEADERS too, but come behind the body. */
+	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		doh_request_end_fields(&stream->request);
 	unsigned status = doh_request_status(&stream->request, ended);
 	if (status != 200)
@@ -172,11 +193,19 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return ended ? pass_on(framer, id, stream) : 0;
 }
 
+/* A reset that says more than "no thank you" is the client's fault. Who opens more streams than it
+ * may at the very beginning could not have known. */
+static bool tells_fault(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_RST_STREAM &&
+		frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+		frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM;
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
 	struct framer *framer = context;
-	if (frame->hd.type == NGHTTP2_RST_STREAM)
-		framer->idle_frames += 10; /* what made us reset costs more than a ping */
+	framer->faults += tells_fault(frame);
 	struct doh_stream *stream = stream_find(framer, frame->hd.stream_id);
 	bool ended = frame->hd.type == NGHTTP2_HEADERS && frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	if (!ended || !stream || !stream->refused)
@@ -188,22 +217,28 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	return 0;
 }
 
+static void stream_free(struct framer *framer, struct doh_stream *stream)
+{
+	if (stream->replied)
+		framer->queued -= stream->request.len - stream->sent;
+	else if (stream->asked)
+		framer->settings.events->on_abandoned(framer->settings.host, stream->id);
+	list_remove(&stream->in_open);
+	list_remove(&stream->in_late);
+	doh_request_deinit(&stream->request);
+	free(stream);
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *context)
 {
 	struct framer *framer = context;
 	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
-	(void)code;
 	if (!stream)
 		return 0;
-	if (stream->replied)
-		framer->queued -= stream->request.len - stream->sent;
-	else if (stream->asked)
-		framer->settings.events->on_abandoned(framer->settings.host, id);
-	complete(framer, stream);
+	if (code == NGHTTP2_NO_ERROR && stream->replied && framer->faults > 0)
+		framer->faults--;
 	nghttp2_session_set_stream_user_data(session, id, NULL);
-	doh_request_deinit(&stream->request);
-	free(stream);
-	framer->open_streams--;
+	stream_free(framer, stream);
 	return 0;
 }
 
@@ -274,12 +309,16 @@ __attribute__((constructor)) static void fill_shared(void)
 {
 	if (nghttp2_session_callbacks_new(&callbacks) || nghttp2_option_new(&options))
 		abort();
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(options, (uint8_t)type);
 	nghttp2_option_set_no_closed_streams(options, 1);
 	nghttp2_option_set_max_outbound_ack(options, ACKS_MAX);
 #ifdef HAVE_NGHTTP2_STREAM_RESET_RATE_LIMIT
@@ -307,6 +346,8 @@ static struct framer *doh_open(const struct framer_settings *settings)
 	if (!framer)
 		return NULL;
 	framer->settings = *settings;
+	list_init(&framer->open);
+	list_init(&framer->late);
 	if (nghttp2_session_server_new2(&framer->session, callbacks, framer, options)) {
 		free(framer);
 		return NULL;
@@ -321,23 +362,31 @@ static struct framer *doh_open(const struct framer_settings *settings)
 
 static void doh_free(struct framer *framer)
 {
-	nghttp2_session_del(framer->session); /* closes every stream, see on_stream_close() */
+	/* nghttp2_session_del() forgets its streams without a word to us. */
+	while (!list_is_empty(&framer->open))
+		stream_free(framer, container_of(framer->open.next, struct doh_stream, in_open));
+	nghttp2_session_del(framer->session);
 	free(framer);
+}
+
+static bool is_at_end(const struct framer *framer)
+{
+	return framer->frame_len == 0 && !nghttp2_session_want_read(framer->session) &&
+		!nghttp2_session_want_write(framer->session);
 }
 
 static int doh_feed(struct framer *framer, struct slice plain)
 {
 	ssize_t taken = nghttp2_session_mem_recv(framer->session, plain.at, plain.len);
-	if (taken < 0)
-		return ERR_MALFORMED;
-	if (framer->idle_frames > IDLE_FRAMES_MAX) {
+	bool flood = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > IDLE_FRAMES_MAX ||
+		framer->faults > FAULTS_MAX;
+	if (flood) {
 		nghttp2_session_terminate_session(framer->session, NGHTTP2_ENHANCE_YOUR_CALM);
 		return ERR_TOO_LONG;
 	}
-	if (!nghttp2_session_want_read(framer->session) &&
-		!nghttp2_session_want_write(framer->session))
-		return ERR_CLOSED;
-	return 0;
+	if (taken < 0)
+		return ERR_MALFORMED;
+	return is_at_end(framer) ? ERR_CLOSED : 0;
 }
 
 static size_t doh_drain(struct framer *framer, uint8_t *to, size_t capacity)
@@ -369,9 +418,11 @@ static void doh_finish(struct framer *framer)
 		framer->session, NGHTTP2_FLAG_NONE, framer->last_stream, NGHTTP2_NO_ERROR, NULL, 0);
 }
 
-static bool doh_is_mid_request(const struct framer *framer)
+static uint64_t doh_late_request(const struct framer *framer)
 {
-	return framer->incomplete_streams > 0;
+	if (list_is_empty(&framer->late))
+		return 0;
+	return (uint64_t)container_of(framer->late.next, struct doh_stream, in_late)->id;
 }
 
 static size_t doh_queued(const struct framer *framer)
@@ -381,7 +432,7 @@ static size_t doh_queued(const struct framer *framer)
 
 static bool doh_is_finished(const struct framer *framer)
 {
-	return framer->finished && framer->open_streams == 0;
+	return (framer->finished && list_is_empty(&framer->open)) || is_at_end(framer);
 }
 
 const struct framer_type framer_doh = {
@@ -392,7 +443,7 @@ const struct framer_type framer_doh = {
 	.reject = doh_reject,
 	.drain = doh_drain,
 	.finish = doh_finish,
-	.is_mid_request = doh_is_mid_request,
+	.late_request = doh_late_request,
 	.queued = doh_queued,
 	.is_finished = doh_is_finished,
 };

@@ -19,6 +19,7 @@ struct framer {
 	struct framer_settings settings;
 	struct bytes partial;
 	struct bytes out;
+	uint64_t begun; /* messages that arrived in pieces */
 	bool finished;
 };
 
@@ -93,6 +94,9 @@ static int dot_feed(struct framer *framer, struct slice plain)
 		pass_on(framer, framed);
 		plain = slice_of(plain.at + framed.len, plain.len - framed.len);
 	}
+	if (plain.len == 0)
+		return 0;
+	framer->begun++;
 	return bytes_append(&framer->partial, plain.at, plain.len);
 }
 
@@ -133,9 +137,9 @@ static void dot_finish(struct framer *framer)
 	framer->finished = true;
 }
 
-static bool dot_is_mid_request(const struct framer *framer)
+static uint64_t dot_late_request(const struct framer *framer)
 {
-	return bytes_len(&framer->partial) > 0;
+	return bytes_len(&framer->partial) > 0 ? framer->begun : 0;
 }
 
 static size_t dot_queued(const struct framer *framer)
@@ -156,7 +160,7 @@ const struct framer_type framer_dot = {
 	.reject = dot_reject,
 	.drain = dot_drain,
 	.finish = dot_finish,
-	.is_mid_request = dot_is_mid_request,
+	.late_request = dot_late_request,
 	.queued = dot_queued,
 	.is_finished = dot_is_finished,
 };

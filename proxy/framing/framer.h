@@ -52,13 +52,16 @@ struct framer_type {
 	/* No new requests; what was begun will be finished. */
 	void (*finish)(struct framer *framer);
 
-	/* Has a request begun that is not complete? */
-	bool (*is_mid_request)(const struct framer *framer);
+	/* The oldest request that has begun and is not complete, by a number that is never used
+	 * again; 0: there is none. Who waits for requests sees by it whether the same one is still
+	 * late. */
+	uint64_t (*late_request)(const struct framer *framer);
 
 	/* Bytes of replies that are waiting to be drained. */
 	size_t (*queued)(const struct framer *framer);
 
-	/* After finish(): nothing is open any more. */
+	/* After finish(): nothing is open any more. Also when the protocol is at its end because
+	 * the client broke it or said goodbye, and all that is to be said about it was drained. */
 	bool (*is_finished)(const struct framer *framer);
 };
 

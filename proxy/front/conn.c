@@ -208,7 +208,7 @@ static enum conn_phase phase_now(const struct conn *conn)
 		return PHASE_HANDSHAKE;
 	if (conn->writing || conn->protocol->framer->queued(conn->framer) > 0)
 		return PHASE_WRITE;
-	if (conn->protocol->framer->is_mid_request(conn->framer))
+	if (conn->protocol->framer->late_request(conn->framer))
 		return PHASE_REQUEST;
 	return PHASE_IDLE;
 }
