@@ -147,8 +147,14 @@ static uint64_t count_lines(const struct slice pieces[2], size_t len)
 	uint64_t lines = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		size_t part = len < pieces[i].len ? len : pieces[i].len;
-		for (size_t k = 0; k < part; k++)
-			lines += pieces[i].at[k] == '\n';
+		struct slice rest = slice_of(pieces[i].at, part);
+		while (rest.len) {
+			const uint8_t *end = memchr(rest.at, '\n', rest.len);
+			if (!end)
+				break;
+			lines++;
+			rest = slice_of(end + 1, rest.len - (size_t)(end - rest.at) - 1);
+		}
 		len -= part;
 	}
 	return lines;
