@@ -110,8 +110,12 @@ static void tell_upstream(void *context, const char *name, const struct upstream
 	struct telling *telling = context;
 	if (telling->count == telling->capacity)
 		return;
+	/* The name is copied, as a reload may take the configuration away that it stands in. */
+	char *copy = strdup(name);
+	if (!copy)
+		return;
 	struct metrics_upstream *told = &telling->upstreams[telling->count++];
-	*told = (struct metrics_upstream){ .name = name };
+	*told = (struct metrics_upstream){ .name = copy };
 	told->requests = upstream_count_read(&counters->queries_udp) +
 		upstream_count_read(&counters->queries_tcp);
 	for (unsigned i = UPSTREAM_REASON_HEDGE; i < UPSTREAM_REASONS; i++)
@@ -207,6 +211,8 @@ static int write_metrics(void *context, struct bytes *to)
 	tell_build(labels, rows, &told);
 	int error = metrics_write(status->labels, &told, to);
 	free(lists);
+	for (size_t i = 0; i < upstreams.count; i++)
+		free((char *)(uintptr_t)upstreams.upstreams[i].name);
 	free(upstreams.upstreams);
 	return error;
 }

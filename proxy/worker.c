@@ -60,44 +60,70 @@ static bool same_upstreams(const struct config *a, const struct config *b)
 	return true;
 }
 
+static void free_upstreams(struct worker_upstreams *upstreams)
+{
+	list_remove(&upstreams->in_retired);
+	worker_unpin_epoch(upstreams->worker, upstreams->epoch);
+	free(upstreams);
+}
+
+/* Puts `upstreams` in the place of those in use, which retire. A scrape may be looking at them. */
+static void replace_upstreams(struct worker *worker, struct worker_upstreams *upstreams)
+{
+	uv_mutex_lock(&worker->upstreams_lock);
+	if (worker->upstreams)
+		list_append(&worker->retired, &worker->upstreams->in_retired);
+	worker->upstreams = upstreams;
+	uv_mutex_unlock(&worker->upstreams_lock);
+}
+
+/* On failure those in use stay. */
 static int open_upstreams(struct worker *worker, struct epoch *epoch)
 {
-	int error = 0;
+	int error = ERR_NO_MEMORY;
 	const struct config *config = epoch->snapshot->config;
-	struct upstream_set *set = upstream_set_new(&worker->loop, config->upstreams,
-		config->upstream_count, query_on_upstream, worker, &error);
-	if (!set)
+	struct worker_upstreams *upstreams = calloc(1, sizeof *upstreams);
+	if (upstreams)
+		upstreams->set = upstream_set_new(&worker->loop, config->upstreams,
+			config->upstream_count, query_on_upstream, upstreams, &error);
+	if (!upstreams || !upstreams->set) {
+		free(upstreams);
 		return error;
-	uv_mutex_lock(&worker->upstreams_lock);
-	worker->upstreams = set;
-	worker->upstreams_epoch = epoch_pin(epoch);
-	uv_mutex_unlock(&worker->upstreams_lock);
+	}
+	upstreams->worker = worker;
+	upstreams->epoch = epoch_pin(epoch);
+	list_init(&upstreams->in_retired);
+	replace_upstreams(worker, upstreams);
 	return 0;
 }
 
-static bool retire_upstreams(struct worker *worker)
-{
-	struct retired_upstreams *retired = calloc(1, sizeof *retired);
-	if (!retired)
-		return false;
-	retired->set = worker->upstreams;
-	retired->epoch = worker->upstreams_epoch;
-	list_append(&worker->retired, &retired->node);
-	return true;
-}
-
-static void close_retired(struct worker *worker, bool all)
+/* Closes those that owe nothing any more. They may look at their configuration until the next turn,
+ * so it goes with the next tick. */
+static void close_retired(struct worker *worker)
 {
 	for (struct list *node = worker->retired.next; node != &worker->retired;) {
-		struct retired_upstreams *retired =
-			container_of(node, struct retired_upstreams, node);
+		struct worker_upstreams *retired =
+			container_of(node, struct worker_upstreams, in_retired);
 		node = node->next;
-		if (!all && upstream_in_flight(retired->set) > 0)
-			continue;
-		list_remove(&retired->node);
+		if (!retired->set) {
+			free_upstreams(retired);
+		} else if (upstream_in_flight(retired->set) == 0) {
+			upstream_set_close(retired->set);
+			retired->set = NULL;
+		}
+	}
+}
+
+/* What they were asked ends with an error in a later turn, so worker_join() frees the rest. */
+static void close_all_upstreams(struct worker *worker)
+{
+	replace_upstreams(worker, NULL);
+	for (struct list *node = worker->retired.next; node != &worker->retired;
+		node = node->next) {
+		struct worker_upstreams *retired =
+			container_of(node, struct worker_upstreams, in_retired);
 		upstream_set_close(retired->set);
-		worker_unpin_epoch(worker, retired->epoch);
-		free(retired);
+		retired->set = NULL;
 	}
 }
 
@@ -112,9 +138,11 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 	}
 	struct epoch *old = worker->epoch;
 	worker->epoch = epoch;
-	bool keep = same_upstreams(worker->upstreams_epoch->snapshot->config, snapshot->config);
-	if (!keep && retire_upstreams(worker) && open_upstreams(worker, epoch))
-		log_error("worker %u: cannot open the new upstreams", worker->index);
+	bool keep = same_upstreams(worker->upstreams->epoch->snapshot->config, snapshot->config);
+	int error = keep ? 0 : open_upstreams(worker, epoch);
+	if (error)
+		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",
+			worker->index, error_text(error));
 	worker_unpin_epoch(worker, old);
 }
 
@@ -144,26 +172,17 @@ static void close_handle(uv_handle_t *handle, void *context)
 		uv_close(handle, NULL);
 }
 
-static void close_upstreams(struct worker *worker)
-{
-	uv_mutex_lock(&worker->upstreams_lock);
-	if (worker->upstreams)
-		upstream_set_close(worker->upstreams);
-	worker->upstreams = NULL;
-	uv_mutex_unlock(&worker->upstreams_lock);
-}
-
 void worker_tell_upstreams(struct worker *worker,
 	void (*on_upstream)(
 		void *context, const char *name, const struct upstream_counters *counters),
 	void *context)
 {
 	uv_mutex_lock(&worker->upstreams_lock);
-	const struct config *config =
-		worker->upstreams ? worker->upstreams_epoch->snapshot->config : NULL;
+	const struct worker_upstreams *upstreams = worker->upstreams;
+	const struct config *config = upstreams ? upstreams->epoch->snapshot->config : NULL;
 	for (size_t i = 0; config && i < config->upstream_count; i++)
-		on_upstream(context, config->upstreams[i].name,
-			upstream_counters(worker->upstreams, i));
+		on_upstream(
+			context, config->upstreams[i].name, upstream_counters(upstreams->set, i));
 	uv_mutex_unlock(&worker->upstreams_lock);
 }
 
@@ -172,8 +191,7 @@ static void finish(struct worker *worker)
 {
 	conn_table_close_all(worker->conns);
 	udp_front_close(worker->udp);
-	close_retired(worker, true);
-	close_upstreams(worker);
+	close_all_upstreams(worker);
 	close_handle((uv_handle_t *)&worker->tick, NULL);
 	close_handle((uv_handle_t *)&worker->wake, NULL);
 	close_handle((uv_handle_t *)&worker->before_wait, NULL);
@@ -195,7 +213,7 @@ static void on_tick(uv_timer_t *timer)
 	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)worker_now_us(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
-	close_retired(worker, false);
+	close_retired(worker);
 	if (worker->draining)
 		drain_step(worker);
 }
@@ -328,8 +346,9 @@ void worker_join(struct worker *worker)
 	struct snapshot *unread = atomic_exchange(&worker->inbox, NULL);
 	if (unread)
 		snapshot_unref(unread);
-	if (worker->upstreams_epoch)
-		worker_unpin_epoch(worker, worker->upstreams_epoch);
+	while (!list_is_empty(&worker->retired))
+		free_upstreams(
+			container_of(worker->retired.next, struct worker_upstreams, in_retired));
 	if (worker->epoch)
 		worker_unpin_epoch(worker, worker->epoch);
 	give_memory_back(worker);

@@ -31,11 +31,14 @@ struct epoch {
 	unsigned users;
 };
 
-/* Upstreams that a reload replaced: they finish what they were asked, then they go. */
-struct retired_upstreams {
-	struct list node;
-	struct upstream_set *set;
+/* Upstreams, and the epoch whose configuration they are from: an upstream's index means something
+ * there only, as questions of a later epoch may wait for the same answer. When a reload replaces
+ * them, they finish what they were asked, then they go. */
+struct worker_upstreams {
+	struct worker *worker;
+	struct upstream_set *set; /* NULL: closed */
 	struct epoch *epoch;
+	struct list in_retired;
 };
 
 struct conn_table;
@@ -55,9 +58,8 @@ struct worker {
 	int64_t wall_offset_us;
 	struct epoch *epoch;       /* the current one */
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
-	struct upstream_set *upstreams;
-	struct epoch *upstreams_epoch; /* whose configuration they point into */
-	struct list retired;
+	struct worker_upstreams *upstreams; /* NULL when all is over */
+	struct list retired;                /* of worker_upstreams */
 	struct conn_table *conns;
 	struct query_table *queries;
 	struct udp_front *udp;

@@ -34,7 +34,8 @@ struct query {
 	uint64_t begun_us;
 	size_t message_len;
 	struct dns_name chase; /* we ask for this name instead, and put what led to it in front */
-	uint16_t upstream;
+	const char *upstream;  /* who answered; NULL: nobody was asked. Its name is good only in the
+				  turn that brought the answer */
 	uint32_t upstream_us;
 	bool held; /* counted by its connection */
 	uint8_t name_asked[DNS_NAME_MAX];
@@ -142,7 +143,6 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 	if (!q->worker->log || q->asked.name.len == 0)
 		return;
 	int64_t begun_us = (int64_t)q->begun_us + q->worker->wall_offset_us;
-	bool asked_upstream = q->upstream != UPSTREAM_NO_INDEX;
 	const struct query_log_event event = {
 		.time_s = begun_us / 1000000,
 		.time_us = (uint32_t)(begun_us % 1000000),
@@ -159,7 +159,7 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 		.revision = snapshot->revision,
 		.view = q->facts.view,
 		.verdict = q->facts.view == POLICY_NO_ID ? NULL : &q->verdict,
-		.upstream = asked_upstream ? snapshot->config->upstreams[q->upstream].name : NULL,
+		.upstream = q->upstream,
 		.source = metrics_source_name(outcome->source),
 		.upstream_us = q->upstream_us,
 		.duration_us = duration_us,
@@ -340,6 +340,7 @@ static void copy_to_slot(struct query *slot, const struct query *q)
 	/* What pointed into the client's message is not needed any more, and must not be. */
 	slot->asked.opt.options = slice_of(NULL, 0);
 	slot->asked.opt.ede = slice_of(NULL, 0);
+	slot->upstream = NULL;
 	slot->epoch = epoch_pin(q->epoch);
 }
 
@@ -384,7 +385,8 @@ static struct join_ask *find_or_begin_ask(struct query *q)
 		metrics_add(q->worker->metrics, METRIC_COALESCED, 1);
 	if (!ask || !fresh)
 		return ask;
-	if (!upstream_ask(q->worker->upstreams, join_ask_number(table->asks, ask), &request))
+	const struct worker_upstreams *upstreams = q->worker->upstreams;
+	if (upstreams && !upstream_ask(upstreams->set, join_ask_number(table->asks, ask), &request))
 		return ask;
 	join_end(table->asks, ask);
 	return NULL;
@@ -578,9 +580,10 @@ static void end_unanswered(struct query *q, int error)
 	end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, row->ede, row->text);
 }
 
-static void query_resume(struct query *q, const struct upstream_result *result)
+static void query_resume(
+	struct query *q, const struct upstream_result *result, const char *upstream)
 {
-	q->upstream = result->upstream;
+	q->upstream = upstream;
 	q->upstream_us = result->duration_us;
 	if (result->error)
 		end_unanswered(q, result->error);
@@ -590,11 +593,16 @@ static void query_resume(struct query *q, const struct upstream_result *result)
 
 void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_result *result)
 {
-	struct worker *worker = context;
+	const struct worker_upstreams *from = context;
+	struct worker *worker = from->worker;
 	struct query_table *table = worker->queries;
 	struct join_ask *ask = join_find_number(table->asks, id);
 	if (!ask)
 		return;
+	/* Not by the configuration of the query: it may have joined this ask after a reload. */
+	const char *upstream = result->upstream == UPSTREAM_NO_INDEX
+		? NULL
+		: from->epoch->snapshot->config->upstreams[result->upstream].name;
 	/* Emptied first: whoever asks again from now on is a new question. */
 	struct list waiting = ask->waiting;
 	waiting.next->prev = &waiting;
@@ -603,7 +611,7 @@ void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_
 	join_end(table->asks, ask);
 	for (struct list *node; (node = list_take_first(&waiting));) {
 		struct query *q = container_of(node, struct query, waiting);
-		query_resume(q, result);
+		query_resume(q, result, upstream);
 		worker_unpin_epoch(worker, q->epoch);
 		slot_give_back(table, q);
 	}
@@ -658,7 +666,7 @@ static void query_init(
 	q->begun_us = worker_now_us(worker);
 	q->message_len = message.len;
 	q->chase.len = 0;
-	q->upstream = UPSTREAM_NO_INDEX;
+	q->upstream = NULL;
 	q->upstream_us = 0;
 	q->held = false;
 	q->verdict.match.rule = POLICY_NO_ID;

@@ -46,7 +46,7 @@ struct query_table *query_table_new(size_t capacity);
 void query_table_free(struct query_table *table);
 size_t query_table_waiting(const struct query_table *table);
 
-/* The upstreams' way back, an upstream_done_fn; `context` is the worker. */
+/* The upstreams' way back, an upstream_done_fn; `context` is their struct worker_upstreams. */
 void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_result *result);
 
 #endif
