@@ -122,23 +122,38 @@ static void forgets_what_was_cut_off(void **state)
 	assert_int_equal(message.len, 12 + 17);
 }
 
-/* When the writer is full, nothing is remembered that is not there. */
+/* The same label stands where one was cut off, but another name goes on behind it. */
+static void a_new_name_in_an_old_place_is_itself(void **state)
+{
+	(void)state;
+	struct dns_compress compress;
+	struct writer message = begin(&compress, "'www.example.com'");
+	size_t cut = message.len;
+	dns_compress_write(&compress, &message, wire("'a.example.com'"));
+	message.len = cut;
+	dns_compress_cut(&compress, cut);
+	dns_compress_write(&compress, &message, wire("'a.other'"));
+	dns_compress_write(&compress, &message, wire("'a.example.com'"));
+	assert_true(slice_equals(slice_of(buffer + cut, message.len - cut),
+		wire("01 61 05 \"other\" 00 01 61 c010")));
+}
+
+/* When the writer is full, nothing is remembered that is not there, nor read behind its end. */
 static void remembers_nothing_after_an_overflow(void **state)
 {
 	(void)state;
 	struct slice name = wire("'www.example.com'");
 	for (size_t room = 0; room < name.len; room++) {
 		struct dns_compress compress;
-		struct writer message = begin(&compress, NULL);
-		message.capacity = 12 + room;
+		struct slice memory = wire_keep(slice_of(buffer, 12 + room));
+		struct writer message = writer_of((uint8_t *)(uintptr_t)memory.at, memory.len);
+		dns_compress_init(&compress);
+		writer_zeros(&message, 12);
 		dns_compress_write(&compress, &message, name);
 		assert_true(message.failed);
 		assert_true(message.len <= message.capacity);
-		message.failed = false;
-		message.len = 12;
-		message.capacity = sizeof buffer;
-		dns_compress_write(&compress, &message, name);
-		assert_int_equal(message.len, 12 + name.len);
+		for (size_t i = 0; i < DNS_COMPRESS_SLOTS; i++)
+			assert_int_equal(compress.slots[i].position, 0);
 	}
 }
 
@@ -200,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_long_question_is_found_whole),
 		cmocka_unit_test(points_no_further_than_fourteen_bits),
 		cmocka_unit_test(forgets_what_was_cut_off),
+		cmocka_unit_test(a_new_name_in_an_old_place_is_itself),
 		cmocka_unit_test(remembers_nothing_after_an_overflow),
 		cmocka_unit_test(every_name_reads_back),
 	};
