@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -831,6 +832,67 @@ static void a_reader_that_sleeps(void **state)
 	close(reader);
 }
 
+/* A flood of ordinary lines in front of a reader that sleeps does not wash out a single block. */
+static void blocks_outlive_a_flood(void **state)
+{
+	const char *path = path_of("flood");
+	static uint8_t bytes[1024 * 1024];
+	struct policy *policy = make_policy();
+	struct dns_name name, lower;
+	size_t len = 0;
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	int reader = open(path, O_RDONLY | O_NONBLOCK);
+	struct query_log *log = open_log(path, 1);
+	write_lines(log, 0, "flood", 5000);
+	struct query_log_event event = event_of(&name, "x.bad.test");
+	struct verdict verdict = judge(policy, &event, 0, &lower);
+	event.verdict = &verdict;
+	for (int i = 0; i < 100; i++)
+		query_log_write(query_log_ring(log, 0), &event);
+	struct query_log_counters counters = query_log_counters(log);
+	for (uint64_t end_ms = now_ms() + 10000; now_ms() < end_ms; usleep(1000)) {
+		ssize_t more = read(reader, bytes + len, sizeof bytes - len);
+		len += more > 0 ? (size_t)more : 0;
+		if (query_log_counters(log).lines + counters.dropped_full == 5100 && more <= 0)
+			break;
+	}
+	query_log_close(log);
+	assert_int_equal(check_bytes(slice_of(bytes, len), "\"BLOCK\""), 100);
+	close(reader);
+	policy_free(policy);
+}
+
+/* A pipe, a socket (as systemd has it), a file: lines arrive, and who shares our standard output
+ * does not find it changed. */
+static void standard_output_may_be_anything(void **state)
+{
+	int kinds[3][2];
+	(void)state;
+	assert_int_equal(pipe(kinds[0]), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, kinds[1]), 0);
+	kinds[2][1] = open(path_of("stdout"), O_CREAT | O_RDWR, 0600);
+	kinds[2][0] = open(path_of("stdout"), O_RDONLY);
+	for (int i = 0; i < 3; i++) {
+		uint8_t bytes[65536];
+		fflush(stdout);
+		int saved = dup(STDOUT_FILENO);
+		dup2(kinds[i][1], STDOUT_FILENO);
+		struct query_log *log = open_log("-", 1);
+		dup2(saved, STDOUT_FILENO);
+		close(saved);
+		assert_non_null(log);
+		write_lines(log, 0, "x", 20);
+		query_log_close(log);
+		assert_int_equal(fcntl(kinds[i][1], F_GETFL) & O_NONBLOCK, 0);
+		ssize_t len = read(kinds[i][0], bytes, sizeof bytes);
+		assert_true(len > 0);
+		assert_int_equal(check_bytes(slice_of(bytes, (size_t)len), NULL), 20);
+		close(kinds[i][0]);
+		close(kinds[i][1]);
+	}
+}
+
 /* --- threads --- */
 
 struct worker {
@@ -954,6 +1016,8 @@ int main(void)
 		cmocka_unit_test(a_fifo_without_reader_drops_and_counts),
 		cmocka_unit_test(a_reader_that_goes_away),
 		cmocka_unit_test(a_reader_that_sleeps),
+		cmocka_unit_test(blocks_outlive_a_flood),
+		cmocka_unit_test(standard_output_may_be_anything),
 		cmocka_unit_test(two_workers_at_once),
 	};
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
