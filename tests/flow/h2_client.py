@@ -179,7 +179,7 @@ class H2:
         waiting = [self.responses[stream] for stream in streams]
         while not all(r.ended or r.reset is not None for r in waiting):
             left = deadline - time.monotonic()
-            assert left > 0, "no answer on stream: %r" % self.responses
+            assert left > 0, "no answer: %r" % [r for r in waiting if not r.ended][:3]
             assert self.pump(left) or not self.closed, "closed before the answer"
         return waiting[0] if len(streams) == 1 else waiting
 

@@ -10,11 +10,24 @@ import pytest
 
 import dns_wire as w
 from dns_client import tls_context
-from h2_client import MEDIA_TYPE, base64url, frame
+from h2_client import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    MEDIA_TYPE,
+    PING,
+    RST,
+    SETTINGS,
+    WINDOW_UPDATE,
+    base64url,
+    frame,
+)
 
 ASK = w.query("ok.doh.test", id=0x4242)
 
-PROTOCOL_ERROR, FRAME_SIZE_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 1, 6, 7, 11
+PROTOCOL_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 1, 7, 11
 
 
 def works(client):
@@ -233,7 +246,8 @@ def test_more_streams_than_announced(plain, connect):
         client.post(w.query("slow-500.m%d.test" % i), flush=False) for i in range(announced + 20)
     ]
     client.flush()
-    client.pump(2)
+    while not client.goaway and not client.responses[streams[0]].ended and client.pump(2):
+        pass
     if client.goaway:
         assert client.goaway.error in (PROTOCOL_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM)
         assert client.wait_closed(3)
@@ -313,14 +327,69 @@ def test_unknown_frames_and_settings_are_ignored(plain, connect):
     assert works(client)
 
 
-def test_frame_too_large(plain, connect):
-    """rfc9113-4.2"""
-    client = connect(plain, "doh")
-    assert works(client)
-    limit = client.h2.max_outbound_frame_size
-    client.send_raw(frame(0, 0, 1, b"x" * (limit + 1)))
-    assert client.wait_closed()
-    assert client.goaway and client.goaway.error in (FRAME_SIZE_ERROR, PROTOCOL_ERROR)
+class TestBrokenRules:
+    """What breaks the rules of the connection ends it (RFC 9113 5.4.1), and at once; what breaks
+    those of a stream ends the stream or the connection, as its 5.4.2 allows."""
+
+    REQUEST = object()  # a good request on stream 1 goes before
+
+    CONNECTION = {
+        "4.2-frame-too-large": [REQUEST, frame(DATA, 0, 1, b"x" * 16385)],
+        "5.1-data-on-idle-stream": [frame(DATA, END_STREAM, 1, b"x")],
+        "5.1-reset-of-idle-stream": [frame(RST, 0, 1, b"\0\0\0\x08")],
+        "5.1-window-update-of-idle-stream": [frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1")],
+        "5.1-continuation-without-headers": [frame(CONTINUATION, END_HEADERS, 1, b"")],
+        "5.1.1-even-stream": [frame(HEADERS, END_STREAM | END_HEADERS, 2, b"\x82")],
+        "6.1-data-on-stream-0": [frame(DATA, END_STREAM, 0, b"x")],
+        "6.1-padding-longer-than-payload": [REQUEST, frame(DATA, 0x8, 3, b"\xff")],
+        "6.2-headers-on-stream-0": [frame(HEADERS, END_STREAM | END_HEADERS, 0, b"\x82")],
+        "6.2-frame-between-headers-and-continuation": [frame(HEADERS, 0, 1, b"\x82"), frame(SETTINGS)],
+        "6.4-reset-of-three-bytes": [REQUEST, frame(RST, 0, 1, b"\0\0\0")],
+        "6.5-settings-on-a-stream": [frame(SETTINGS, 0, 1)],
+        "6.5-settings-of-five-bytes": [frame(SETTINGS, 0, 0, b"\0\4\0\0\0")],
+        "6.5.2-window-too-large": [frame(SETTINGS, 0, 0, b"\0\4\xff\xff\xff\xff")],
+        "6.5.2-frame-size-too-small": [frame(SETTINGS, 0, 0, b"\0\5\0\0\0\1")],
+        "6.7-ping-of-seven-bytes": [frame(PING, 0, 0, b"1234567")],
+        "6.7-ping-on-a-stream": [frame(PING, 0, 1, b"12345678")],
+        "6.9-window-update-of-nothing": [frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\0")],
+        "6.9.1-window-overflow": [frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff")],
+        "4.3-header-block-of-nonsense": [frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\xff" * 40)],
+    }
+
+    @pytest.mark.parametrize("row", CONNECTION)
+    def test_connection(self, plain, connect, row):
+        client = connect(plain, "raw-h2")
+        for piece in self.CONNECTION[row]:
+            if piece is self.REQUEST:
+                client.send(client.request(1, ASK))
+                assert client.wait(lambda: client.bodies.get(1))
+            else:
+                client.send(piece)
+        assert client.is_closed(3)
+        assert client.goaway and client.goaway.error != 0
+        assert works(connect(plain, "doh"))
+
+    @pytest.mark.parametrize(
+        "row, frames",
+        [
+            ("5.1-data-on-closed-stream", [frame(DATA, END_STREAM, 1, b"x")]),
+            ("6.9-window-update-of-nothing", [frame(WINDOW_UPDATE, 0, 3, b"\0\0\0\0")]),
+            ("6.9.1-window-overflow", [frame(WINDOW_UPDATE, 0, 3, b"\x7f\xff\xff\xff")]),
+        ],
+    )
+    def test_stream(self, plain, connect, row, frames):
+        client = connect(plain, "raw-h2")
+        client.send(client.request(1, ASK))
+        assert client.wait(lambda: client.bodies.get(1))
+        client.send(client.request(3, w.query("slow-200.rules.test")))
+        for piece in frames:
+            client.send(piece)
+        client.wait(lambda: client.resets or client.goaway or client.statuses.get(3))
+        if not client.goaway:
+            client.send(client.request(5, ASK))
+            assert client.wait(lambda: client.statuses.get(5)) == 200
+        else:
+            assert client.is_closed(3)
 
 
 def test_bad_preface(plain):
