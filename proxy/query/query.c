@@ -360,6 +360,10 @@ static struct dns_request request_of(const struct query *q)
 static void end_busy(struct query *q, enum metrics_drop_reason reason)
 {
 	metrics_drop(q->worker->metrics, reason);
+	if (q->verdict.action == ACTION_BLOCK) { /* the override itself needs nobody */
+		end_blocked(q);
+		return;
+	}
 	end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
 		"too many queries in flight");
 }
@@ -502,7 +506,7 @@ static void chase(struct query *q);
 static bool needs_chase(struct query *q)
 {
 	if (q->verdict.action != ACTION_BLOCK || q->verdict.block_response != BLOCK_OVERRIDE ||
-		q->asked.type == DNS_TYPE_CNAME)
+		q->asked.type == DNS_TYPE_CNAME || q->asked.class != DNS_CLASS_IN)
 		return false;
 	const struct rule_info *rule = rule_of(q);
 	if (!rule || dns_name_equals(rule->override_domain, q->asked.name))
