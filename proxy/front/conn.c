@@ -4,13 +4,16 @@
  * frees. Whatever finds a connection broken only says so (`broken`) and puts it on the dirty list;
  * the flush at the end of the turn closes it, so nothing that a callback works on goes away.
  *
- * Deadlines are absolute per phase and are not restarted by bytes. Each phase has one timeout, so
- * the list of a phase is in order of its deadlines and only its head is ever looked at. A busy
- * connection moves to the end of the idle list once a second at most. */
+ * Deadlines are absolute per phase and are not restarted by bytes: the oldest incomplete request
+ * must become whole, whatever else is complete meanwhile; replies must be taken at more than a
+ * trickle; and only questions and answers keep a connection from being idle. Each phase has one
+ * timeout, so the list of a phase is in order of its deadlines and only its head is ever looked at.
+ * A busy connection moves to the end of the idle list once a second at most. */
 #include "proxy/front/conn.h"
 
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -25,8 +28,9 @@ enum conn_phase {
 };
 
 enum {
-	QUEUED_MAX = 256 * 1024, /* unsent bytes of replies above which we stop reading */
+	QUEUED_MAX = 256 * 1024, /* bytes of replies above which we read no more in this turn */
 	WRITE_TIMEOUT_MS = 10000,
+	WRITE_PROGRESS = 16 * 1024, /* bytes that a slow client must take in that time */
 	IDLE_GRAIN_MS = 1000,
 	ADDRESS_BUCKETS = 1024, /* a power of two */
 };
@@ -45,12 +49,15 @@ struct conn {
 	unsigned held; /* queries that wait for an upstream */
 	enum conn_phase phase;
 	uint64_t entered_ms; /* the phase */
+	size_t drained;      /* plain bytes handed to the socket in this phase */
+	uint64_t late;       /* the oldest incomplete request, see framer.h */
+	uint64_t late_since_ms;
 	struct list in_dirty;
 	struct list in_phase;
 	struct list in_address;
 	bool established;
-	bool request_done; /* since the phase was last looked at */
-	bool writing;      /* the socket was full: a uv_write has the rest */
+	bool active;  /* there was a question or an answer in this phase */
+	bool writing; /* the socket was full: a uv_write has the rest */
 	bool reading;
 	bool ended;  /* the client sends nothing more */
 	bool broken; /* to be closed without further words */
@@ -161,11 +168,8 @@ static struct conn *conn_find(const struct conn_table *table, struct conn_id id)
 
 static struct list *address_bucket(struct conn_table *table, const struct address *address)
 {
-	uint64_t parts[2];
-	memcpy(parts, address->bytes, sizeof parts);
-	uint64_t hash = (parts[0] ^ table->salt) * 0x9e3779b97f4a7c15u ^ parts[1];
-	hash *= 0xbf58476d1ce4e5b9u;
-	return &table->by_address[hash >> 40 & (ADDRESS_BUCKETS - 1)];
+	uint64_t hash = XXH3_64bits_withSeed(address->bytes, sizeof address->bytes, table->salt);
+	return &table->by_address[hash & (ADDRESS_BUCKETS - 1)];
 }
 
 /* Does this client have as many connections as one may? Looked at when it opens another. */
@@ -198,6 +202,8 @@ static void phase_enter(struct conn *conn, enum conn_phase phase, uint64_t now_m
 	struct conn_table *table = conn->table;
 	conn->phase = phase;
 	conn->entered_ms = now_ms;
+	conn->drained = 0;
+	conn->active = false;
 	list_remove(&conn->in_phase);
 	list_append(&table->phases[phase], &conn->in_phase);
 }
@@ -213,15 +219,41 @@ static enum conn_phase phase_now(const struct conn *conn)
 	return PHASE_IDLE;
 }
 
-/* `progress`: bytes went out, or a request was completed: what was waited for has happened. */
-static void phase_update(struct conn *conn, bool progress)
+/* Is the incomplete request that we wait for another one than before? */
+static bool late_changed(struct conn *conn, uint64_t now_ms)
+{
+	uint64_t late = conn->protocol->framer->late_request(conn->framer);
+	if (late == conn->late)
+		return false;
+	conn->late = late;
+	conn->late_since_ms = now_ms;
+	return true;
+}
+
+/* Has what the phase waits for happened, so that it begins anew? */
+static bool phase_is_renewed(const struct conn *conn, bool other_late, uint64_t now_ms)
+{
+	switch (conn->phase) {
+	case PHASE_REQUEST: return other_late;
+	case PHASE_WRITE: return conn->drained >= WRITE_PROGRESS;
+	case PHASE_IDLE: return conn->active && now_ms - conn->entered_ms >= IDLE_GRAIN_MS;
+	default: return false;
+	}
+}
+
+static void on_deadline(struct conn *conn, uint64_t now_ms);
+
+static void phase_update(struct conn *conn)
 {
 	uint64_t now_ms = worker_now_ms(conn->table->worker);
 	enum conn_phase phase = phase_now(conn);
-	bool again = phase == PHASE_IDLE ? now_ms - conn->entered_ms >= IDLE_GRAIN_MS
-					 : progress && phase != PHASE_HANDSHAKE;
-	if (phase != conn->phase || again)
+	bool other_late = late_changed(conn, now_ms);
+	if (phase != conn->phase || phase_is_renewed(conn, other_late, now_ms))
 		phase_enter(conn, phase, now_ms);
+	/* Other phases in between do not give a request more time. */
+	if (phase == PHASE_REQUEST &&
+		now_ms - conn->late_since_ms >= phase_timeout_ms(conn->table, phase))
+		on_deadline(conn, now_ms);
 }
 
 static void mark_dirty(struct conn *conn)
@@ -283,7 +315,8 @@ static void on_written(uv_write_t *request, int status)
 	conn->writing = false;
 	if (status < 0)
 		conn->broken = true;
-	phase_update(conn, true);
+	conn->drained = WRITE_PROGRESS; /* all of it went, however little it was */
+	phase_update(conn);
 	mark_dirty(conn);
 }
 
@@ -318,25 +351,25 @@ static void conn_write(struct conn *conn, struct slice bytes)
 		write_later(conn, slice_of(bytes.at + sent, bytes.len - (size_t)sent));
 }
 
-/* One batch of frames from the framer to the socket; false when there was nothing. */
-static bool flush_once(struct conn *conn)
+/* One batch of frames from the framer to the socket; gives how many plain bytes it was. */
+static size_t flush_once(struct conn *conn)
 {
 	struct worker *worker = conn->table->worker;
 	size_t len =
 		conn->protocol->framer->drain(conn->framer, worker->plain_buffer, WORKER_PLAIN_LEN);
 	struct slice bytes = slice_of(worker->plain_buffer, len);
 	if (len == 0)
-		return false;
+		return 0;
 	if (conn->tls) {
 		struct writer cipher = writer_of(worker->cipher_buffer, WORKER_CIPHER_LEN);
 		if (tls_stream_write(conn->tls, bytes, &cipher)) {
 			conn->broken = true;
-			return false;
+			return 0;
 		}
 		bytes = writer_slice(&cipher);
 	}
 	conn_write(conn, bytes);
-	return true;
+	return len;
 }
 
 static void say_goodbye(struct conn *conn)
@@ -360,20 +393,20 @@ static bool is_over(const struct conn *conn)
 
 static void conn_flush(struct conn *conn)
 {
-	bool progress = conn->request_done;
-	conn->request_done = false;
-	while (!conn->broken && !conn->writing && conn->established && flush_once(conn))
-		progress = true;
+	size_t len = 1;
+	while (len > 0 && !conn->broken && !conn->writing && conn->established) {
+		len = flush_once(conn);
+		conn->drained += len;
+	}
 	if (conn->broken || is_over(conn)) {
 		say_goodbye(conn);
 		conn_close(conn);
 		return;
 	}
-	phase_update(conn, progress);
-	bool full = conn->protocol->framer->queued(conn->framer) > QUEUED_MAX;
-	if (full)
-		stop_reading(conn);
-	else if (!conn->reading && !conn->writing && !conn->ended)
+	phase_update(conn);
+	/* What HTTP/2's flow control holds back is no reason to stop: the window that lets it go is
+	 * yet to be read. Streams are limited, and so is the time. */
+	if (!conn->reading && !conn->writing && !conn->ended)
 		start_reading(conn);
 }
 
@@ -403,7 +436,7 @@ static void on_message(void *host, int32_t stream, struct slice message)
 		.conn = { conn->slot, conn->generation },
 		.stream = stream,
 	};
-	conn->request_done = true;
+	conn->active = true;
 	query_begin(conn->table->worker, &to, message);
 }
 
@@ -490,7 +523,13 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 	if (len == 0)
 		return;
 	mark_dirty(conn);
+	if (conn->broken) { /* there is nothing more to learn from it */
+		stop_reading(conn);
+		return;
+	}
 	if (len < 0) {
+		if (!conn->established)
+			metrics_tls(conn->table->worker->metrics, "", "closed", false);
 		conn->ended = true;
 		conn->broken |= len != UV_EOF || !conn->established;
 		stop_reading(conn);
@@ -501,6 +540,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		feed_tls(conn, bytes);
 	else
 		feed_framer(conn, bytes);
+	/* libuv reads on as long as there is something: some dozen buffers of questions can lead to
+	 * a hundred times as many bytes of answers. */
+	if (conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
+		stop_reading(conn);
 }
 
 static void start_reading(struct conn *conn)
@@ -616,6 +659,7 @@ void conn_reply(
 		return;
 	if (conn->protocol->framer->reply(conn->framer, to->stream, message, max_age_s))
 		conn->broken = true;
+	conn->active = true;
 	mark_dirty(conn);
 }
 
@@ -661,10 +705,14 @@ static void on_deadline(struct conn *conn, uint64_t now_ms)
 		[PHASE_IDLE] = METRICS_DROP_IDLE,
 	};
 	metrics_drop(conn->table->worker->metrics, reasons[conn->phase]);
-	if (conn->phase == PHASE_IDLE)
-		conn->ended = true; /* in good order */
-	else
+	if (conn->phase == PHASE_HANDSHAKE)
+		metrics_tls(conn->table->worker->metrics, "", "timeout", false);
+	if (conn->phase == PHASE_IDLE) { /* in good order */
+		conn->protocol->framer->finish(conn->framer);
+		conn->ended = true;
+	} else {
 		conn->broken = true;
+	}
 	list_remove(&conn->in_phase); /* it is judged; the flush closes it */
 	mark_dirty(conn);
 }
