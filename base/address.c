@@ -66,13 +66,83 @@ bool address_parse(struct address *address, const char *text)
 	return inet_pton(AF_INET6, text, address->bytes) == 1;
 }
 
-size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
+void address_write_v4(struct writer *to, const uint8_t bytes[4])
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (i > 0)
+			writer_u8(to, '.');
+		writer_decimal(to, bytes[i]);
+	}
+}
+
+static void write_hex(struct writer *to, unsigned group)
+{
+	bool begun = false;
+	for (unsigned shift = 16; shift > 0;) {
+		shift -= 4;
+		begun |= shift == 0 || group >> shift > 0;
+		if (begun)
+			writer_u8(to, (uint8_t) "0123456789abcdef"[group >> shift & 0xf]);
+	}
+}
+
+/* The first of the longest rows of zero groups; one group alone is no row (RFC 5952 4.2). */
+static size_t find_zeros(const unsigned groups[8], size_t *count)
+{
+	size_t best = 8;
+	*count = 1;
+	for (size_t start = 0; start < 8; start++) {
+		size_t end = start;
+		while (end < 8 && groups[end] == 0)
+			end++;
+		if (end - start > *count) {
+			*count = end - start;
+			best = start;
+		}
+	}
+	return best;
+}
+
+void address_write_v6(struct writer *to, const uint8_t bytes[16])
+{
+	unsigned groups[8];
+	size_t count;
+	for (size_t i = 0; i < 8; i++)
+		groups[i] = (unsigned)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+	size_t zeros = find_zeros(groups, &count);
+	/* ::192.0.2.1 and ::ffff:192.0.2.1, as inet_ntop() writes them (RFC 5952 5). */
+	bool ends_in_v4 = zeros == 0 && (count == 6 || (count == 5 && groups[5] == 0xffff));
+	for (size_t i = 0; i < (ends_in_v4 ? 6u : 8u); i++) {
+		if (i == zeros) {
+			writer_text(to, "::");
+			i += count - 1;
+			continue;
+		}
+		if (i > 0 && i != zeros + count)
+			writer_u8(to, ':');
+		write_hex(to, groups[i]);
+	}
+	if (!ends_in_v4)
+		return;
+	if (count == 5)
+		writer_u8(to, ':');
+	address_write_v4(to, bytes + 12);
+}
+
+void address_write(struct writer *to, const struct address *address)
 {
 	if (address_is_v4(address))
-		inet_ntop(AF_INET, address->bytes + sizeof v4_prefix, text, ADDRESS_TEXT_MAX);
+		address_write_v4(to, address->bytes + sizeof v4_prefix);
 	else
-		inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_MAX);
-	return strlen(text);
+		address_write_v6(to, address->bytes);
+}
+
+size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
+{
+	struct writer to = writer_of(text, ADDRESS_TEXT_MAX - 1);
+	address_write(&to, address);
+	text[to.len] = '\0';
+	return to.len;
 }
 
 static bool parse_prefix(const char *text, unsigned most, unsigned *prefix_len)

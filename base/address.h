@@ -4,7 +4,7 @@
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
 
-#include "base/slice.h"
+#include "base/writer.h"
 
 #include <sys/socket.h>
 
@@ -34,6 +34,12 @@ bool address_parse(struct address *address, const char *text);
 
 /* Writes the text with a NUL and returns its length. IPv4 has no ::ffff: in front. */
 size_t address_text(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+
+/* The same without printf and without a NUL, as the query log needs it (RFC 5952 4 and 5). */
+void address_write(struct writer *to, const struct address *address);
+void address_write_v4(struct writer *to, const uint8_t bytes[4]);
+/* ::ffff:192.0.2.1 is written as such: 16 bytes of an AAAA record are an IPv6 address. */
+void address_write_v6(struct writer *to, const uint8_t bytes[16]);
 
 /* "10.0.0.0/8", "2001:db8::/32", or a bare address. False when malformed or when host bits are
  * set: a typing error there would silently mean another network. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "dns/rdata_text.h"
 #include "dns/request.h"
 #include "tests/unit/costly_answers.h"
 #include "tests/unit/rebuild.h"
@@ -47,6 +48,19 @@ static void walk_answer(void)
 	dns_record_walk_begin(&walk, &answer);
 	while (dns_record_next(&walk, &record))
 		sink += dns_record_target(&answer, &record, &target);
+}
+
+static void write_texts(void)
+{
+	struct dns_answer answer;
+	struct dns_record_walk walk;
+	struct dns_record record;
+	struct writer to = writer_of(buffer, sizeof buffer);
+	dns_answer_open(&answer, answer_bytes);
+	dns_record_walk_begin(&walk, &answer);
+	while (dns_record_next(&walk, &record))
+		dns_rdata_write_text(&to, &answer, &record);
+	sink += to.len;
 }
 
 static void rebuild_answer(void)
@@ -111,6 +125,7 @@ int main(void)
 	measure("open it and refuse it with an extended error", refuse_query);
 	measure("open an answer: 3 CNAME, 4 A, OPT", open_answer);
 	measure("open it and read all records and targets", walk_answer);
+	measure("open it and write all RDATA as text", write_texts);
 	measure("open it and rebuild it", rebuild_answer);
 	for (size_t i = 0; i < COSTLY_KINDS; i++) {
 		char title[128];

@@ -1,7 +1,6 @@
 #include "dns/rdata_text.h"
 
-#include <arpa/inet.h>
-
+#include "base/address.h"
 #include "dns/rdata.h"
 
 static const char hex_digits[] = "0123456789ABCDEF";
@@ -36,12 +35,14 @@ static void write_quoted(struct writer *to, struct slice text)
 	writer_u8(to, '"');
 }
 
-static bool write_address(struct writer *to, int family, size_t len, struct slice rdata)
+static bool write_address(struct writer *to, size_t len, struct slice rdata)
 {
-	char text[INET6_ADDRSTRLEN];
-	if (rdata.len != len || !inet_ntop(family, rdata.at, text, sizeof text))
+	if (rdata.len != len)
 		return false;
-	writer_text(to, text);
+	if (len == 4)
+		address_write_v4(to, rdata.at);
+	else
+		address_write_v6(to, rdata.at);
 	return true;
 }
 
@@ -95,8 +96,8 @@ static bool write_by_type(
 	struct writer *to, const struct dns_answer *answer, const struct dns_record *record)
 {
 	switch (record->type) {
-	case DNS_TYPE_A: return write_address(to, AF_INET, 4, record->rdata);
-	case DNS_TYPE_AAAA: return write_address(to, AF_INET6, 16, record->rdata);
+	case DNS_TYPE_A: return write_address(to, 4, record->rdata);
+	case DNS_TYPE_AAAA: return write_address(to, 16, record->rdata);
 	case DNS_TYPE_TXT:
 	case DNS_TYPE_SPF:
 	case DNS_TYPE_HINFO: return write_strings(to, record->rdata);

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "base/random.h"
+
 static void reads_and_writes_text(void **state)
 {
 	(void)state;
@@ -41,6 +43,47 @@ static void reads_and_writes_text(void **state)
 			continue;
 		assert_int_equal(address_text(&address, text), strlen(rows[i].written));
 		assert_string_equal(text, rows[i].written);
+	}
+}
+
+static void check_v6(const uint8_t bytes[16])
+{
+	char theirs[INET6_ADDRSTRLEN], ours[ADDRESS_TEXT_MAX];
+	struct writer to = writer_of(ours, sizeof ours - 1);
+	address_write_v6(&to, bytes);
+	assert_false(to.failed);
+	ours[to.len] = '\0';
+	assert_string_equal(ours, inet_ntop(AF_INET6, bytes, theirs, sizeof theirs));
+}
+
+/* Every pattern of zero groups, with numbers of one to four digits between, against libc. */
+static void writes_what_libc_writes(void **state)
+{
+	(void)state;
+	static const uint16_t others[] = { 0x1, 0x10, 0x800, 0xf00d, 0xffff };
+	for (unsigned zeros = 0; zeros < 256; zeros++) {
+		for (size_t other = 0; other < 5; other++) {
+			uint8_t bytes[16] = { 0 };
+			for (unsigned i = 0; i < 8; i++) {
+				uint16_t group =
+					zeros >> i & 1 ? 0 : others[(other + i * other) % 5];
+				bytes[2 * i] = (uint8_t)(group >> 8);
+				bytes[2 * i + 1] = (uint8_t)group;
+			}
+			check_v6(bytes);
+		}
+	}
+	struct random_pool pool = { 0 };
+	for (unsigned round = 0; round < 20000; round++) {
+		uint8_t bytes[16];
+		char theirs[INET_ADDRSTRLEN], ours[INET_ADDRSTRLEN];
+		struct writer to = writer_of(ours, sizeof ours - 1);
+		for (size_t i = 0; i < 16; i++)
+			bytes[i] = random_below(&pool, 2) ? (uint8_t)random_u16(&pool) : 0;
+		check_v6(bytes);
+		address_write_v4(&to, bytes);
+		ours[to.len] = '\0';
+		assert_string_equal(ours, inet_ntop(AF_INET, bytes, theirs, sizeof theirs));
 	}
 }
 
@@ -168,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_and_writes_text),
+		cmocka_unit_test(writes_what_libc_writes),
 		cmocka_unit_test(passes_through_socket_addresses),
 		cmocka_unit_test(a_mapped_client_is_the_ipv4_client),
 		cmocka_unit_test(reads_networks),
