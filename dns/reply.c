@@ -158,7 +158,7 @@ void dns_reply_copy(
 		else
 			writer_slice_bytes(&reply->to, dns_name_slice(&part.name));
 	}
-	if (record->type == DNS_TYPE_SOA)
+	if (record->type == DNS_TYPE_SOA && record->section == DNS_SECTION_AUTHORITY)
 		note_soa_minimum(reply, record->rdata);
 	end_record(reply, length_at);
 }

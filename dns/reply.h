@@ -41,8 +41,8 @@ struct dns_reply {
 	struct dns_name rrset_owner;
 	uint16_t rrset_type;
 	bool truncated;     /* nothing more is added */
-	uint32_t ttl_min_s; /* smallest TTL written in answer or authority, and the MINIMUM of an
-			     * SOA there (RFC 8484 5.1, RFC 2308 5); UINT32_MAX when none */
+	uint32_t ttl_min_s; /* smallest TTL written in answer or authority, and MINIMUM of a copied
+			     * SOA in authority (RFC 8484 5.1, RFC 2308 5); UINT32_MAX when none */
 };
 
 /* Starts a reply into `buffer` (at least 512 bytes): header and question. RD and CD are copied, RA
