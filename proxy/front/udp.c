@@ -113,13 +113,18 @@ static void take_datagram(struct udp_socket *socket, unsigned i)
 	query_begin(front->worker, &to, slice_of(front->in_buffer[i], front->in[i].msg_len));
 }
 
+/* libuv stops a poll that tells an error; a socket may have one that goes by being read. */
+static void on_error(struct udp_socket *socket);
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct udp_socket *socket = poll->data;
 	struct udp_front *front = socket->front;
 	(void)events;
-	if (status < 0)
+	if (status < 0) {
+		on_error(socket);
 		return;
+	}
 	for (unsigned round = 0; round < READ_ROUNDS; round++) {
 		prepare_read(front);
 		int count = recvmmsg(socket->fd, front->in, BATCH, MSG_DONTWAIT, NULL);
@@ -128,6 +133,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		if (count < BATCH)
 			return;
 	}
+}
+
+static void on_error(struct udp_socket *socket)
+{
+	int error;
+	socklen_t len = sizeof error;
+	getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	uv_poll_start(&socket->poll, UV_READABLE, on_readable);
 }
 
 static bool is_wildcard(const struct address *address)
@@ -156,13 +169,18 @@ int udp_front_add(struct udp_front *front, int fd, uint16_t listener, const stru
 		close(fd);
 		return error;
 	}
-	struct udp_socket *socket = &front->sockets[front->socket_count++];
+	struct udp_socket *socket = &front->sockets[front->socket_count];
 	*socket = (struct udp_socket){ .front = front,
 		.fd = fd,
 		.listener = listener,
 		.wildcard = wildcard,
 		.address = *address };
-	uv_poll_init(&front->worker->loop, &socket->poll, fd);
+	error = uv_poll_init(&front->worker->loop, &socket->poll, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	front->socket_count++;
 	socket->poll.data = socket;
 	socket->polled = true;
 	return uv_poll_start(&socket->poll, UV_READABLE, on_readable);

@@ -42,3 +42,5 @@ unit_test(policy_memory_test rules -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallo
 unit_test(doh_server_test proxy PkgConfig::NGHTTP2)
 unit_test(conn_test proxy PkgConfig::OPENSSL)
 target_sources(conn_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/scripted_dns.c)
+unit_test(udp_test proxy PkgConfig::OPENSSL)
+target_sources(udp_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/scripted_dns.c)
