@@ -21,6 +21,7 @@ struct loading {
 	const struct config *config;
 	struct list_text *texts;
 	uint32_t *reject_counts;
+	bool told; /* the rejected lines, when it is compiled for the second time */
 	struct config_errors *errors;
 };
 
@@ -84,12 +85,18 @@ static void read_lists(struct loading *loading)
 	}
 }
 
+static void drop_text(struct loading *loading, size_t list)
+{
+	struct slice *text = &loading->texts[list].text;
+	if (loading->config->policy.lists[list].file)
+		free((void *)(uintptr_t)text->at);
+	*text = slice_of(NULL, 0);
+}
+
 static void free_lists(struct loading *loading)
 {
-	const struct policy_spec *spec = &loading->config->policy;
-	for (size_t i = 0; loading->texts && i < spec->list_count; i++)
-		if (spec->lists[i].file)
-			free((void *)(uintptr_t)loading->texts[i].text.at);
+	for (size_t i = 0; loading->texts && i < loading->config->policy.list_count; i++)
+		drop_text(loading, i);
 	free(loading->texts);
 	free(loading->reject_counts);
 }
@@ -100,6 +107,8 @@ static void on_reject(
 	struct loading *loading = context;
 	const struct domain_list_spec *spec = &loading->config->policy.lists[list];
 	if (reject == LIST_REJECT_DUPLICATE || loading->reject_counts[list]++ >= REJECTS_SHOWN)
+		return;
+	if (loading->told)
 		return;
 	int shown = text.len < REJECT_TEXT_MAX ? (int)text.len : REJECT_TEXT_MAX;
 	log_warning("list %s: %s:%u: %s: \"%.*s\"", spec->name,
@@ -115,8 +124,12 @@ static void hash_all(const struct loading *loading, char hex[33])
 		return;
 	XXH3_128bits_reset(state);
 	XXH3_128bits_update(state, loading->config->hash, sizeof loading->config->hash);
-	for (size_t i = 0; i < spec->list_count; i++)
-		XXH3_128bits_update(state, loading->texts[i].text.at, loading->texts[i].text.len);
+	for (size_t i = 0; i < spec->list_count; i++) {
+		/* With its length, so that a line that moves to the next list is a change. */
+		const struct slice *text = &loading->texts[i].text;
+		XXH3_128bits_update(state, &text->len, sizeof text->len);
+		XXH3_128bits_update(state, text->at, text->len);
+	}
 	XXH128_hash_t hash = XXH3_128bits_digest(state);
 	XXH3_freeState(state);
 	snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64,
@@ -151,6 +164,7 @@ static bool find_useless_lists(struct loading *loading, const struct policy *pol
 		if (list->error || list->pattern_count > 0 || rejects == 0)
 			continue;
 		loading->texts[i].error = ERR_MALFORMED;
+		drop_text(loading, i);
 		found = true;
 	}
 	return found;
@@ -203,6 +217,7 @@ static struct policy *load(struct loading *loading, bool lists_must_load)
 	struct policy *policy = build(loading);
 	if (policy && find_useless_lists(loading, policy)) {
 		policy_free(policy); /* once more, with those lists known as failed */
+		loading->told = true;
 		policy = build(loading);
 	}
 	if (!policy)
