@@ -1,0 +1,169 @@
+/* Which requests are DNS queries, field by field (RFC 8484 4.1), without HTTP/2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+/* cmocka wants the above first */
+#include <cmocka.h>
+
+#include "proxy/framing/doh_request.h"
+
+static const char dns_type[] = "application/dns-message";
+
+static void field(struct doh_request *request, const char *name, const char *value)
+{
+	doh_request_field(request, "/dns-query", slice_of_text(name), slice_of_text(value));
+}
+
+struct row {
+	const char *method;
+	const char *path;
+	const char *type;   /* NULL: none */
+	const char *length; /* NULL: none */
+	size_t body_len;
+	unsigned status_early;
+	unsigned status;
+	size_t len; /* of the message, for 200 */
+};
+
+static const struct row rows[] = {
+	{ "GET", "/dns-query?dns=AAAA", NULL, NULL, 0, 200, 200, 3 },
+	{ "HEAD", "/dns-query?dns=AAAA", NULL, NULL, 0, 200, 200, 3 },
+	{ "GET", "/dns-query?dns=AAAA", "text/plain", NULL, 0, 200, 200, 3 },
+	/* Other parameters are nothing to us; the first "dns" counts. */
+	{ "GET", "/dns-query?ct=x&dns=AAAA&y", NULL, NULL, 0, 200, 200, 3 },
+	{ "GET", "/dns-query?&&dns=AAAA", NULL, NULL, 0, 200, 200, 3 },
+	{ "GET", "/dns-query?dns=AA&dns=AAAA", NULL, NULL, 0, 200, 200, 1 },
+	{ "GET", "/dns-query?dns=!&dns=AAAA", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?xdns=AAAA&dnsx=AAAA", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?dns", NULL, NULL, 0, 200, 400, 0 },
+	{ "GET", "/dns-query?dns=AAAA=", NULL, NULL, 0, 200, 200, 3 },
+	{ "GET", "/dns-query?dns=A", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?dns=AAAA?dns=AA", NULL, NULL, 0, 400, 400, 0 },
+	/* A body of a GET means nothing (RFC 9110 9.3.1). */
+	{ "GET", "/dns-query?dns=AAAA", NULL, "10", 10, 200, 200, 3 },
+	{ "POST", "/dns-query", dns_type, NULL, 0, 200, 400, 0 },
+	{ "POST", "/dns-query", dns_type, NULL, 12, 200, 200, 12 },
+	{ "POST", "/dns-query?dns=AAAAAAAA", dns_type, NULL, 12, 200, 200, 12 },
+	{ "POST", "/dns-query?dns=!", dns_type, NULL, 12, 200, 200, 12 },
+	{ "POST", "/dns-query?dns=AAAA", dns_type, NULL, 0, 200, 400, 0 },
+	{ "POST", "/dns-query", dns_type, NULL, 513, 200, 200, 513 },
+	{ "POST", "/dns-query", dns_type, "65535", 65535, 200, 200, 65535 },
+	{ "POST", "/dns-query", dns_type, NULL, 65536, 200, 413, 0 },
+	{ "POST", "/dns-query", dns_type, "65536", 0, 413, 413, 0 },
+	{ "POST", "/dns-query", dns_type, "18446744073709551617", 0, 413, 413, 0 },
+	{ "POST", "/dns-query", "application/dns-message;", NULL, 12, 200, 200, 12 },
+	{ "POST", "/dns-query", "APPLICATION/DNS-MESSAGE \t; a", NULL, 12, 200, 200, 12 },
+	{ "POST", "/dns-query", "application/dns", NULL, 12, 415, 415, 0 },
+	{ "POST", "/dns-query", "", NULL, 12, 415, 415, 0 },
+	{ "POST", "/dns-query", " ; ", NULL, 12, 415, 415, 0 },
+	{ "POST", "/dns-query", NULL, NULL, 12, 415, 415, 0 },
+	/* Path before method before size before type. */
+	{ "PUT", "/", NULL, "99999", 0, 404, 404, 0 },
+	{ "PUT", "/dns-query", NULL, "99999", 0, 405, 405, 0 },
+	{ "PATCH", "/dns-query", dns_type, NULL, 12, 405, 405, 0 },
+	{ "get", "/dns-query?dns=AAAA", NULL, NULL, 0, 501, 501, 0 },
+	{ "", "/dns-query?dns=AAAA", NULL, NULL, 0, 501, 501, 0 },
+	{ "GET", "", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/DNS-query?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query/x?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "//dns-query?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+};
+
+static void feed_body(struct doh_request *request, size_t len, size_t step)
+{
+	static uint8_t zeros[65536];
+	for (size_t done = 0; done < len;) {
+		size_t take = len - done < step ? len - done : step;
+		doh_request_body(request, slice_of(zeros, take));
+		done += take;
+	}
+}
+
+static void run(const struct row *row, bool path_first, size_t step)
+{
+	struct doh_request request;
+	doh_request_init(&request);
+	if (path_first)
+		field(&request, ":path", row->path);
+	field(&request, ":method", row->method);
+	if (!path_first)
+		field(&request, ":path", row->path);
+	if (row->type)
+		field(&request, "content-type", row->type);
+	if (row->length)
+		field(&request, "content-length", row->length);
+	doh_request_end_fields(&request);
+	unsigned early = doh_request_status(&request, false);
+	feed_body(&request, row->body_len, step);
+	unsigned status = doh_request_status(&request, true);
+	if (early != row->status_early || status != row->status)
+		fail_msg("%s %s: %u and %u", row->method, row->path, early, status);
+	if (status == 200)
+		assert_int_equal(request.len, row->len);
+	doh_request_deinit(&request);
+	doh_request_deinit(&request);
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		run(&rows[i], true, 65536);
+		run(&rows[i], false, 100);
+	}
+}
+
+/* RFC 9113 6.5.2: names and values and 32 each. */
+static void test_field_bytes(void **state)
+{
+	(void)state;
+	static char value[DOH_HEADER_LIST_MAX];
+	memset(value, 'x', sizeof value - 1);
+	for (unsigned over = 0; over < 2; over++) {
+		struct doh_request request;
+		doh_request_init(&request);
+		field(&request, ":method", "GET");
+		field(&request, ":path", "/dns-query?dns=AAAA");
+		size_t left = DOH_HEADER_LIST_MAX - request.field_bytes - 32 - 1;
+		doh_request_field(
+			&request, "/dns-query", slice_of_text("x"), slice_of(value, left + over));
+		doh_request_end_fields(&request);
+		assert_int_equal(doh_request_status(&request, true), over ? 431 : 200);
+		for (unsigned i = 0; i < 70000; i++)
+			field(&request, ":path", value);
+		assert_int_equal(doh_request_status(&request, true), 431);
+		doh_request_deinit(&request);
+	}
+}
+
+/* A question that a path can carry: longer than what needs no memory of its own. */
+static void test_long_parameter(void **state)
+{
+	(void)state;
+	static char path[12000] = "/dns-query?dns=";
+	size_t start = strlen(path);
+	memset(path + start, 'A', 8000);
+	struct doh_request request;
+	doh_request_init(&request);
+	field(&request, ":method", "GET");
+	field(&request, ":path", path);
+	doh_request_end_fields(&request);
+	assert_int_equal(doh_request_status(&request, true), 200);
+	assert_int_equal(request.len, 6000);
+	assert_ptr_not_equal(request.message, request.inline_message);
+	doh_request_deinit(&request);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_field_bytes),
+		cmocka_unit_test(test_long_parameter),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
