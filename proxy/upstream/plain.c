@@ -40,7 +40,8 @@ struct attempt {
 	uint64_t started_ms;
 	struct udp_socket *socket; /* where the answer must arrive */
 	struct attempt *next_by_id;
-	struct slice answer; /* as it came, alive during one batch or turn */
+	struct slice answer; /* as it came; of no use after its turn */
+	uint32_t turn;
 	enum judge_match match;
 	enum ended ended;
 	uint16_t id; /* on the wire */
@@ -79,6 +80,7 @@ struct plain {
 	struct list fresh; /* silent for less than UPSTREAM_HEDGE_MS */
 	struct list quiet;
 	struct list done;
+	uint32_t turn; /* counts plain_work(): older answers are gone */
 	struct attempt *by_id[ID_BUCKETS];
 	uint64_t housekeeping_ms;
 	unsigned folds; /* in a row */
@@ -334,6 +336,7 @@ static struct attempt *match(
 		attempt->match = judge_match(&sent, bytes);
 		if (attempt->match != JUDGE_FOREIGN) {
 			attempt->answer = bytes;
+			attempt->turn = plain->turn;
 			attempt->cut = cut;
 			return attempt;
 		}
@@ -388,7 +391,7 @@ static void on_over(void *context, struct cares_query *query, enum cares_end end
 	struct plain *plain = context;
 	struct attempt *attempt = container_of(query, struct attempt, cares);
 	attempt_settle(plain, attempt);
-	if (end != CARES_OVER && attempt->ended == ENDED_NOT && !attempt->answer.len)
+	if (end != CARES_OVER && attempt->ended == ENDED_NOT)
 		attempt->ended = end == CARES_NO_MEMORY ? ENDED_NO_MEMORY : ENDED_FAILED;
 	attempt_queue(plain, attempt);
 }
@@ -488,7 +491,7 @@ static void take_done(struct plain *plain, struct attempt *attempt)
 {
 	if (attempt->reported)
 		attempt_free(plain, attempt);
-	else if (attempt->answer.len)
+	else if (attempt->answer.len && attempt->turn == plain->turn)
 		take_answer(plain, attempt);
 	else
 		take_failure(plain, attempt);
@@ -511,6 +514,7 @@ void plain_work(struct plain *plain)
 		list_append(&batch, node);
 	for (struct list *node; !plain->closed && (node = list_take_first(&batch));)
 		take_done(plain, container_of(node, struct attempt, work));
+	plain->turn++;
 }
 
 /* --- time --- */
@@ -638,7 +642,6 @@ struct plain *plain_new(
 	list_init(&plain->quiet);
 	list_init(&plain->done);
 	upstream_gauge_set(&plain->counters.up, 1);
-	cares_start();
 	return plain;
 }
 

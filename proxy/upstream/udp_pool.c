@@ -73,17 +73,19 @@ void udp_socket_release(struct udp_socket *sock)
 		socket_close(sock);
 }
 
-/* Returns the number received, 0 when there is nothing, or -errno. Asks for as many as are awaited,
- * so that the call that finds the socket empty is saved. */
-static int receive(struct udp_socket *sock)
+/* As many as are awaited, so that the call which finds the socket empty is saved. */
+static unsigned wanted(const struct udp_socket *sock)
+{
+	if (sock->in_flight == 0)
+		return 1;
+	return sock->in_flight < UDP_POOL_BATCH ? sock->in_flight : UDP_POOL_BATCH;
+}
+
+/* Returns the number received, 0 when there is nothing, or -errno. */
+static int receive(struct udp_socket *sock, unsigned at_most)
 {
 	struct udp_batch *batch = sock->pool->batch;
-	unsigned wanted = sock->in_flight;
-	if (wanted == 0)
-		wanted = 1;
-	if (wanted > UDP_POOL_BATCH)
-		wanted = UDP_POOL_BATCH;
-	int count = recvmmsg(sock->fd, batch->headers, wanted, MSG_DONTWAIT, NULL);
+	int count = recvmmsg(sock->fd, batch->headers, at_most, MSG_DONTWAIT, NULL);
 	if (count >= 0)
 		return count;
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -101,17 +103,20 @@ static void hand_out(struct udp_socket *sock, int count)
 	pool->events.on_batch(pool->events.context);
 }
 
-/* Reads what is there, within the budget. Returns 0 or the error that stands on the socket. */
-static int drain(struct udp_socket *sock, bool whole)
+/* Reads what is there, within the budget; the rest makes the socket ready again in the next turn.
+ * Returns 0 or the error that stands on the socket. */
+static int drain(struct udp_socket *sock, bool to_the_end)
 {
 	int budget = UDP_POOL_BUDGET;
 	while (budget > 0 && !sock->closed) {
-		int count = receive(sock);
+		unsigned at_most = wanted(sock);
+		int count = receive(sock, at_most);
 		if (count <= 0)
 			return count;
 		hand_out(sock, count);
 		budget -= count;
-		if (!whole && sock->in_flight == 0)
+		/* Fewer than wanted: it is empty. All that are awaited: it should be. */
+		if (!to_the_end && ((unsigned)count < at_most || sock->in_flight == 0))
 			return 0;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "proxy/upstream/cares.h"
 #include "proxy/upstream/plain.h"
 
 enum {
@@ -451,6 +452,11 @@ static bool open_plain(
 	return true;
 }
 
+void upstream_start(void)
+{
+	cares_start();
+}
+
 struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_config *upstreams,
 	size_t count, upstream_done_fn on_done, void *context, int *error)
 {
@@ -458,6 +464,7 @@ struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_con
 	if (count == 0 || count > UPSTREAM_MAX)
 		return NULL;
 	*error = ERR_NO_MEMORY;
+	upstream_start();
 	struct upstream_set *set = calloc(1, sizeof *set);
 	if (!set)
 		return NULL;

@@ -46,6 +46,11 @@ typedef void (*upstream_done_fn)(
 
 struct upstream_set;
 
+/* Once per process, best before there are threads, as it takes LOCALDOMAIN and RES_OPTIONS out of
+ * the environment. upstream_set_new() sees to it otherwise. Warns about versions of c-ares with
+ * known faults. */
+void upstream_start(void);
+
 /* `upstreams` must outlive the set. NULL on failure (*error): ERR_NO_MEMORY, or ERR_INVALID when
  * there are none or more than UPSTREAM_MAX. */
 struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_config *upstreams,
