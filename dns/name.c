@@ -72,18 +72,15 @@ void dns_name_read(struct reader *message, struct dns_name *name)
 
 void dns_name_skip(struct reader *message)
 {
-	for (;;) {
-		uint8_t label = reader_u8(message);
-		if (label == 0 || message->failed)
-			return;
-		if ((label & LABEL_POINTER) == LABEL_POINTER) {
-			reader_skip(message, 1);
-			return;
-		}
-		if (label > DNS_LABEL_MAX)
-			message->failed = true;
-		reader_skip(message, label);
-	}
+	size_t len = plain_labels_len(message);
+	reader_skip(message, len);
+	uint8_t last = reader_u8(message);
+	if ((last & LABEL_POINTER) == LABEL_POINTER)
+		reader_skip(message, 1);
+	else if (last > 0)
+		message->failed = true;
+	if (len >= DNS_NAME_MAX)
+		message->failed = true;
 }
 
 void dns_name_lower(uint8_t *to, const uint8_t *from, size_t len)

@@ -182,6 +182,9 @@ static void skips_without_following(void **state)
 		{ "", 0 },
 		{ "40 61*64 00", 0 },
 		{ "80 61*128 00", 0 },
+		{ LONGEST, 255 },
+		{ "3f 61*63 3f 62*63 3f 63*63 3e 64*62 00", 0 }, /* 256 */
+		{ "3f 61*63 3f 62*63 3f 63*63 3f 64*63 c00c", 0 },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct reader reader = reader_of(wire(rows[i].wire));
