@@ -258,6 +258,24 @@ static void forge_from_elsewhere(struct scripted_dns *server, const struct scrip
 	truth_follows(server, query);
 }
 
+/* Everything is right but the port of ours that it arrives at. */
+static void forge_to_another_port(struct scripted_dns *server, const struct scripted_query *query)
+{
+	static struct scripted_query first;
+	uint8_t bytes[65535];
+	if (query->number == 0) {
+		first = *query;
+		return;
+	}
+	size_t len = scripted_answer(query, bytes, 0, FORGED, 0);
+	struct scripted_query misled = *query;
+	misled.from = first.from;
+	if (first.port != query->port)
+		scripted_reply(server, &misled, bytes, len, 0);
+	truth_follows(server, query);
+	truth_follows(server, &first);
+}
+
 static void forge_garbage(struct scripted_dns *server, const struct scripted_query *query)
 {
 	uint8_t bytes[1500];
@@ -433,6 +451,17 @@ static void slow_100(struct scripted_dns *server, const struct scripted_query *q
 	uint8_t bytes[65535];
 	scripted_reply(
 		server, query, bytes, scripted_answer(query, bytes, 0, last_of(server), 0), 100);
+}
+
+/* Anything of the above, by chance but the same in every run. */
+static void chaos(struct scripted_dns *server, const struct scripted_query *query)
+{
+	static const scripted_fn moods[] = { answer, answer, answer, answer, answer, answer,
+		silence, servfail, nxdomain, forge_wrong_id, forge_garbage, forge_two_questions,
+		broken_records, odd_record, truncated, truncated, truncated_always_hangs_up,
+		truncated_wrong_then_right, folds_case, no_edns_bare, slow_100, late };
+	uint32_t mix = (query->number + 1) * 2654435761u;
+	moods[(mix >> 16) % (sizeof moods / sizeof *moods)](server, query);
 }
 
 /* --- the bench --- */
@@ -838,6 +867,17 @@ static void test_forgeries_are_ignored(void **state)
 	}
 }
 
+static void test_the_port_of_another_query_is_no_good(void **state)
+{
+	(void)state;
+	open_one(forge_to_another_port);
+	ask_named("one.example", DNS_TYPE_A);
+	ask_named("two.example", DNS_TYPE_A);
+	run(2, 390);
+	assert_int_equal(t.outcomes[0].last, 1);
+	assert_int_equal(t.outcomes[1].last, 1);
+}
+
 static void test_wrong_case_is_asked_over_tcp(void **state)
 {
 	(void)state;
@@ -1103,6 +1143,29 @@ static void test_ten_thousand(void **state)
 	assert_true(open_descriptors() <= before + 1);
 }
 
+static void test_chaos(void **state)
+{
+	(void)state;
+	enum { TOTAL = 3000, WIDTH = 200 };
+	open_set(2, (scripted_fn[]){ chaos, chaos });
+	for (unsigned i = 0; i < WIDTH; i++)
+		ask_named("chaos.example", DNS_TYPE_A);
+	t.ask_again = TOTAL - WIDTH;
+	run(TOTAL, 20000);
+	assert_int_equal(t.done, TOTAL);
+	unsigned good = 0;
+	for (unsigned i = 0; i < TOTAL; i++) {
+		assert_int_not_equal(t.outcomes[i].last, FORGED);
+		assert_true(t.outcomes[i].took_ms < 5000);
+		good += t.outcomes[i].error == 0;
+	}
+	assert_true(good > TOTAL * 9 / 10);
+	/* Whatever was left behind comes back, also from c-ares. */
+	rest(7500);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(count_of(&counters(i)->in_flight), 0);
+}
+
 static void test_table_full(void **state)
 {
 	(void)state;
@@ -1211,6 +1274,7 @@ int main(void)
 		TEST(test_late_answer_wins),
 		TEST(test_down_is_asked_last_and_found_again),
 		cmocka_unit_test(test_forgeries_are_ignored),
+		TEST(test_the_port_of_another_query_is_no_good),
 		TEST(test_wrong_case_is_asked_over_tcp),
 		TEST(test_case_folding_server),
 		TEST(test_one_bad_answer_costs_only_itself),
@@ -1224,6 +1288,7 @@ int main(void)
 		TEST(test_ports_ids_and_case),
 		TEST(test_dnssec_and_flags_reach_the_wire),
 		TEST(test_ten_thousand),
+		TEST(test_chaos),
 		TEST(test_table_full),
 		TEST(test_close_with_asks_open),
 		TEST(test_close_with_tcp_open),
