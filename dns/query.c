@@ -76,9 +76,11 @@ static enum dns_query_fault read_records(
 		return DNS_QUERY_FORMERR;
 	if (query->opt.present && query->opt.version > 0)
 		return DNS_QUERY_BADVERS;
+	if (has_tsig)
+		return DNS_QUERY_NOTAUTH;
 	if (query->opt.has_keepalive && !keepalive_is_empty(&query->opt))
-		return DNS_QUERY_FORMERR;
-	return has_tsig ? DNS_QUERY_NOTAUTH : DNS_QUERY_FINE;
+		return DNS_QUERY_KEEPALIVE;
+	return DNS_QUERY_FINE;
 }
 
 static bool read_question(struct dns_query *query, struct reader *message)

@@ -46,10 +46,12 @@ enum dns_query_fault {
 	DNS_QUERY_FINE = 0,
 	DNS_QUERY_SILENCE, /* shorter than a header, or an answer: never answered (RFC 5625 4.1) */
 	DNS_QUERY_FORMERR,
-	DNS_QUERY_NOTIMP,  /* another opcode (RFC 8906 3.1.4) */
-	DNS_QUERY_BADVERS, /* EDNS version above 0 (RFC 6891 6.1.3) */
-	DNS_QUERY_REFUSED, /* zone transfer (RFC 5936 2.2.1) */
-	DNS_QUERY_NOTAUTH, /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
+	DNS_QUERY_NOTIMP,    /* another opcode (RFC 8906 3.1.4) */
+	DNS_QUERY_BADVERS,   /* EDNS version above 0 (RFC 6891 6.1.3) */
+	DNS_QUERY_REFUSED,   /* zone transfer (RFC 5936 2.2.1) */
+	DNS_QUERY_KEEPALIVE, /* a keepalive that is not empty: FORMERR over a stream, nothing over
+				UDP, where the option is to be ignored (RFC 7828 3.2.1, 3.2.2) */
+	DNS_QUERY_NOTAUTH,   /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
 };
 
 /* Opens a client's message. `query` is filled as far as the message could be read, so that an error

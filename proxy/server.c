@@ -1,5 +1,6 @@
 #include "proxy/server.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -376,10 +377,26 @@ static void clean_up(struct server *server)
 	tls_ticket_keys_free(server->ticket_keys);
 }
 
+/* A program started with closed standard descriptors must not find a socket in their place: log
+ * lines would go to a client. */
+static bool hold_standard_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 int server_run(const char *file)
 {
 	struct server server = { .file = file };
 	signal(SIGPIPE, SIG_IGN);
+	if (!hold_standard_descriptors())
+		return EXIT_FAILED;
 	if (open_handles(&server))
 		return EXIT_FAILED;
 	int code = load_first(&server);

@@ -418,29 +418,13 @@ static void query_wait(struct query *q)
 
 /* ---- the way back: steps 9 to 12 ---- */
 
-/* RFC 2308 5: a negative answer lives no longer than the SOA's last number says. */
-static uint32_t negative_ttl_s(const struct dns_record *soa)
-{
-	struct reader tail = reader_of(slice_of(soa->rdata.at, soa->rdata.len));
-	if (soa->rdata.len < 4)
-		return 0;
-	reader_seek(&tail, soa->rdata.len - 4);
-	return reader_u32(&tail);
-}
-
 static void copy_records(struct dns_reply *reply, const struct dns_answer *answer)
 {
 	struct dns_record_walk walk;
 	struct dns_record record;
-	uint32_t negative_s = UINT32_MAX;
 	dns_record_walk_begin(&walk, answer);
-	while (dns_record_next(&walk, &record)) {
-		if (record.section == DNS_SECTION_AUTHORITY && record.type == DNS_TYPE_SOA)
-			negative_s = negative_ttl_s(&record);
+	while (dns_record_next(&walk, &record))
 		dns_reply_copy(reply, answer, &record);
-	}
-	if (negative_s < reply->ttl_min_s)
-		reply->ttl_min_s = negative_s;
 }
 
 /* What stands in front of the answer for a name that ours led to. */
@@ -483,7 +467,9 @@ static void end_with_answer(
 	struct dns_reply reply;
 	dns_reply_begin(
 		&reply, &q->asked, reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
-	reply.rcode = answer->rcode;
+	/* Extended rcodes (BADVERS, BADCOOKIE) are about our hop to the upstream, not the client's.
+	 */
+	reply.rcode = answer->rcode < DNS_RCODE_BADVERS ? answer->rcode : DNS_RCODE_SERVFAIL;
 	if (answer->flags & DNS_FLAG_AD && wants_authentic(q) && q->chase.len == 0)
 		reply.flags |= DNS_FLAG_AD;
 	if (q->chase.len)
@@ -634,6 +620,7 @@ static const struct fault_row faults[] = {
 	[DNS_QUERY_NOTIMP] = { DNS_RCODE_NOTIMP, false },
 	[DNS_QUERY_BADVERS] = { DNS_RCODE_BADVERS, false },
 	[DNS_QUERY_REFUSED] = { DNS_RCODE_REFUSED, false },
+	[DNS_QUERY_KEEPALIVE] = { DNS_RCODE_FORMERR, false },
 	[DNS_QUERY_NOTAUTH] = { DNS_RCODE_NOTAUTH, false },
 };
 
@@ -708,6 +695,8 @@ void query_begin(struct worker *worker, const struct reply_to *to, struct slice 
 
 	query_init(q, worker, to, message);
 	enum dns_query_fault fault = dns_query_open(&q->asked, message);
+	if (fault == DNS_QUERY_KEEPALIVE && to->protocol == PROTOCOL_UDP)
+		fault = DNS_QUERY_FINE;
 	take_names(q);
 	if (fault) {
 		end_faulty(q, fault);

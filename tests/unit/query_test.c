@@ -14,6 +14,7 @@ static const char *const fault_names[] = {
 	[DNS_QUERY_NOTIMP] = "NOTIMP",
 	[DNS_QUERY_BADVERS] = "BADVERS",
 	[DNS_QUERY_REFUSED] = "REFUSED",
+	[DNS_QUERY_KEEPALIVE] = "KEEPALIVE",
 	[DNS_QUERY_NOTAUTH] = "NOTAUTH",
 };
 
