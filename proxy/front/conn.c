@@ -241,7 +241,7 @@ static bool phase_is_renewed(const struct conn *conn, bool other_late, uint64_t 
 	}
 }
 
-static void on_deadline(struct conn *conn, uint64_t now_ms);
+static void give_up(struct conn *conn, enum metrics_drop_reason reason);
 
 static void phase_update(struct conn *conn)
 {
@@ -250,10 +250,10 @@ static void phase_update(struct conn *conn)
 	bool other_late = late_changed(conn, now_ms);
 	if (phase != conn->phase || phase_is_renewed(conn, other_late, now_ms))
 		phase_enter(conn, phase, now_ms);
-	/* Other phases in between do not give a request more time. */
-	if (phase == PHASE_REQUEST &&
-		now_ms - conn->late_since_ms >= phase_timeout_ms(conn->table, phase))
-		on_deadline(conn, now_ms);
+	/* Other phases in between do not give a request more time, but we must have read it. */
+	if (conn->late && !conn->writing &&
+		now_ms - conn->late_since_ms >= phase_timeout_ms(conn->table, PHASE_REQUEST))
+		give_up(conn, METRICS_DROP_DEADLINE);
 }
 
 static void mark_dirty(struct conn *conn)
@@ -692,29 +692,39 @@ void conn_release(struct worker *worker, const struct reply_to *to)
 
 /* ---- time passes ---- */
 
-static void on_deadline(struct conn *conn, uint64_t now_ms)
+static void give_up(struct conn *conn, enum metrics_drop_reason reason)
 {
-	if (conn->phase == PHASE_IDLE && conn->held > 0) {
+	list_remove(&conn->in_phase); /* it is judged; the flush closes it */
+	if (conn->broken)
+		return;
+	metrics_drop(conn->table->worker->metrics, reason);
+	mark_broken(conn);
+}
+
+static void end_idle(struct conn *conn, uint64_t now_ms)
+{
+	if (conn->held > 0) {
 		phase_enter(conn, PHASE_IDLE, now_ms); /* it is we who are slow */
 		return;
 	}
-	static const enum metrics_drop_reason reasons[PHASE_COUNT] = {
-		[PHASE_HANDSHAKE] = METRICS_DROP_HANDSHAKE_TIMEOUT,
-		[PHASE_REQUEST] = METRICS_DROP_DEADLINE,
-		[PHASE_WRITE] = METRICS_DROP_SLOW_READER,
-		[PHASE_IDLE] = METRICS_DROP_IDLE,
-	};
-	metrics_drop(conn->table->worker->metrics, reasons[conn->phase]);
-	if (conn->phase == PHASE_HANDSHAKE)
-		metrics_tls(conn->table->worker->metrics, "", "timeout", false);
-	if (conn->phase == PHASE_IDLE) { /* in good order */
-		conn->protocol->framer->finish(conn->framer);
-		conn->ended = true;
-	} else {
-		conn->broken = true;
-	}
-	list_remove(&conn->in_phase); /* it is judged; the flush closes it */
+	list_remove(&conn->in_phase);
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_IDLE);
+	conn->protocol->framer->finish(conn->framer);
+	conn->ended = true; /* in good order */
 	mark_dirty(conn);
+}
+
+static void on_deadline(struct conn *conn, uint64_t now_ms)
+{
+	switch (conn->phase) {
+	case PHASE_HANDSHAKE:
+		metrics_tls(conn->table->worker->metrics, "", "timeout", false);
+		give_up(conn, METRICS_DROP_HANDSHAKE_TIMEOUT);
+		return;
+	case PHASE_REQUEST: give_up(conn, METRICS_DROP_DEADLINE); return;
+	case PHASE_WRITE: give_up(conn, METRICS_DROP_SLOW_READER); return;
+	default: end_idle(conn, now_ms); return;
+	}
 }
 
 void conn_table_tick(struct conn_table *table)
