@@ -381,12 +381,11 @@ static void say_goodbye(struct conn *conn)
 	conn_write(conn, writer_slice(&cipher));
 }
 
-/* Nothing is owed and nothing more will come. */
+/* Nothing is owed and nothing more will come. Asked after a flush: what flow control still holds
+ * back then would wait for a window that an ended client can not give any more. */
 static bool is_over(const struct conn *conn)
 {
 	if (conn->writing || conn->held > 0)
-		return false;
-	if (conn->protocol->framer->queued(conn->framer) > 0)
 		return false;
 	return conn->ended || conn->protocol->framer->is_finished(conn->framer);
 }
