@@ -29,6 +29,8 @@ struct listener_config {
 	unsigned line;
 };
 
+enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
+
 struct upstream_config {
 	const char *name;
 	struct address address;

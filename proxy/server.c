@@ -397,6 +397,7 @@ int server_run(const char *file)
 	signal(SIGPIPE, SIG_IGN);
 	if (!hold_standard_descriptors())
 		return EXIT_FAILED;
+	upstream_start(); /* cleans the environment, so before there are threads */
 	if (open_handles(&server))
 		return EXIT_FAILED;
 	int code = load_first(&server);

@@ -122,7 +122,7 @@ const struct schema_key schema_keys[] = {
 	ROOT("tls.certificate", FILE, tls_certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
 	ROOT("tls.key", FILE, tls_key, .required = true, RANGE(1, FILE_LEN_MAX)),
 
-	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers", RANGE(1, 64), OF(struct draft_upstream)),
+	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers", RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),
 	UPSTREAM("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	UPSTREAM("protocol", WORD, protocol, .preset = "dns", .words = upstream_protocols),
 	UPSTREAM("address", ADDRESS, address, .required = true),

@@ -19,9 +19,9 @@ enum {
 	UPSTREAM_DEADLINE_MS = 4500, /* a stub gives up after 5 s */
 	UPSTREAM_HEDGE_MS = 400,     /* silence after which the next server is asked as well */
 	UPSTREAM_NO_INDEX = 0xffff,
-	UPSTREAM_MAX = 32,          /* upstreams in a set */
-	UPSTREAM_ASKS_MAX = 4096,   /* asks in flight in a set */
-	UPSTREAM_IN_FLIGHT = 4096,  /* queries in flight to one upstream */
+	UPSTREAM_MAX = CONFIG_UPSTREAMS_MAX, /* upstreams in a set */
+	UPSTREAM_ASKS_MAX = 4096,            /* asks in flight in a set */
+	UPSTREAM_IN_FLIGHT = 4096,           /* queries in flight to one upstream */
 	UPSTREAM_PATIENCE_MS = 1000 /* for a better answer once one has failed: see below */
 };
 
