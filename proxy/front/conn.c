@@ -1,8 +1,11 @@
 /* conn.c - see conn.h.
  *
- * Life: conn_accept() -> reads and flushes -> conn_close() at the end of a turn -> on_closed()
- * frees. Whatever finds a connection broken only says so (`broken`) and puts it on the dirty list;
- * the flush at the end of the turn closes it, so nothing that a callback works on goes away.
+ * Life: conn_accept() -> reads and flushes -> linger() -> conn_close() at the end of a turn ->
+ * on_closed() frees. Who is told of an end (GOAWAY, close_notify, end of stream) must be given the
+ * time to hear it: closing a socket with unread bytes in it resets the connection, and the client's
+ * kernel then throws away what we sent last. Whatever finds a connection broken only says so
+ * (`broken`) and puts it on the dirty list; the flush at the end of the turn closes it, so nothing
+ * that a callback works on goes away.
  *
  * Deadlines are absolute per phase and are not restarted by bytes: the oldest incomplete request
  * must become whole, whatever else is complete meanwhile; replies must be taken at more than a
@@ -24,6 +27,7 @@ enum conn_phase {
 	PHASE_REQUEST,   /* a request has begun and is not complete */
 	PHASE_WRITE,     /* the client does not take what we have for it */
 	PHASE_IDLE,
+	PHASE_LINGER, /* all is said; what the client still sends is thrown away until it closes */
 	PHASE_COUNT,
 };
 
@@ -32,7 +36,9 @@ enum {
 	WRITE_TIMEOUT_MS = 10000,
 	WRITE_PROGRESS = 16 * 1024, /* bytes that a slow client must take in that time */
 	IDLE_GRAIN_MS = 1000,
-	ADDRESS_BUCKETS = 1024, /* a power of two */
+	LINGER_MS = 1000,
+	LINGER_MAX = 256 * 1024, /* bytes that are thrown away */
+	ADDRESS_BUCKETS = 1024,  /* a power of two */
 };
 
 struct conn {
@@ -49,7 +55,7 @@ struct conn {
 	unsigned held; /* queries that wait for an upstream */
 	enum conn_phase phase;
 	uint64_t entered_ms; /* the phase */
-	size_t drained;      /* plain bytes handed to the socket in this phase */
+	size_t drained;      /* in this phase: plain bytes handed to the socket, or thrown away */
 	uint64_t late;       /* the oldest incomplete request, see framer.h */
 	uint64_t late_since_ms;
 	struct list in_dirty;
@@ -59,8 +65,10 @@ struct conn {
 	bool active;  /* there was a question or an answer in this phase */
 	bool writing; /* the socket was full: a uv_write has the rest */
 	bool reading;
-	bool ended;  /* the client sends nothing more */
-	bool broken; /* to be closed without further words */
+	bool ended;   /* nothing that the client sends is of interest any more */
+	bool at_end;  /* it has closed its side */
+	bool lingers; /* see PHASE_LINGER */
+	bool broken;  /* to be closed without further words */
 	bool closing;
 };
 
@@ -193,6 +201,7 @@ static uint64_t phase_timeout_ms(const struct conn_table *table, enum conn_phase
 	case PHASE_HANDSHAKE: return limits->handshake_timeout_ms;
 	case PHASE_REQUEST: return limits->request_timeout_ms;
 	case PHASE_WRITE: return WRITE_TIMEOUT_MS;
+	case PHASE_LINGER: return LINGER_MS;
 	default: return limits->idle_timeout_ms;
 	}
 }
@@ -374,7 +383,7 @@ static size_t flush_once(struct conn *conn)
 
 static void say_goodbye(struct conn *conn)
 {
-	if (!conn->tls || conn->broken || conn->writing)
+	if (!conn->tls)
 		return;
 	struct writer cipher = writer_of(conn->table->worker->cipher_buffer, WORKER_CIPHER_LEN);
 	tls_stream_close(conn->tls, &cipher);
@@ -390,16 +399,36 @@ static bool is_over(const struct conn *conn)
 	return conn->ended || conn->protocol->framer->is_finished(conn->framer);
 }
 
+static void linger(struct conn *conn)
+{
+	uv_os_fd_t fd;
+	if (conn->at_end || conn->broken || conn->writing ||
+		uv_fileno((uv_handle_t *)&conn->tcp, &fd) || shutdown(fd, SHUT_WR)) {
+		conn_close(conn);
+		return;
+	}
+	conn->lingers = true;
+	phase_enter(conn, PHASE_LINGER, worker_now_ms(conn->table->worker));
+	if (!conn->reading)
+		start_reading(conn);
+}
+
 static void conn_flush(struct conn *conn)
 {
 	size_t len = 1;
+	if (conn->lingers && !conn->broken)
+		return;
 	while (len > 0 && !conn->broken && !conn->writing && conn->established) {
 		len = flush_once(conn);
 		conn->drained += len;
 	}
-	if (conn->broken || is_over(conn)) {
-		say_goodbye(conn);
+	if (conn->broken) {
 		conn_close(conn);
+		return;
+	}
+	if (is_over(conn)) {
+		say_goodbye(conn);
+		linger(conn);
 		return;
 	}
 	phase_update(conn);
@@ -526,10 +555,16 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		stop_reading(conn);
 		return;
 	}
+	if (conn->lingers) {
+		conn->drained += len > 0 ? (size_t)len : 0;
+		conn->broken = len < 0 || conn->drained > LINGER_MAX;
+		return;
+	}
 	if (len < 0) {
 		if (!conn->established)
 			metrics_tls(conn->table->worker->metrics, "", "closed", false);
 		conn->ended = true;
+		conn->at_end = true;
 		conn->broken |= len != UV_EOF || !conn->established;
 		stop_reading(conn);
 		return;
@@ -722,6 +757,10 @@ static void on_deadline(struct conn *conn, uint64_t now_ms)
 		return;
 	case PHASE_REQUEST: give_up(conn, METRICS_DROP_DEADLINE); return;
 	case PHASE_WRITE: give_up(conn, METRICS_DROP_SLOW_READER); return;
+	case PHASE_LINGER:
+		list_remove(&conn->in_phase);
+		mark_broken(conn);
+		return;
 	default: end_idle(conn, now_ms); return;
 	}
 }

@@ -516,6 +516,85 @@ static void test_handshakes_that_fail(void **state)
 	fixture_stop(f);
 }
 
+/* --- DoH, as far as it is about connections --- */
+
+/* Reads frames up to a GOAWAY; gives its error code, or -1. */
+static long read_goaway(SSL *tls)
+{
+	uint8_t frame[9 + 16384];
+	for (;;) {
+		size_t got, done = 0, want = 9;
+		for (; done < want; done += got) {
+			if (SSL_read_ex(tls, frame + done, want - done, &got) != 1)
+				return -1;
+			if (done + got >= 9)
+				want = 9 + (size_t)(frame[0] << 16 | frame[1] << 8 | frame[2]);
+		}
+		if (frame[3] == 7)
+			return frame[16];
+	}
+}
+
+static SSL *open_doh(const struct worker_fixture *f, SSL_CTX *settings, int *fd)
+{
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+	SSL *tls = SSL_new(settings);
+	SSL_set_alpn_protos(tls, (const unsigned char *)"\2h2", 3);
+	*fd = fixture_connect(loopback, f->doh_port, SOCK_STREAM);
+	SSL_set_fd(tls, *fd);
+	assert_int_equal(SSL_connect(tls), 1);
+	assert_int_equal(SSL_write(tls, hello, sizeof hello - 1), sizeof hello - 1);
+	return tls;
+}
+
+/* Who is told why it is cut off can hear it, although it was still talking: unread bytes in the
+ * socket would have reset the connection. */
+static void test_last_words_are_heard(void **state)
+{
+	(void)state;
+	static const uint8_t data_on_stream_0[] = "\0\0\1\0\0\0\0\0\0x";
+	static uint8_t more[150000];
+	struct worker_fixture *f = fixture_start(loopback, "");
+	int fd;
+	SSL_CTX *settings = fixture_client_settings(TLS1_3_VERSION);
+	SSL *tls = open_doh(f, settings, &fd);
+	assert_int_equal(SSL_write(tls, data_on_stream_0, 10), 10);
+	assert_int_equal(SSL_write(tls, more, sizeof more), sizeof more);
+	assert_int_equal(read_goaway(tls), 1);
+	assert_int_equal(SSL_read(tls, more, 1), 0);
+	assert_int_equal(SSL_get_error(tls, 0), SSL_ERROR_ZERO_RETURN);
+	/* But not for ever. */
+	uint64_t begin_ms = fixture_now_ms();
+	while (send(fd, more, 1000, MSG_NOSIGNAL) > 0)
+		assert_true(fixture_now_ms() - begin_ms < 5000);
+	SSL_free(tls);
+	close(fd);
+	SSL_CTX_free(settings);
+	fixture_stop(f);
+}
+
+/* RFC 9113 5.4.1, 6.8: idle clients learn that no request was lost. */
+static void test_idle_doh(void **state)
+{
+	(void)state;
+	struct worker_fixture *f = fixture_start(loopback, "idle_timeout = \"1s\";");
+	int fd;
+	SSL_CTX *settings = fixture_client_settings(TLS1_3_VERSION);
+	SSL *tls = open_doh(f, settings, &fd);
+	uint64_t begin_ms = fixture_now_ms();
+	static const uint8_t ping[17] = { 0, 0, 8, 6 };
+	for (unsigned i = 0; i < 3; i++) { /* which is no sign of interest */
+		usleep(250000);
+		assert_int_equal(SSL_write(tls, ping, sizeof ping), sizeof ping);
+	}
+	assert_int_equal(read_goaway(tls), 0);
+	assert_in_range(fixture_now_ms() - begin_ms, 900, 1600);
+	SSL_free(tls);
+	close(fd);
+	SSL_CTX_free(settings);
+	fixture_stop(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,6 +620,8 @@ int main(void)
 		cmocka_unit_test(test_dot),
 		cmocka_unit_test(test_dot_end_without_goodbye),
 		cmocka_unit_test(test_handshakes_that_fail),
+		cmocka_unit_test(test_last_words_are_heard),
+		cmocka_unit_test(test_idle_doh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ struct worker_fixture {
 	struct worker *worker;
 	uint16_t dns_port;
 	uint16_t dot_port;
+	uint16_t doh_port;
 	_Atomic bool ended;
 };
 
@@ -78,7 +79,8 @@ static inline void fixture_write_config(
 		"workers = 1;\n"
 		"listeners = (\n"
 		"  { protocol = \"dns\"; address = \"%s\"; port = %u; },\n"
-		"  { protocol = \"dot\"; address = \"127.0.0.1\"; port = %u; } );\n"
+		"  { protocol = \"dot\"; address = \"127.0.0.1\"; port = %u; },\n"
+		"  { protocol = \"doh\"; address = \"127.0.0.1\"; port = %u; } );\n"
 		"tls = { certificate = \"server.pem\"; key = \"server.key\"; };\n"
 		"upstreams = ( %s { name = \"two\"; address = \"127.0.0.1\"; port = %u; } );\n"
 		"domain_lists = ( { name = \"drop\"; domains = [ \"drop.test\" ]; },\n"
@@ -92,7 +94,8 @@ static inline void fixture_write_config(
 		"  associations = ( { rule_group = \"base\"; priority = 101; } ); } );\n"
 		"query_log = { file = \"query.jsonl\"; };\n"
 		"limits = { %s };\n",
-		address, f->dns_port, f->dot_port, one, scripted_dns_port(f->second), limits);
+		address, f->dns_port, f->dot_port, f->doh_port, one, scripted_dns_port(f->second),
+		limits);
 	fixture_write(&f->directory, "namegate.conf", text, (size_t)len);
 }
 
@@ -137,6 +140,7 @@ static inline struct worker_fixture *fixture_start(const char *address, const ch
 	f->second = scripted_dns_start("127.0.0.1", fixture_script, &numbers[1]);
 	f->dns_port = fixture_free_port();
 	f->dot_port = fixture_free_port();
+	f->doh_port = fixture_free_port();
 	f->keys = tls_ticket_keys_new();
 	f->labels = metrics_registry_new();
 	fixture_write_certificate(f);
