@@ -563,6 +563,7 @@ static void test_last_words_are_heard(void **state)
 	assert_int_equal(read_goaway(tls), 1);
 	assert_int_equal(SSL_read(tls, more, 1), 0);
 	assert_int_equal(SSL_get_error(tls, 0), SSL_ERROR_ZERO_RETURN);
+	assert_int_equal(recv(fd, more, 1, 0), 0); /* an end, not a reset */
 	/* But not for ever. */
 	uint64_t begin_ms = fixture_now_ms();
 	while (send(fd, more, 1000, MSG_NOSIGNAL) > 0)
