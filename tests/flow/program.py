@@ -27,16 +27,34 @@ running = []  # every Namegate alive; conftest looks at them after each test
 
 
 class Ports:
-    """Ports below the ephemeral range that nobody has, for UDP and TCP alike."""
+    """Ports below the ephemeral range that nobody has, for UDP and TCP alike. Each run of the tests
+    has a block of its own: it holds the block's first port."""
 
-    next = 20000 + os.getpid() * 16 % 11000
+    FIRST, BLOCK, BLOCKS = 20000, 2000, 6
+    guard = None
+    next = 0
 
     @classmethod
     def take(cls):
+        if not cls.guard:
+            cls._claim_block()
         while True:
-            cls.next = cls.next + 1 if cls.next < 31999 else 20000
-            if cls._is_free(cls.next):
-                return cls.next
+            cls.next = cls.next % (cls.BLOCK - 1) + 1
+            if cls._is_free(cls.base + cls.next):
+                return cls.base + cls.next
+
+    @classmethod
+    def _claim_block(cls):
+        for number in range(cls.BLOCKS):
+            guard = socket.socket()
+            cls.base = cls.FIRST + number * cls.BLOCK
+            try:
+                guard.bind(("127.0.0.1", cls.base))
+                cls.guard = guard
+                return
+            except OSError:
+                guard.close()
+        raise AssertionError("%d runs of the tests at once are too many" % cls.BLOCKS)
 
     @staticmethod
     def _is_free(port):
