@@ -28,13 +28,16 @@ static void check_rrsets(const struct dns_answer *before, struct slice message)
 {
 	struct dns_answer after;
 	struct dns_record_walk bw, aw;
-	struct dns_record b, a = { .type = 0 };
+	struct dns_record b, a = { .type = 0 }, next;
 	bool any = false;
 	dns_answer_open(&after, message);
 	dns_record_walk_begin(&bw, before);
 	dns_record_walk_begin(&aw, &after);
-	for (; dns_record_next(&aw, &a); any = true)
+	/* Into `next` first: the end of a walk leaves its record in pieces. */
+	for (; dns_record_next(&aw, &next); any = true) {
+		a = next;
 		dns_record_next(&bw, &b);
+	}
 	if (!any || !dns_record_next(&bw, &b))
 		return;
 	/* `a` is the last record that was kept, `b` the first one that was not. */
