@@ -176,11 +176,20 @@ static void on_worker_end(void *context)
 	uv_async_send(&server->worker_ended);
 }
 
+static void join_workers(struct server *server)
+{
+	struct status *status = &server->status;
+	while (status->worker_count > 0)
+		worker_join(status->workers[--status->worker_count]);
+}
+
 static void on_worker_ended(uv_async_t *async)
 {
 	struct server *server = async->data;
-	if (atomic_load(&server->workers_running) == 0)
-		close_handles(server);
+	if (atomic_load(&server->workers_running) > 0)
+		return;
+	join_workers(server); /* the last one may still be on its way out of uv_async_send() */
+	close_handles(server);
 }
 
 static int open_handles(struct server *server)
@@ -330,7 +339,12 @@ static bool start_workers(struct server *server)
 	for (unsigned i = 0; started && i < server->status.worker_count; i++)
 		started = worker_start(server->status.workers[i]) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return started;
+	if (started)
+		return true;
+	log_error("cannot start a thread for each worker");
+	for (unsigned i = 0; i < server->status.worker_count; i++)
+		worker_drain(server->status.workers[i]); /* those that run are waited for */
+	return false;
 }
 
 static void log_listeners(const struct config *config)
@@ -361,8 +375,7 @@ static int serve(struct server *server)
 static void clean_up(struct server *server)
 {
 	struct status *status = &server->status;
-	for (unsigned i = 0; i < status->worker_count; i++)
-		worker_join(status->workers[i]);
+	join_workers(server);
 	if (server->handles_open) {
 		close_handles(server);
 		uv_run(&server->loop, UV_RUN_DEFAULT);

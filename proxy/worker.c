@@ -330,7 +330,10 @@ static void run(void *argument)
 
 int worker_start(struct worker *worker)
 {
-	return uv_thread_create(&worker->thread, run, worker);
+	int error = uv_thread_create(&worker->thread, run, worker);
+	if (error)
+		worker->thread = 0; /* so that worker_join() sees that it never ran */
+	return error;
 }
 
 void worker_join(struct worker *worker)
