@@ -206,6 +206,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 {
 	struct framer *framer = context;
 	framer->faults += tells_fault(frame);
+	/* The only thing that nghttp2 calls an internal error is that its own limiter has had
+	 * enough resets. */
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR)
+		framer->settings.events->on_reset_flood(framer->settings.host);
 	struct doh_stream *stream = stream_find(framer, frame->hd.stream_id);
 	bool ended = frame->hd.type == NGHTTP2_HEADERS && frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	if (!ended || !stream || !stream->refused)
@@ -378,11 +382,13 @@ static bool is_at_end(const struct framer *framer)
 static int doh_feed(struct framer *framer, struct slice plain)
 {
 	ssize_t taken = nghttp2_session_mem_recv(framer->session, plain.at, plain.len);
-	bool flood = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > IDLE_FRAMES_MAX ||
-		framer->faults > FAULTS_MAX;
-	if (flood) {
+	bool resets = framer->faults > FAULTS_MAX;
+	bool frames = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > IDLE_FRAMES_MAX;
+	if (resets)
+		framer->settings.events->on_reset_flood(framer->settings.host);
+	if (resets || frames) {
 		nghttp2_session_terminate_session(framer->session, NGHTTP2_ENHANCE_YOUR_CALM);
-		return ERR_TOO_LONG;
+		return resets ? ERR_CLOSED : ERR_TOO_LONG;
 	}
 	if (taken < 0)
 		return ERR_MALFORMED;

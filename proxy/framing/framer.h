@@ -20,6 +20,8 @@ struct framer_events {
 	void (*on_status)(void *host, enum http_method method, unsigned status);
 	/* A stream ended before its reply: whoever still works for it is working for nobody. */
 	void (*on_abandoned)(void *host, int32_t stream);
+	/* Streams were begun and reset too often: the connection ends (HTTP only). */
+	void (*on_reset_flood)(void *host);
 };
 
 struct framer_settings {

@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "proxy/worker.h"
 
 enum conn_phase {
@@ -89,6 +90,7 @@ struct conn_table {
 	struct list dirty;
 	struct list phases[PHASE_COUNT];
 	struct list by_address[ADDRESS_BUCKETS];
+	struct log_rate handshake_failures;
 	uint64_t salt;
 };
 
@@ -487,10 +489,17 @@ static void on_abandoned(void *host, int32_t stream)
 	metrics_drop(conn->table->worker->metrics, METRICS_DROP_CLIENT_GONE);
 }
 
+static void on_reset_flood(void *host)
+{
+	struct conn *conn = host;
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_RESET_FLOOD);
+}
+
 static const struct framer_events framer_events = {
 	.on_message = on_message,
 	.on_status = on_status,
 	.on_abandoned = on_abandoned,
+	.on_reset_flood = on_reset_flood,
 };
 
 static void feed_framer(struct conn *conn, struct slice plain)
@@ -515,6 +524,20 @@ static void note_established(struct conn *conn)
 		tls_stream_is_resumed(conn->tls));
 }
 
+/* Why a client could not come in, for whoever sets one up: at most once a second. */
+static void log_handshake_failure(struct conn *conn)
+{
+	struct conn_table *table = conn->table;
+	char client[ADDRESS_TEXT_MAX];
+	unsigned counted = log_rate_ok(&table->handshake_failures, worker_now_ms(table->worker));
+	if (!counted)
+		return;
+	address_text(&conn->client, client);
+	log_info("%s: handshake failed client=%s count=%u: %s",
+		protocol_name(conn->protocol->protocol), client, counted,
+		tls_stream_reason(conn->tls));
+}
+
 static void feed_tls(struct conn *conn, struct slice cipher)
 {
 	struct worker *worker = conn->table->worker;
@@ -532,8 +555,10 @@ static void feed_tls(struct conn *conn, struct slice cipher)
 	if (len == ERR_CLOSED) {
 		conn->ended = true;
 	} else if (len < 0) {
-		if (!conn->established)
+		if (!conn->established) {
 			metrics_tls(worker->metrics, "", tls_stream_error(conn->tls), false);
+			log_handshake_failure(conn);
+		}
 		conn->broken = true;
 	}
 }

@@ -24,6 +24,7 @@ struct run {
 	unsigned asked;
 	unsigned statuses;
 	unsigned abandoned;
+	bool flooded;
 	size_t drained;
 	size_t answered; /* bytes */
 };
@@ -80,7 +81,14 @@ static void on_abandoned(void *context, int32_t stream)
 	run->abandoned++;
 }
 
-static const struct framer_events events = { on_message, on_status, on_abandoned };
+static void on_reset_flood(void *context)
+{
+	struct run *run = context;
+	check(!run->flooded);
+	run->flooded = true;
+}
+
+static const struct framer_events events = { on_message, on_status, on_abandoned, on_reset_flood };
 
 static void drain(struct run *run, size_t step)
 {

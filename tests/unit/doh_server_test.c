@@ -43,6 +43,7 @@ struct pair {
 	bool rejects;
 	unsigned asked;
 	unsigned abandoned;
+	unsigned reset_floods;
 	unsigned statuses[600];
 	int32_t goaway_last; /* -1: none */
 	uint32_t goaway_code;
@@ -96,7 +97,13 @@ static void on_abandoned(void *host, int32_t stream)
 	told(pair, stream)->abandoned++;
 }
 
-static const struct framer_events events = { on_message, on_status, on_abandoned };
+static void on_reset_flood(void *host)
+{
+	struct pair *pair = host;
+	pair->reset_floods++;
+}
+
+static const struct framer_events events = { on_message, on_status, on_abandoned, on_reset_flood };
 
 /* --- the client --- */
 
@@ -757,6 +764,7 @@ struct flood {
 	void (*write)(struct frames *frames, unsigned number);
 	unsigned count;
 	bool survives;
+	bool is_told; /* as resets */
 };
 
 static int32_t odd(unsigned number)
@@ -847,23 +855,23 @@ static void write_mixture(struct frames *frames, unsigned number)
 }
 
 static const struct flood floods[] = {
-	{ "PING", write_ping, 1500, false },
-	{ "PING with ACK", write_ping_ack, 1500, false },
-	{ "SETTINGS", write_settings, 1500, false },
-	{ "PRIORITY", write_priority, 1500, false },
-	{ "WINDOW_UPDATE", write_window, 1500, false },
-	{ "unknown", write_unknown, 1500, false },
-	{ "empty DATA", write_empty_data, 1500, false },
-	{ "CONTINUATION", write_continuation, 20, false },
-	{ "rapid reset", write_rapid_reset, 400, false },
-	{ "made you reset", write_made_you_reset, 400, false },
-	{ "forbidden field", write_forbidden_field, 400, false },
-	{ "PING, some", write_ping, 500, true },
-	{ "WINDOW_UPDATE, some", write_window, 900, true },
-	{ "reset, some", write_rapid_reset, 150, true },
-	{ "made you reset, some", write_made_you_reset, 80, true },
-	{ "requests, one after the other", write_asks, 1900, true },
-	{ "requests and window updates", write_mixture, 1900, true },
+	{ "PING", write_ping, 1500, false, false },
+	{ "PING with ACK", write_ping_ack, 1500, false, false },
+	{ "SETTINGS", write_settings, 1500, false, false },
+	{ "PRIORITY", write_priority, 1500, false, false },
+	{ "WINDOW_UPDATE", write_window, 1500, false, false },
+	{ "unknown", write_unknown, 1500, false, false },
+	{ "empty DATA", write_empty_data, 1500, false, false },
+	{ "CONTINUATION", write_continuation, 20, false, false },
+	{ "rapid reset", write_rapid_reset, 400, false, true },
+	{ "made you reset", write_made_you_reset, 400, false, true },
+	{ "forbidden field", write_forbidden_field, 400, false, true },
+	{ "PING, some", write_ping, 500, true, false },
+	{ "WINDOW_UPDATE, some", write_window, 900, true, false },
+	{ "reset, some", write_rapid_reset, 150, true, false },
+	{ "made you reset, some", write_made_you_reset, 80, true, false },
+	{ "requests, one after the other", write_asks, 1900, true, false },
+	{ "requests and window updates", write_mixture, 1900, true, false },
 };
 
 /* Delivered frame by frame, and drained in between as by a client that reads. */
@@ -890,6 +898,8 @@ static void flood(const struct flood *row, bool answers)
 	if (alive != row->survives)
 		fail_msg("%s: %s (%d, %u requests)", row->name, alive ? "alive" : "ended",
 			pair->feed_error, pair->asked);
+	if (pair->reset_floods != row->is_told)
+		fail_msg("%s: told %u times", row->name, pair->reset_floods);
 	nghttp2_hd_deflate_del(frames.deflater);
 	free(memory);
 	pair_free(pair);
@@ -905,8 +915,8 @@ static void test_floods(void **state)
 static void test_floods_of_slow_questions(void **state)
 {
 	static const struct flood rows[] = {
-		{ "rapid reset", write_rapid_reset, 400, false },
-		{ "made you reset", write_made_you_reset, 400, false },
+		{ "rapid reset", write_rapid_reset, 400, false, true },
+		{ "made you reset", write_made_you_reset, 400, false, true },
 	};
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
