@@ -4,6 +4,8 @@
  * even nothing. A layout without * must end exactly where the RDATA ends. */
 static const char *const layouts[] = {
 	[DNS_RDATA_OPAQUE] = "*",
+	[DNS_RDATA_V4] = "4",
+	[DNS_RDATA_V6] = "88", /* RFC 3596 2.2 */
 	[DNS_RDATA_NAME] = "n",
 	[DNS_RDATA_NAME_NAME] = "nn",
 	[DNS_RDATA_U16_NAME] = "2n",

@@ -41,6 +41,8 @@ enum dns_ede {
 /* How the RDATA of a type is laid out, see types.def. */
 enum dns_rdata_kind {
 	DNS_RDATA_OPAQUE,
+	DNS_RDATA_V4,
+	DNS_RDATA_V6,
 	DNS_RDATA_NAME,
 	DNS_RDATA_NAME_NAME,
 	DNS_RDATA_U16_NAME,

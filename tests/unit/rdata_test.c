@@ -32,7 +32,11 @@ static void layouts_are_followed(void **state)
 		const char *expanded; /* NULL: broken */
 	} rows[] = {
 		{ DNS_TYPE_A, "c0000201", "c0000201" },
-		{ DNS_TYPE_A, "", "" },
+		{ DNS_TYPE_A, "", NULL },
+		{ DNS_TYPE_A, "c00002", NULL },
+		{ DNS_TYPE_A, "c000020100", NULL },
+		{ DNS_TYPE_AAAA, "20010db8 00*11 01", "20010db8 00*11 01" },
+		{ DNS_TYPE_AAAA, "20010db8", NULL },
 		{ 65400, "c00c c00c", "c00c c00c" }, /* opaque: no pointers there */
 		{ DNS_TYPE_TXT, "03 61", "03 61" },
 		{ DNS_TYPE_RRSIG, "00*18 c00c", "00*18 c00c" },

@@ -44,11 +44,8 @@ static void records_read_as_in_a_zone_file(void **state)
 	} rows[] = {
 		{ DNS_TYPE_A, "c0000201", "192.0.2.1" },
 		{ DNS_TYPE_A, "00000000", "0.0.0.0" },
-		{ DNS_TYPE_A, "c00002", "\\# 3 C00002" },
-		{ DNS_TYPE_A, "", "\\# 0" },
 		{ DNS_TYPE_AAAA, "20010db8 00*11 01", "2001:db8::1" },
 		{ DNS_TYPE_AAAA, "00*10 ffff c0000201", "::ffff:192.0.2.1" },
-		{ DNS_TYPE_AAAA, "20010db8", "\\# 4 20010DB8" },
 		{ DNS_TYPE_CNAME, "04 \"mail\" c010", "mail.example." },
 		{ DNS_TYPE_PTR, "00", "." },
 		{ DNS_TYPE_NS, "03 00ff2e 00", "\\000\\255\\046." },
@@ -97,8 +94,8 @@ static void short_room_fails(void **state)
 static void text_is_printable_ascii(void **state)
 {
 	(void)state;
-	static const uint16_t types[] = { DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_HINFO,
-		DNS_TYPE_SPF, DNS_TYPE_CAA, 65400 };
+	static const uint16_t types[] = { DNS_TYPE_TXT, DNS_TYPE_HINFO, DNS_TYPE_SPF, DNS_TYPE_CAA,
+		65400 };
 	for (unsigned byte = 0; byte < 256; byte++) {
 		for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 			char rdata[32];

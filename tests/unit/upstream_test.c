@@ -296,21 +296,21 @@ static void broken_records(struct scripted_dns *server, const struct scripted_qu
 	scripted_reply(server, query, bytes, len, 0);
 }
 
-/* c-ares 1.34 refuses this one (an AAAA record of three bytes) and would drop the connection with
+/* c-ares 1.34 refuses this one (a CAA record that is cut) and would drop the connection with
  * all that waits on it; to us it is an opaque record. */
 static void odd_record(struct scripted_dns *server, const struct scripted_query *query)
 {
 	uint8_t bytes[65535];
 	size_t len = scripted_answer(query, bytes, 0, last_of(server), 0);
-	static const uint8_t aaaa[] = { 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 1, 0, 3, 1, 2, 3 };
+	static const uint8_t caa[] = { 0xc0, 12, 1, 1, 0, 1, 0, 0, 0, 1, 0, 3, 1, 2, 3 };
 	if (scripted_has_opt(query)) {
-		memmove(bytes + len - 11 + sizeof aaaa, bytes + len - 11, 11);
-		memcpy(bytes + len - 11, aaaa, sizeof aaaa);
+		memmove(bytes + len - 11 + sizeof caa, bytes + len - 11, 11);
+		memcpy(bytes + len - 11, caa, sizeof caa);
 	} else {
-		memcpy(bytes + len, aaaa, sizeof aaaa);
+		memcpy(bytes + len, caa, sizeof caa);
 	}
 	bytes[7]++;
-	scripted_reply(server, query, bytes, len + sizeof aaaa, 0);
+	scripted_reply(server, query, bytes, len + sizeof caa, 0);
 }
 
 static void truncated(struct scripted_dns *server, const struct scripted_query *query)
