@@ -170,6 +170,15 @@ static bool find_useless_lists(struct loading *loading, const struct policy *pol
 	return found;
 }
 
+static const char *list_error_text(int error)
+{
+	switch (error) {
+	case ERR_MALFORMED: return "not one line is a name";
+	case -ENODATA: return "the file is empty; a comment in it would say that it is meant to be";
+	default: return error_text(error);
+	}
+}
+
 /* True when the policy may be used all the same. */
 static bool tell_unusable_lists(struct loading *loading, bool lists_must_load)
 {
@@ -184,7 +193,7 @@ static bool tell_unusable_lists(struct loading *loading, bool lists_must_load)
 		snprintf(path, sizeof path, "domain_lists[%zu]", i);
 		snprintf(message, sizeof message, "list \"%s\" cannot be used: %s: %s",
 			spec->lists[i].name, spec->lists[i].file ? spec->lists[i].file : "inline",
-			error == ERR_MALFORMED ? "not one line is a name" : error_text(error));
+			list_error_text(error));
 		if (!lists_must_load) {
 			log_error("%s; views that use it are in their fail mode", message);
 			continue;
@@ -211,9 +220,23 @@ static void tell_summary(const struct policy *policy)
 	}
 }
 
+/* A file that was just truncated looks like this. Where protection is in force it must not be taken
+ * away so silently; a comment in the file says that it is meant to be empty. */
+static void refuse_empty_files(struct loading *loading)
+{
+	const struct policy_spec *spec = &loading->config->policy;
+	for (size_t i = 0; i < spec->list_count; i++) {
+		struct list_text *text = &loading->texts[i];
+		if (spec->lists[i].file && !text->error && text->text.len == 0)
+			text->error = -ENODATA;
+	}
+}
+
 static struct policy *load(struct loading *loading, bool lists_must_load)
 {
 	read_lists(loading);
+	if (lists_must_load)
+		refuse_empty_files(loading);
 	struct policy *policy = build(loading);
 	if (policy && find_useless_lists(loading, policy)) {
 		policy_free(policy); /* once more, with those lists known as failed */

@@ -6,11 +6,11 @@
 #include "proxy/config.h"
 #include "rules/policy.h"
 
-/* A list file that cannot be read, or that has lines but not one usable name, is an error when
- * `lists_must_load`; otherwise it is logged, and the views that use it are in their fail mode.
- * Rejected lines are logged, the first few of each list with their number. `hash` receives 32
- * hexadecimal digits and a NUL: the configuration's text and every list's bytes. NULL on failure,
- * which was told to `errors`. */
+/* A list file that cannot be read, that has lines but not one usable name, or that has not one
+ * byte, is an error when `lists_must_load` (not one byte: only then); otherwise it is logged, and
+ * the views that use it are in their fail mode. Rejected lines are logged, the first few of each
+ * list with their number. `hash` receives 32 hexadecimal digits and a NUL: the configuration's text
+ * and every list's bytes. NULL on failure, which was told to `errors`. */
 struct policy *policy_load(const struct config *config, bool lists_must_load, char hash[33],
 	struct config_errors *errors);
 

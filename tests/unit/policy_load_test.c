@@ -124,7 +124,7 @@ static void test_loads(void **state)
 
 static void read_hash(char hash[33])
 {
-	struct outcome *outcome = load(true);
+	struct outcome *outcome = load(false);
 	assert_non_null(outcome->policy);
 	strcpy(hash, outcome->hash);
 	drop(outcome);
@@ -235,6 +235,26 @@ static void test_some_bad_lines(void **state)
 	drop(outcome);
 }
 
+/* A file that was cut to nothing must not take protection away; one that says so may be empty. */
+static void test_empty_files(void **state)
+{
+	(void)state;
+	put("first.txt", "");
+	struct outcome *outcome = load(true);
+	assert_null(outcome->policy);
+	assert_non_null(strstr(outcome->told, "empty"));
+	drop(outcome);
+	outcome = load(false); /* the first start: nothing is in force yet */
+	assert_non_null(outcome->policy);
+	assert_false(view_failed(outcome, VIEW_ONE));
+	drop(outcome);
+	put("first.txt", "# nothing yet\n");
+	outcome = load(true);
+	assert_non_null(outcome->policy);
+	assert_int_equal(policy_list(outcome->policy, 1)->pattern_count, 0);
+	drop(outcome);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hash, begin, end),
 		cmocka_unit_test_setup_teardown(test_useless_lists, begin, end),
 		cmocka_unit_test_setup_teardown(test_some_bad_lines, begin, end),
+		cmocka_unit_test_setup_teardown(test_empty_files, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
