@@ -53,8 +53,7 @@ static struct slice first_message(struct slice bytes)
 static void pass_on(struct framer *framer, struct slice framed)
 {
 	struct slice message = slice_of(framed.at + LENGTH_LEN, framed.len - LENGTH_LEN);
-	if (!framer->finished)
-		framer->settings.events->on_message(framer->settings.host, 0, message);
+	framer->settings.events->on_message(framer->settings.host, 0, message);
 }
 
 /* Completes the message that was begun before, if these bytes do; gives how many were taken. */

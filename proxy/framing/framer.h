@@ -51,7 +51,8 @@ struct framer_type {
 	 * client's flow control (see queued). */
 	size_t (*drain)(struct framer *framer, uint8_t *to, size_t capacity);
 
-	/* No new requests; what was begun will be finished. */
+	/* We are going: tells the client where the protocol can (then no new requests are taken),
+	 * and what was begun will be finished. */
 	void (*finish)(struct framer *framer);
 
 	/* The oldest request that has begun and is not complete, by a number that is never used

@@ -142,8 +142,9 @@ static void test_finish(void **state)
 	assert_int_equal(0, framer_dot.reply(host.framer, 0, slice_of("abc", 3), 0));
 	framer_dot.finish(host.framer);
 	assert_false(framer_dot.is_finished(host.framer));
+	/* What the client had sent before it could know is answered all the same. */
 	feed(&host, (const uint8_t *)"\0\1x", 3, 3);
-	assert_int_equal(host.count, 0);
+	assert_int_equal(host.count, 1);
 	assert_int_equal(0, framer_dot.reply(host.framer, 0, slice_of("de", 2), 0));
 	assert_int_equal(framer_dot.drain(host.framer, out, sizeof out), 9);
 	assert_memory_equal(out, "\0\3abc\0\2de", 9);
