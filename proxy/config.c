@@ -255,3 +255,8 @@ const char *config_needs_restart(const struct config *running, const struct conf
 			return restart_settings[i].name;
 	return NULL;
 }
+
+const char *config_library_version(void)
+{
+	return tree_library_version();
+}

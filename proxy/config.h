@@ -104,6 +104,9 @@ void config_free(struct config *config);
  * There is no @include. */
 struct config *config_load_text(const char *file, struct slice text, struct config_errors *errors);
 
+/* Version of the library that reads the files. */
+const char *config_library_version(void);
+
 /* Logs what was accepted although this version does nothing with it. For the start. */
 void config_log_notes(const struct config *config);
 

@@ -55,6 +55,16 @@ static bool views_are_whole(const struct policy *policy, struct bytes *why)
 		append_text(why, view->name);
 		append_text(why, " is in its fail mode: a list could not be loaded\n");
 	}
+	for (size_t i = 0; !whole && i < policy_list_count(policy); i++) {
+		const struct list_info *list = policy_list(policy, (uint16_t)i);
+		if (!list->error)
+			continue;
+		append_text(why, "list ");
+		append_text(why, list->name);
+		append_text(why, ": ");
+		append_text(why, error_text(list->error));
+		append_text(why, "\n");
+	}
 	return whole;
 }
 

@@ -5,6 +5,7 @@
 #include <uv.h>
 #include <xxhash.h>
 
+#include "proxy/config.h"
 #include "proxy/upstream/version.h"
 #include "tls/version.h"
 
@@ -22,7 +23,8 @@ void versions_read(struct version_row rows[VERSION_ROWS])
 	set(&rows[2], "nghttp2", nghttp2_version(0)->version_str);
 	set(&rows[3], "openssl", tls_library_version());
 	set(&rows[4], "cares", upstream_library_version());
-	rows[5].name = "xxhash";
-	snprintf(rows[5].version, sizeof rows[5].version, "%u.%u.%u", xxhash / 10000,
+	set(&rows[5], "libconfig", config_library_version());
+	rows[6].name = "xxhash";
+	snprintf(rows[6].version, sizeof rows[6].version, "%u.%u.%u", xxhash / 10000,
 		xxhash / 100 % 100, xxhash % 100);
 }

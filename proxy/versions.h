@@ -9,7 +9,7 @@ struct version_row {
 	char version[32];
 };
 
-enum { VERSION_ROWS = 6 };
+enum { VERSION_ROWS = 7 };
 
 /* The versions that are loaded now, which may be newer than those compiled against. */
 void versions_read(struct version_row rows[VERSION_ROWS]);

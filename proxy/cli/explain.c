@@ -122,10 +122,18 @@ static const char *outcome_of(const struct rule_info *rule, bool decisive)
 static void on_name(void *context, unsigned hop, struct slice name)
 {
 	(void)context;
-	if (hop == 0)
-		print_name("question ", name, "\n");
-	else
+	if (hop > 0)
 		print_name("answer leads to ", name, "\n");
+}
+
+static void print_question(const struct question *question)
+{
+	char type[16];
+	struct writer to = writer_of(type, sizeof type - 1);
+	dns_type_write(&to, question->type);
+	type[to.len] = '\0';
+	print_name("question ", dns_name_slice(&question->name), " ");
+	puts(type);
 }
 
 static void on_rule(void *context, const struct rule_match *match, bool type_matched,
@@ -211,6 +219,7 @@ static int explain(const struct snapshot *snapshot, const struct question *quest
 		return EXIT_FINE;
 	}
 	print_view(policy, question->view);
+	print_question(question);
 	policy_judge_query(policy, &facts, &verdict, &trace);
 	judge_local(policy, question, &facts, &verdict, &trace);
 	print_verdict(policy, &verdict);

@@ -97,3 +97,11 @@ const struct setting *tree_read(
 	config_destroy(&from);
 	return root;
 }
+
+#define TEXT_OF(number)  #number
+#define VALUE_OF(number) TEXT_OF(number)
+
+const char *tree_library_version(void)
+{
+	return VALUE_OF(LIBCONFIG_VER_MAJOR) "." VALUE_OF(LIBCONFIG_VER_MINOR);
+}

@@ -10,4 +10,7 @@
 const struct setting *tree_read(
 	const struct source *source, const struct syntax_lines *lines, struct arena *memory);
 
+/* "1.5", of libconfig's headers: the library itself does not tell. */
+const char *tree_library_version(void);
+
 #endif
