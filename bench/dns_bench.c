@@ -1,7 +1,5 @@
 /* dns_bench.c - what the messages cost, in nanoseconds of CPU time for one operation.
- * Built by hand, so that nobody waits for it:
- *   cc -std=gnu11 -O2 -DNDEBUG -I. -o /tmp/dns_bench bench/dns_bench.c dns/?*.c base/?*.c
- *   /tmp/dns_bench */
+ * bench/README.md says how to build and read it. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,8 +1,4 @@
-/* name_index_bench.c - what a look-up and a load cost. By hand, from the root of the checkout:
- *
- *   cc -std=gnu11 -O2 -DNDEBUG -D_GNU_SOURCE -I. -o /tmp/name_index_bench \
- *       bench/name_index_bench.c rules/name_index.c rules/list.c rules/lists/[a-z]*.c dns/name.c \
- *       base/address.c && /tmp/name_index_bench
+/* name_index_bench.c - what a look-up and a load cost. bench/README.md says how to build it.
  *
  * Names are made up: 18 bytes of text on average, as block lists have. Absent names have three
  * suffixes under the same top-level domains. Look-ups go round a set much larger than the caches.

@@ -1,7 +1,5 @@
 /* tls_bench.c - what tls/ costs beside bare OpenSSL, in memory: CPU time of the server's calls
- * only. By hand, from the root of the project:
- *   cc -O2 -std=gnu11 -D_GNU_SOURCE -I. -o /tmp/tls_bench bench/tls_bench.c tls/context.c tls/pem.c
- * \ tls/stream.c tls/ticket_keys.c base/log.c base/random.c -lssl -lcrypto -pthread /tmp/tls_bench
+ * only. bench/README.md says how to build it.
  * "bare" is an SSL_CTX with the same certificate and OpenSSL's own settings over memory BIOs. Runs
  * alternate, so that a machine that gets slower slows both; printed is the median of the rounds. */
 #include <malloc.h>

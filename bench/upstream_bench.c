@@ -1,11 +1,7 @@
 /* upstream_bench.c - what asking an upstream costs: CPU time (user and system) of the asking
  * process per query, beside the bare floor in the same run: send and recv on connected sockets
  * under uv_poll, nothing kept, nothing checked. The responder is another process on another core.
- * By hand, from the root of the checkout:
- *   cc -std=gnu11 -O2 -DNDEBUG -D_GNU_SOURCE -I. -o /tmp/upstream_bench bench/upstream_bench.c \
- *       proxy/upstream/[a-z]*.c dns/[a-z]*.c base/[a-z]*.c -luv -lcares -lpthread
- *   /tmp/upstream_bench [QUERIES]
- * With LD_LIBRARY_PATH at another c-ares it measures that one. */
+ * Usage: upstream_bench [QUERIES]. With LD_LIBRARY_PATH at another c-ares it measures that one. */
 #include <arpa/inet.h>
 #include <ares.h>
 #include <sched.h>
