@@ -61,9 +61,11 @@ bool local_answer(struct local_answer *answer, const struct policy *policy,
 	if (!policy_local_records(policy, name, query->type, on_record, &collector) && !never_asked)
 		return false;
 	follow(&collector, answer, policy, query->type);
+	/* Part of the records would be a lie, and none of them another. */
+	if (collector.reply.truncated)
+		collector.reply.rcode = DNS_RCODE_SERVFAIL;
 	collector.reply.flags &= (uint16_t)~DNS_FLAG_TC;
-	bool nothing = collector.reply.counts[DNS_SECTION_ANSWER] == 0;
-	if (nothing)
+	if (collector.reply.counts[DNS_SECTION_ANSWER] == 0)
 		dns_reply_add_soa(&collector.reply, 60);
 	answer->message = dns_reply_finish(&collector.reply);
 	return true;

@@ -13,8 +13,8 @@ struct local_answer {
 		chase; /* a CNAME led to this name, which is not ours: to be asked; len 0: no */
 };
 
-/* True when the name (lower-case wire) is ours; then *answer is filled. `capacity` of 4 KiB holds
- * any chain of names; records that do not fit are left out. */
+/* True when the name (lower-case wire) is ours; then *answer is filled. Records that do not
+ * fit into `capacity` make it a SERVFAIL. */
 bool local_answer(struct local_answer *answer, const struct policy *policy,
 	const struct dns_query *query, struct slice name, void *buffer, size_t capacity);
 

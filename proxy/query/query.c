@@ -18,8 +18,8 @@
 #include "proxy/worker.h"
 
 enum {
-	BLOCK_TTL_S = 60, /* of negative and made-up answers */
-	LOCAL_MAX = 4096, /* bytes of an answer of our own */
+	BLOCK_TTL_S = 60,  /* of negative and made-up answers */
+	LOCAL_MAX = 16384, /* bytes of an answer of our own */
 };
 
 struct query {
@@ -665,7 +665,31 @@ static void query_init(
 	q->facts.view = POLICY_NO_ID;
 }
 
-/* Names of our own. A CNAME that leads elsewhere is judged here and then followed. */
+/* Step 3: a message that can be read, or the end. */
+static bool query_open(struct query *q, struct slice message)
+{
+	enum dns_query_fault fault = dns_query_open(&q->asked, message);
+	if (fault == DNS_QUERY_KEEPALIVE && q->to.protocol == PROTOCOL_UDP)
+		fault = DNS_QUERY_FINE;
+	take_names(q);
+	if (fault)
+		end_faulty(q, fault);
+	return fault == DNS_QUERY_FINE;
+}
+
+/* Step 4: a view that claims the client, or the end. */
+static bool query_admit(struct query *q)
+{
+	q->facts.view = policy_find_view(policy_of(q), &q->to.client, q->to.listener);
+	if (q->facts.view != POLICY_NO_ID)
+		return true;
+	metrics_drop(q->worker->metrics, METRICS_DROP_NO_VIEW);
+	end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED,
+		"no view claims this client");
+	return false;
+}
+
+/* Step 6: names of our own. A CNAME that leads elsewhere is judged here and then followed. */
 static void query_answer_local(struct query *q, const struct local_answer *local)
 {
 	struct dns_answer answer;
@@ -694,35 +718,16 @@ void query_begin(struct worker *worker, const struct reply_to *to, struct slice 
 	uint8_t buffer[LOCAL_MAX];
 
 	query_init(q, worker, to, message);
-	enum dns_query_fault fault = dns_query_open(&q->asked, message);
-	if (fault == DNS_QUERY_KEEPALIVE && to->protocol == PROTOCOL_UDP)
-		fault = DNS_QUERY_FINE;
-	take_names(q);
-	if (fault) {
-		end_faulty(q, fault);
+	if (!query_open(q, message) || !query_admit(q))
 		return;
-	}
-	q->facts.view = policy_find_view(policy_of(q), &to->client, to->listener);
-	if (q->facts.view == POLICY_NO_ID) {
-		metrics_drop(worker->metrics, METRICS_DROP_NO_VIEW);
-		end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED,
-			"no view claims this client");
-		return;
-	}
 	policy_judge_query(policy_of(q), &q->facts, &q->verdict, NULL);
-	if (q->asked.class != DNS_CLASS_IN && !verdict_is_final(&q->verdict)) {
-		/* CH and the like are about a server itself; the upstream's is nobody's business.
-		 */
-		end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_NONE, NULL);
-		return;
-	}
-	if (verdict_is_final(&q->verdict)) {
+	if (verdict_is_final(&q->verdict))
 		query_block(q);
-		return;
-	}
-	if (local_answer(&local, policy_of(q), &q->asked, q->facts.name, buffer, sizeof buffer)) {
+	else if (q->asked.class != DNS_CLASS_IN) /* CH and the like ask about a server itself */
+		end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_NONE, NULL);
+	else if (local_answer(
+			 &local, policy_of(q), &q->asked, q->facts.name, buffer, sizeof buffer))
 		query_answer_local(q, &local);
-		return;
-	}
-	query_wait(q);
+	else
+		query_wait(q);
 }
