@@ -55,6 +55,10 @@ uint64_t log_ring_commit(struct log_ring *ring, const struct writer *line)
 	/* Sequentially consistent: the writer asks next whether the reader sleeps, and the reader,
 	 * before it sleeps, whether we wrote. One of both must see the other. */
 	atomic_store(&ring->head, head);
+	/* An old look would say for ever after that the ring fills up, and the reader would be
+	 * woken for every line. */
+	if (head - ring->tail_seen >= ring->size / 4)
+		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	return head - ring->tail_seen;
 }
 

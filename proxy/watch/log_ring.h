@@ -30,8 +30,8 @@ void log_ring_deinit(struct log_ring *ring);
  * this kind. Reserving again without a commit gives the same room. */
 bool log_ring_reserve(struct log_ring *ring, bool important, struct writer *line);
 
-/* Writer: publishes what was written; returns how many bytes now wait, by the writer's last look at
- * the reader. */
+/* Writer: publishes what was written; returns how many bytes now wait: less than a quarter of the
+ * ring by the writer's last look at the reader, exactly from there on. */
 uint64_t log_ring_commit(struct log_ring *ring, const struct writer *line);
 
 /* Reader: what is committed and not released, in one or two pieces (the second may be empty). */
