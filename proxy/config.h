@@ -52,7 +52,7 @@ struct query_log_config {
 /* Numbers that bound what clients can make us hold. */
 struct limits_config {
 	unsigned connections;             /* per worker, all listeners together */
-	unsigned connections_per_address; /* per worker */
+	unsigned connections_per_address; /* per worker; of an IPv4 address or an IPv6 /64 */
 	unsigned queries;                 /* waiting for an upstream, per worker */
 	unsigned queries_per_connection;
 	unsigned handshake_timeout_ms;

@@ -176,9 +176,22 @@ static struct conn *conn_find(const struct conn_table *table, struct conn_id id)
 	return table->slots[id.slot].conn;
 }
 
+/* How many bytes of an address tell one client from another: with IPv6 everybody has a whole /64.
+ */
+static size_t client_len(const struct address *address)
+{
+	return address_is_v4(address) ? sizeof address->bytes : sizeof address->bytes / 2;
+}
+
+static bool same_client(const struct address *a, const struct address *b)
+{
+	size_t len = client_len(a);
+	return len == client_len(b) && memcmp(a->bytes, b->bytes, len) == 0;
+}
+
 static struct list *address_bucket(struct conn_table *table, const struct address *address)
 {
-	uint64_t hash = XXH3_64bits_withSeed(address->bytes, sizeof address->bytes, table->salt);
+	uint64_t hash = XXH3_64bits_withSeed(address->bytes, client_len(address), table->salt);
 	return &table->by_address[hash & (ADDRESS_BUCKETS - 1)];
 }
 
@@ -189,7 +202,7 @@ static bool address_is_full(struct conn_table *table, const struct address *addr
 	unsigned count = 0;
 	for (struct list *node = bucket->next; node != bucket; node = node->next) {
 		struct conn *conn = container_of(node, struct conn, in_address);
-		count += memcmp(&conn->client, address, sizeof *address) == 0;
+		count += same_client(&conn->client, address);
 	}
 	return count >= limits_of(table)->connections_per_address;
 }
