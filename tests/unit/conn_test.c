@@ -509,7 +509,7 @@ static void test_handshakes_that_fail(void **state)
 		send(fd, first_words[i], strlen(first_words[i]), 0);
 		do {
 			assert_true(fixture_readable(fd, 2000));
-			got = recv(fd, some, sizeof some, 0);
+			got = TEMP_FAILURE_RETRY(recv(fd, some, sizeof some, 0));
 		} while (got > 0);
 		close(fd);
 	}
@@ -563,7 +563,7 @@ static void test_last_words_are_heard(void **state)
 	assert_int_equal(read_goaway(tls), 1);
 	assert_int_equal(SSL_read(tls, more, 1), 0);
 	assert_int_equal(SSL_get_error(tls, 0), SSL_ERROR_ZERO_RETURN);
-	assert_int_equal(recv(fd, more, 1, 0), 0); /* an end, not a reset */
+	assert_int_equal(TEMP_FAILURE_RETRY(recv(fd, more, 1, 0)), 0); /* an end, not a reset */
 	/* But not for ever. */
 	uint64_t begin_ms = fixture_now_ms();
 	while (send(fd, more, 1000, MSG_NOSIGNAL) > 0)

@@ -22,7 +22,7 @@ static size_t receive(int fd, int timeout_ms)
 {
 	if (!fixture_readable(fd, timeout_ms))
 		return 0;
-	ssize_t got = recv(fd, answer, sizeof answer, 0);
+	ssize_t got = TEMP_FAILURE_RETRY(recv(fd, answer, sizeof answer, 0));
 	return got > 0 ? (size_t)got : 0;
 }
 

@@ -231,7 +231,7 @@ static inline bool fixture_receive(int fd, void *to, size_t len)
 {
 	for (size_t done = 0; done < len;) {
 		FIXTURE_CHECK(fixture_readable(fd, PATIENCE_MS));
-		ssize_t got = recv(fd, (uint8_t *)to + done, len - done, 0);
+		ssize_t got = TEMP_FAILURE_RETRY(recv(fd, (uint8_t *)to + done, len - done, 0));
 		if (got <= 0)
 			return false;
 		done += (size_t)got;
