@@ -37,9 +37,8 @@ static struct epoch *epoch_new(struct snapshot *snapshot)
 	return epoch;
 }
 
-void worker_unpin_epoch(struct worker *worker, struct epoch *epoch)
+void epoch_unpin(struct epoch *epoch)
 {
-	(void)worker;
 	if (--epoch->users > 0)
 		return;
 	snapshot_unref(epoch->snapshot);
@@ -63,7 +62,7 @@ static bool same_upstreams(const struct config *a, const struct config *b)
 static void free_upstreams(struct worker_upstreams *upstreams)
 {
 	list_remove(&upstreams->in_retired);
-	worker_unpin_epoch(upstreams->worker, upstreams->epoch);
+	epoch_unpin(upstreams->epoch);
 	free(upstreams);
 }
 
@@ -143,7 +142,7 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 	if (error)
 		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",
 			worker->index, error_text(error));
-	worker_unpin_epoch(worker, old);
+	epoch_unpin(old);
 }
 
 /* ---- the turn ---- */
@@ -353,6 +352,6 @@ void worker_join(struct worker *worker)
 		free_upstreams(
 			container_of(worker->retired.next, struct worker_upstreams, in_retired));
 	if (worker->epoch)
-		worker_unpin_epoch(worker, worker->epoch);
+		epoch_unpin(worker->epoch);
 	give_memory_back(worker);
 }

@@ -108,7 +108,7 @@ static inline struct epoch *epoch_pin(struct epoch *epoch)
 	epoch->users++;
 	return epoch;
 }
-void worker_unpin_epoch(struct worker *worker, struct epoch *epoch);
+void epoch_unpin(struct epoch *epoch);
 
 /* The doors, safe from any thread: a new snapshot from the next turn on (takes over the
  * reference), and the order to finish and end. */

@@ -602,7 +602,7 @@ void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_
 	for (struct list *node; (node = list_take_first(&waiting));) {
 		struct query *q = container_of(node, struct query, waiting);
 		query_resume(q, result, upstream);
-		worker_unpin_epoch(worker, q->epoch);
+		epoch_unpin(q->epoch);
 		slot_give_back(table, q);
 	}
 }
