@@ -172,7 +172,7 @@ static void ask(void)
 		.class = DNS_CLASS_IN,
 		.recursion_desired = true };
 	asked++;
-	if (upstream_ask(set, asked, &request) != 0)
+	if (upstream_ask(set, 0, asked, &request) != 0)
 		failed++;
 }
 
@@ -197,7 +197,12 @@ static void measure_upstream(const struct sockaddr_in *to)
 	config.port = port;
 	uv_loop_init(&loop);
 	asked = answered = failed = 0;
-	set = upstream_set_new(&loop, &config, 1, on_done, &loop, &error);
+	set = upstream_set_new(&(struct upstream_parts){ .loop = &loop,
+				       .upstreams = &config,
+				       .count = 1,
+				       .on_done = on_done,
+				       .context = &loop },
+		&error);
 	double from_us = cpu_us();
 	uint64_t from_ns = uv_hrtime();
 	while (asked < width)

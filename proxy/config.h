@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "rules/spec.h"
+#include "tls/client.h"
 
 enum protocol { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_DOT, PROTOCOL_DOH, PROTOCOL_COUNT };
 
@@ -31,11 +32,80 @@ struct listener_config {
 
 enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
 
+enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
+
 struct upstream_config {
 	const char *name;
-	struct address address;
-	uint16_t port;
+	enum upstream_protocol protocol;
+	struct address address;          /* the first of `addresses`; zeros when there are none */
+	const struct address *addresses; /* tried in this order; none: `host` is looked up */
+	size_t address_count;
+	const char *host;   /* NULL when addresses were given */
+	uint16_t bootstrap; /* index of the upstream that is asked for the addresses of `host`; it
+			       has addresses itself */
+	uint16_t port;      /* 53, 853, 443 unless given */
+	unsigned weight;    /* of its share when its group is "weighted"; 1 unless given */
+	/* dot and doh only: */
+	const char *tls_name; /* NULL: the certificate must have the address, or a pin match */
+	const char *tls_ca;   /* file; NULL: the system's authorities */
+	const struct tls_pin *tls_pins;
+	size_t tls_pin_count;
+	const char *authority; /* doh: tls_name or address, with the port unless it is 443 */
+	const char *path;      /* doh */
+	bool use_get;          /* doh: GET instead of POST */
 	unsigned line;
+};
+
+enum upstream_policy {
+	UPSTREAM_ORDERED,  /* the first one that is up */
+	UPSTREAM_FASTEST,  /* the one that answers soonest; the others now and then, to learn */
+	UPSTREAM_WEIGHTED, /* by chance, in shares */
+	UPSTREAM_PARALLEL, /* two at once, the best two of them */
+};
+
+struct upstream_group_config {
+	const char *name;
+	enum upstream_policy policy;
+	const uint16_t *members; /* indices of upstreams, in order */
+	size_t member_count;
+	uint32_t identity; /* what the cache knows its answers by: a hash of the members' protocols,
+			      addresses, ports and names; the same after a restart, another when
+			      somebody else is asked */
+};
+
+/* Who is asked for some names instead of the view's group. */
+struct route_config {
+	const struct dns_name *domains; /* lower case; each with everything below */
+	size_t domain_count;
+	const uint16_t *views; /* none: every view */
+	size_t view_count;
+	uint16_t group;
+	unsigned line;
+};
+
+/* Names that are answered here and never asked elsewhere, each switchable; query/special.h. */
+enum special_name {
+	SPECIAL_LOCALHOST,       /* RFC 6761 6.3 */
+	SPECIAL_INVALID,         /* RFC 6761 6.4 */
+	SPECIAL_TEST,            /* RFC 6761 6.2 */
+	SPECIAL_ONION,           /* RFC 7686 2 */
+	SPECIAL_HOME_ARPA,       /* RFC 8375 4 */
+	SPECIAL_LOCAL,           /* RFC 6762 22.1 */
+	SPECIAL_PRIVATE_REVERSE, /* RFC 6303, RFC 6761 6.1 */
+	SPECIAL_CANARY, /* use-application-dns.net: tells Firefox to keep to us; off unless asked
+			   for */
+	SPECIAL_NAMES
+};
+
+struct cache_config {
+	size_t size;        /* bytes; 0: no cache */
+	const char *file;   /* NULL: lost at the end */
+	uint32_t min_ttl_s; /* of positive answers */
+	uint32_t max_ttl_s;
+	uint32_t negative_max_ttl_s;
+	uint32_t stale_s;        /* how long after its end an answer may be given; 0: never */
+	unsigned stale_after_ms; /* how long upstreams are waited for before (RFC 8767 5) */
+	bool prefetch;
 };
 
 enum query_log_format { QUERY_LOG_NAMEGATE, QUERY_LOG_AWS };
@@ -74,11 +144,22 @@ struct config {
 	const char *tls_key;
 	const struct upstream_config *upstreams;
 	size_t upstream_count; /* 0: the system's resolvers */
+	const struct upstream_group_config
+		*upstream_groups; /* the first is the default; none given: one
+				      of all upstreams, named "default". Empty
+				      only together with upstreams */
+	size_t upstream_group_count;
+	const struct route_config *routes;
+	size_t route_count;
+	const uint16_t *view_groups; /* by index of the view: its upstream group */
+	bool special_names[SPECIAL_NAMES];
+	bool ddr; /* discovery of designated resolvers, RFC 9462 */
+	struct cache_config cache;
 	struct policy_spec policy;
 	struct query_log_config query_log;
 	struct address admin_address;
 	uint16_t admin_port;         /* 0: no admin listener */
-	const char *control_socket;  /* NULL: none. Not opened by this version */
+	const char *control_socket;  /* NULL: none */
 	const char *state_directory; /* "": nothing is written */
 	struct limits_config limits;
 	char hash[CONFIG_HASH_LEN + 1]; /* of the text of all files, hexadecimal: the same text is

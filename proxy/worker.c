@@ -83,8 +83,15 @@ static int open_upstreams(struct worker *worker, struct epoch *epoch)
 	const struct config *config = epoch->snapshot->config;
 	struct worker_upstreams *upstreams = calloc(1, sizeof *upstreams);
 	if (upstreams)
-		upstreams->set = upstream_set_new(&worker->loop, config->upstreams,
-			config->upstream_count, query_on_upstream, upstreams, &error);
+		upstreams->set =
+			upstream_set_new(&(struct upstream_parts){ .loop = &worker->loop,
+						 .upstreams = config->upstreams,
+						 .count = config->upstream_count,
+						 .groups = config->upstream_groups,
+						 .group_count = config->upstream_group_count,
+						 .on_done = query_on_upstream,
+						 .context = upstreams },
+				&error);
 	if (!upstreams || !upstreams->set) {
 		free(upstreams);
 		return error;

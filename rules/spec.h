@@ -48,6 +48,7 @@ struct view_spec {
 	enum action default_action; /* ACTION_ALLOW or ACTION_BLOCK */
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
+	bool rebinding_protection; /* see rules/rebinding.h */
 	const struct association_spec *associations; /* in any order */
 	size_t association_count;
 };
@@ -69,6 +70,8 @@ struct policy_spec {
 	size_t view_count;
 	const struct local_record_spec *local_records;
 	size_t local_record_count;
+	const struct dns_name *rebinding_exceptions; /* lower case; each with everything below */
+	size_t rebinding_exception_count;
 	size_t listener_count;
 };
 

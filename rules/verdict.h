@@ -36,6 +36,7 @@ enum verdict_reason {
 	REASON_DEFAULT,     /* the view's default_action: one more last rule, "*" BLOCK */
 	REASON_FAIL_CLOSED, /* policy could not be evaluated: SERVFAIL */
 	REASON_FAIL_OPEN,   /* policy could not be evaluated: let through, flagged */
+	REASON_REBINDING,   /* a public name with a private address: NODATA (rebinding.h) */
 };
 
 enum {

@@ -5,7 +5,7 @@
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
 
-#include <stdint.h>
+#include "base/address.h"
 
 struct tls_context;
 
@@ -34,5 +34,12 @@ void tls_context_unref(struct tls_context *context);
 
 /* When the leaf expires, seconds since 1970. */
 int64_t tls_context_not_after_s(const struct tls_context *context);
+
+/* Is this address among the leaf's subjectAltNames? */
+bool tls_context_has_address(const struct tls_context *context, const struct address *address);
+
+/* The leaf's first host name that is not a wildcard, as text; NULL when it has none. Lives as long
+ * as the context. */
+const char *tls_context_name(const struct tls_context *context);
 
 #endif

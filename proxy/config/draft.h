@@ -36,8 +36,6 @@ struct draft_listener {
 	const char *path;
 };
 
-enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
-
 struct draft_upstream {
 	struct draft_element element;
 	const char *name;

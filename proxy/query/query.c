@@ -390,7 +390,8 @@ static struct join_ask *find_or_begin_ask(struct query *q)
 	if (!ask || !fresh)
 		return ask;
 	const struct worker_upstreams *upstreams = q->worker->upstreams;
-	if (upstreams && !upstream_ask(upstreams->set, join_ask_number(table->asks, ask), &request))
+	if (upstreams &&
+		!upstream_ask(upstreams->set, 0, join_ask_number(table->asks, ask), &request))
 		return ask;
 	join_end(table->asks, ask);
 	return NULL;

@@ -232,8 +232,10 @@ static bool has_untried(const struct upstream_set *set, const struct ask *ask)
 	return false;
 }
 
-int upstream_ask(struct upstream_set *set, upstream_ask_id id, const struct dns_request *request)
+int upstream_ask(struct upstream_set *set, uint16_t group, upstream_ask_id id,
+	const struct dns_request *request)
 {
+	(void)group;
 	if (request->name.len == 0 || request->name.len > DNS_NAME_MAX)
 		return ERR_INVALID;
 	struct ask *ask = set->closing ? NULL : ask_take(set);
@@ -457,9 +459,9 @@ void upstream_start(void)
 	cares_start();
 }
 
-struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_config *upstreams,
-	size_t count, upstream_done_fn on_done, void *context, int *error)
+struct upstream_set *upstream_set_new(const struct upstream_parts *parts, int *error)
 {
+	size_t count = parts->count;
 	*error = ERR_INVALID;
 	if (count == 0 || count > UPSTREAM_MAX)
 		return NULL;
@@ -468,23 +470,23 @@ struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_con
 	struct upstream_set *set = calloc(1, sizeof *set);
 	if (!set)
 		return NULL;
-	set->host = (struct plain_host){ .loop = loop,
+	set->host = (struct plain_host){ .loop = parts->loop,
 		.batch = udp_batch_new(),
 		.on_report = on_report,
 		.on_work = on_work,
 		.on_closed = on_plain_closed };
 	set->asks = calloc(UPSTREAM_ASKS_MAX, sizeof *set->asks);
-	set->on_done = on_done;
-	set->context = context;
+	set->on_done = parts->on_done;
+	set->context = parts->context;
 	random_pool_init(&set->host.random);
 	list_init(&set->open);
 	list_init(&set->free);
-	if (!set->asks || !set->host.batch || !open_plain(set, upstreams, count)) {
+	if (!set->asks || !set->host.batch || !open_plain(set, parts->upstreams, count)) {
 		set_free(set);
 		return NULL;
 	}
-	uv_timer_init(loop, &set->timer);
-	uv_idle_init(loop, &set->soon);
+	uv_timer_init(parts->loop, &set->timer);
+	uv_idle_init(parts->loop, &set->soon);
 	set->timer.data = set;
 	set->soon.data = set;
 	set->handles = 2;

@@ -1,7 +1,8 @@
 /* upstream.h - asks a resolver: choose, ask, fail over, give up in time. Step 8 of a query's
  * journey and its only wait. One set per worker, used by its thread alone.
- * Behind it: health.c (who is asked first), plain.c (classic DNS through c-ares), udp_pool.c (its
- * sockets) and judge.c (is this the answer to what we asked?). */
+ * Behind it: choice.c (who is asked first, who next and when), health.c and latency.c (what is
+ * known of each), exchange.h with plain.c (classic DNS through c-ares) and secure.c (DoT and DoH),
+ * and judge.c (is this the answer to what we asked?). */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H
 #define PROXY_UPSTREAM_UPSTREAM_H
 
@@ -17,7 +18,8 @@ typedef uint64_t upstream_ask_id;
 
 enum {
 	UPSTREAM_DEADLINE_MS = 4500, /* a stub gives up after 5 s */
-	UPSTREAM_HEDGE_MS = 400,     /* silence after which the next server is asked as well */
+	UPSTREAM_HEDGE_MS = 400, /* silence after which the next server is asked as well, until it
+				    is known how long this one takes (latency.h) */
 	UPSTREAM_NO_INDEX = 0xffff,
 	UPSTREAM_MAX = CONFIG_UPSTREAMS_MAX, /* upstreams in a set */
 	UPSTREAM_ASKS_MAX = 4096,            /* asks in flight in a set */
@@ -51,19 +53,34 @@ struct upstream_set;
  * known faults. */
 void upstream_start(void);
 
-/* `upstreams` must outlive the set. NULL on failure (*error): ERR_NO_MEMORY, or ERR_INVALID when
- * there are none or more than UPSTREAM_MAX. */
-struct upstream_set *upstream_set_new(uv_loop_t *loop, const struct upstream_config *upstreams,
-	size_t count, upstream_done_fn on_done, void *context, int *error);
+struct upstream_parts {
+	uv_loop_t *loop;
+	const struct upstream_config *upstreams;
+	size_t count;
+	const struct upstream_group_config *groups;
+	size_t group_count;
+	struct tls_client *const *tls; /* by index of the upstream; NULL for plain ones */
+	upstream_done_fn on_done;
+	void *context;
+};
+
+/* All that `parts` points to must outlive the set. NULL on failure (*error): ERR_NO_MEMORY, or
+ * ERR_INVALID when there are none or more than UPSTREAM_MAX. */
+struct upstream_set *upstream_set_new(const struct upstream_parts *parts, int *error);
 
 /* Ends the set: nothing more is asked; asks still open are completed with ERR_UNREACHABLE from a
  * later turn of the loop; its handles are closed and its memory is freed by itself after that. */
 void upstream_set_close(struct upstream_set *set);
 
-/* Asks. The request is copied. 0; ERR_BUSY when the table is full or every upstream has as much in
- * flight as it may, or when the set is closing; ERR_INVALID for a request without a name. On error
- * on_done is not called. */
-int upstream_ask(struct upstream_set *set, upstream_ask_id id, const struct dns_request *request);
+/* Asks the upstreams of a group (its index). The request is copied. 0; ERR_BUSY when the table is
+ * full or every upstream has as much in flight as it may, or when the set is closing; ERR_INVALID
+ * for a request without a name. On error on_done is not called. */
+int upstream_ask(struct upstream_set *set, uint16_t group, upstream_ask_id id,
+	const struct dns_request *request);
+
+/* The machine slept, or the network changed: forgets what was learned about upstreams and closes
+ * idle connections; what is in flight over them is asked again. */
+void upstream_distrust(struct upstream_set *set);
 
 /* Asks that have not been answered yet. */
 size_t upstream_in_flight(const struct upstream_set *set);

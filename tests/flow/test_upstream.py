@@ -233,7 +233,8 @@ class TestGuessing:
             for i in range(64):
                 client.ask(w.query("ok.%s%d.port.test" % (name, i)))
             rounds.append({q.port for q in scripted.asked if ".%s" % name in q.name})
-            time.sleep(6.5)
+            if len(rounds) == 1:
+                time.sleep(6.5)
         assert min(map(len, rounds)) >= 16
         assert len(rounds[0] & rounds[1]) <= 4  # the kernel may give a number twice
 

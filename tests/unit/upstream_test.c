@@ -478,7 +478,7 @@ static void ask_named(const char *name, uint16_t type)
 	t.asked_ms[t.asked] = uv_hrtime() / 1000000;
 	t.outcomes[t.asked].last = 0;
 	t.asking = true;
-	assert_int_equal(upstream_ask(t.set, t.asked, &request), 0);
+	assert_int_equal(upstream_ask(t.set, 0, t.asked, &request), 0);
 	t.asking = false;
 	t.asked++;
 }
@@ -541,7 +541,12 @@ static void open_set(size_t count, const scripted_fn *scripts)
 		}
 	}
 	t.count = count;
-	t.set = upstream_set_new(&t.loop, t.configs, count, on_done, &t, &error);
+	t.set = upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					 .upstreams = t.configs,
+					 .count = count,
+					 .on_done = on_done,
+					 .context = &t },
+		&error);
 	assert_non_null(t.set);
 	assert_int_equal(error, 0);
 }
@@ -648,7 +653,7 @@ static void test_every_kind_of_name_and_type(void **state)
 				.class = classes[i % 6],
 				.dnssec_ok = i % 2 };
 			t.asked_ms[t.asked] = uv_hrtime() / 1000000;
-			assert_int_equal(upstream_ask(t.set, t.asked, &request), 0);
+			assert_int_equal(upstream_ask(t.set, 0, t.asked, &request), 0);
 			t.asked++;
 		}
 	}
@@ -684,7 +689,12 @@ static void test_ipv6(void **state)
 	t.count = 1;
 	t.configs[0].port = scripted_dns_port(t.servers[0]);
 	address_parse(&t.configs[0].address, "::1");
-	t.set = upstream_set_new(&t.loop, t.configs, 1, on_done, &t, &error);
+	t.set = upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					 .upstreams = t.configs,
+					 .count = 1,
+					 .on_done = on_done,
+					 .context = &t },
+		&error);
 	assert_int_equal(ask("v6.example")->last, 1);
 	assert_int_equal(count_of(&counters(0)->queries_tcp), 1);
 }
@@ -763,7 +773,12 @@ static void test_unroutable_is_known_at_once(void **state)
 	t.configs[0].port = 53;
 	/* Broadcast: connect() gives EACCES without touching the network. */
 	address_parse(&t.configs[0].address, "255.255.255.255");
-	t.set = upstream_set_new(&t.loop, t.configs, 1, on_done, &t, &error);
+	t.set = upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					 .upstreams = t.configs,
+					 .count = 1,
+					 .on_done = on_done,
+					 .context = &t },
+		&error);
 	struct outcome *outcome = ask("unroutable.example");
 	assert_int_equal(outcome->error, ERR_UNREACHABLE);
 	assert_true(outcome->took_ms < 300);
@@ -1095,7 +1110,7 @@ static void test_dnssec_and_flags_reach_the_wire(void **state)
 		.checking_disabled = true,
 		.authentic_wanted = true,
 		.dnssec_ok = true };
-	assert_int_equal(upstream_ask(t.set, t.asked++, &request), 0);
+	assert_int_equal(upstream_ask(t.set, 0, t.asked++, &request), 0);
 	run(1, 1000);
 	struct scripted_query query;
 	assert_true(scripted_dns_query(t.servers[0], 0, &query));
@@ -1172,10 +1187,10 @@ static void test_table_full(void **state)
 	open_one(slow_100);
 	struct dns_request request = { .name = slice_of("\1a", 3), .type = 1, .class = 1 };
 	unsigned taken = 0;
-	while (upstream_ask(t.set, taken, &request) == 0)
+	while (upstream_ask(t.set, 0, taken, &request) == 0)
 		taken++;
 	assert_int_equal(taken, UPSTREAM_ASKS_MAX);
-	assert_int_equal(upstream_ask(t.set, taken, &request), ERR_BUSY);
+	assert_int_equal(upstream_ask(t.set, 0, taken, &request), ERR_BUSY);
 	assert_int_equal(upstream_in_flight(t.set), UPSTREAM_ASKS_MAX);
 	t.asked = taken;
 	run(taken, 10000);
@@ -1194,7 +1209,7 @@ static void test_close_with_asks_open(void **state)
 	upstream_set_close(t.set);
 	upstream_set_close(t.set);
 	struct dns_request request = { .name = slice_of("\1a", 3), .type = 1, .class = 1 };
-	assert_int_equal(upstream_ask(t.set, 99, &request), ERR_BUSY);
+	assert_int_equal(upstream_ask(t.set, 0, 99, &request), ERR_BUSY);
 	assert_int_equal(t.done, 0); /* from a later turn */
 	uv_run(&t.loop, UV_RUN_DEFAULT);
 	t.set = NULL;
@@ -1243,9 +1258,19 @@ static void test_wrong_sets(void **state)
 	(void)state;
 	int error;
 	open_one(answer);
-	assert_null(upstream_set_new(&t.loop, t.configs, 0, on_done, &t, &error));
+	assert_null(upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					     .upstreams = t.configs,
+					     .count = 0,
+					     .on_done = on_done,
+					     .context = &t },
+		&error));
 	assert_int_equal(error, ERR_INVALID);
-	assert_null(upstream_set_new(&t.loop, t.configs, UPSTREAM_MAX + 1, on_done, &t, &error));
+	assert_null(upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					     .upstreams = t.configs,
+					     .count = UPSTREAM_MAX + 1,
+					     .on_done = on_done,
+					     .context = &t },
+		&error));
 	assert_int_equal(error, ERR_INVALID);
 }
 
