@@ -1,6 +1,6 @@
 /* latency.h - how long an upstream takes, learned from its answers and forgotten with them: a
- * histogram on a logarithmic scale that is halved every LATENCY_WINDOW answers. Says when to stop
- * waiting for it and ask the next one as well. Pure. */
+ * histogram on a logarithmic scale that is halved whenever it holds LATENCY_WINDOW of them. Says
+ * when to stop waiting for it and ask the next one as well. Pure. */
 #ifndef PROXY_UPSTREAM_LATENCY_H
 #define PROXY_UPSTREAM_LATENCY_H
 

@@ -1,13 +1,16 @@
-/* A query of ours goes through stages: UDP, perhaps UDP again without OPT, perhaps TCP. Each stage
+/* Classic DNS to one upstream: UDP first, TCP where UDP does not do. The only part of namegate that
+ * asks through c-ares; docs/decisions/002-upstream-cares.md says why it is used the way it is.
+ *
+ * A query of ours goes through stages: UDP, perhaps UDP again without OPT, perhaps TCP. Each stage
  * is one query of c-ares (see cares.h for how that is used).
  *
  *   plain_ask -> stage_start -> cares_send -> on_send: our message leaves from the pool
  *   pool      -> on_datagram: judge_match(); the answer stays where it is
  *             -> on_batch: cares_pump -> on_over: the stage is over, and is queued
- *             -> plain_work: judge_answer(), then the next stage or the report
+ *             -> work: judge_answer(), then the next stage or the report
  *
  * Silence is noticed by plain_tick(), which ends queries the same way. */
-#include "proxy/upstream/plain.h"
+#include "proxy/upstream/exchange.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +18,7 @@
 #include "base/error.h"
 #include "proxy/upstream/cares.h"
 #include "proxy/upstream/judge.h"
+#include "proxy/upstream/udp_pool.h"
 #include "proxy/upstream/upstream.h"
 
 enum {
@@ -64,11 +68,7 @@ struct channel_slot {
 };
 
 struct plain {
-	struct plain_host *host;
-	const struct upstream_config *upstream;
-	unsigned index;
-	struct health health;
-	struct upstream_counters counters;
+	struct exchange exchange;
 	struct udp_pool pool;
 	struct cares_events events;
 	struct channel_slot channels[CARES_KINDS];
@@ -80,7 +80,7 @@ struct plain {
 	struct list fresh; /* silent for less than UPSTREAM_HEDGE_MS */
 	struct list quiet;
 	struct list done;
-	uint32_t turn; /* counts plain_work(): older answers are gone */
+	uint32_t turn; /* counts work(): older answers are gone */
 	struct attempt *by_id[ID_BUCKETS];
 	uint64_t housekeeping_ms;
 	unsigned folds; /* in a row */
@@ -89,14 +89,21 @@ struct plain {
 	bool closed;
 };
 
+static struct plain *plain_of(struct exchange *exchange)
+{
+	return container_of(exchange, struct plain, exchange);
+}
+
 static uint64_t now_ms(const struct plain *plain)
 {
-	return uv_now(plain->host->loop);
+	return uv_now(plain->exchange.host->loop);
 }
+
+static void work(struct plain *plain);
 
 static void count_error(struct plain *plain, enum upstream_error error)
 {
-	upstream_count(&plain->counters.errors[error]);
+	upstream_count(&plain->exchange.counters.errors[error]);
 }
 
 /* --- ids --- */
@@ -114,7 +121,7 @@ static void id_take(struct plain *plain, struct attempt *attempt)
 {
 	uint16_t id;
 	do
-		id = random_u16(&plain->host->random);
+		id = random_u16(&plain->exchange.host->random);
 	while (find_by_id(plain, id));
 	attempt->id = id;
 	attempt->wire[0] = (uint8_t)(id >> 8);
@@ -145,7 +152,7 @@ static struct attempt *attempt_take(struct plain *plain)
 	list_init(&attempt->cares.node);
 	list_init(&attempt->age);
 	list_init(&attempt->work);
-	upstream_gauge_set(&plain->counters.in_flight, ++plain->in_flight);
+	upstream_gauge_set(&plain->exchange.counters.in_flight, ++plain->in_flight);
 	return attempt;
 }
 
@@ -155,7 +162,7 @@ static void attempt_free(struct plain *plain, struct attempt *attempt)
 	list_remove(&attempt->age);
 	/* To the front: the memory of the last one used is warm. */
 	list_append(plain->free.next, &attempt->age);
-	upstream_gauge_set(&plain->counters.in_flight, --plain->in_flight);
+	upstream_gauge_set(&plain->exchange.counters.in_flight, --plain->in_flight);
 }
 
 /* Nothing more is expected from the wire in this stage. May be called again. */
@@ -217,8 +224,8 @@ static struct cares *channel_for(struct plain *plain, enum cares_kind kind)
 		channel_retire(slot);
 	if (slot->now)
 		return slot->now;
-	slot->now = cares_new(plain->host->loop, kind, &plain->upstream->address,
-		plain->upstream->port, &plain->events);
+	slot->now = cares_new(plain->exchange.host->loop, kind, &plain->exchange.upstream->address,
+		plain->exchange.upstream->port, &plain->events);
 	slot->born_ms = now_ms(plain);
 	slot->worn = false;
 	return slot->now;
@@ -248,15 +255,15 @@ static void stage_start(struct plain *plain, struct attempt *attempt)
 	id_take(plain, attempt);
 	if (!channel) {
 		attempt_end(plain, attempt, ENDED_NO_MEMORY);
-		plain->host->on_work(plain->host);
+		plain->exchange.host->on_work(plain->exchange.host);
 		return;
 	}
-	upstream_count(
-		attempt->over_tcp ? &plain->counters.queries_tcp : &plain->counters.queries_udp);
+	upstream_count(attempt->over_tcp ? &plain->exchange.counters.queries_tcp
+					 : &plain->exchange.counters.queries_udp);
 	cares_send(
 		channel, &attempt->cares, slice_of(attempt->wire, attempt->wire_len), attempt->id);
 	if (!attempt->cares.channel)
-		plain->host->on_work(plain->host);
+		plain->exchange.host->on_work(plain->exchange.host);
 }
 
 static void stage_tcp(struct plain *plain, struct attempt *attempt)
@@ -282,13 +289,14 @@ static void mix_case(struct plain *plain, struct attempt *attempt)
 	size_t len = question.len - 4;
 	attempt->exact_case = now_ms(plain) >= plain->fold_off_until_ms;
 	if (attempt->exact_case)
-		judge_mix_case(&plain->host->random, name, len);
+		judge_mix_case(&plain->exchange.host->random, name, len);
 	else
 		dns_name_lower(name, name, len);
 }
 
-int plain_ask(struct plain *plain, const struct dns_request *request, uint64_t owner)
+static int plain_ask(struct exchange *exchange, const struct dns_request *request, uint64_t owner)
 {
+	struct plain *plain = plain_of(exchange);
 	struct attempt *attempt = plain->closed ? NULL : attempt_take(plain);
 	if (!attempt) {
 		count_error(plain, UPSTREAM_ERROR_BUSY);
@@ -320,7 +328,7 @@ static void on_send(void *context, struct cares_query *query)
 	if (attempt->socket)
 		return;
 	attempt_end(plain, attempt, ENDED_FAILED);
-	plain->host->on_work(plain->host);
+	plain->exchange.host->on_work(plain->exchange.host);
 }
 
 /* The one whose answer this is, with the answer in it; `sock` is NULL for TCP. NULL when it is no
@@ -364,7 +372,7 @@ static struct cares_query *on_message(void *context, struct slice message)
 
 static void on_batch(void *context)
 {
-	plain_work(context);
+	work(context);
 }
 
 /* The queries sent from this socket. Rare, so looking at all is good enough. */
@@ -382,7 +390,7 @@ static void on_socket_error(void *context, struct udp_socket *sock)
 	struct plain *plain = context;
 	fail_socket(plain, &plain->fresh, sock);
 	fail_socket(plain, &plain->quiet, sock);
-	plain->host->on_work(plain->host);
+	plain->exchange.host->on_work(plain->exchange.host);
 }
 
 /* From within c-ares: only queue. */
@@ -398,21 +406,22 @@ static void on_over(void *context, struct cares_query *query, enum cares_end end
 
 static void on_turn(void *context)
 {
-	plain_work(context);
+	work(context);
 }
 
 /* --- what comes of it --- */
 
-static void report(struct plain *plain, struct attempt *attempt, enum plain_outcome outcome,
+static void report(struct plain *plain, struct attempt *attempt, enum exchange_outcome outcome,
 	const struct dns_answer *answer)
 {
-	struct plain_report said = {
-		.outcome = outcome, .index = plain->index, .owner = attempt->owner, .answer = answer
-	};
+	struct exchange_report said = { .outcome = outcome,
+		.index = plain->exchange.index,
+		.owner = attempt->owner,
+		.answer = answer };
 	attempt->reported = true;
 	if (!attempt->cares.channel)
 		attempt_free(plain, attempt);
-	plain->host->on_report(plain->host, &said);
+	plain->exchange.host->on_report(plain->exchange.host, &said);
 }
 
 static void note_case(struct plain *plain, const struct attempt *attempt)
@@ -421,25 +430,26 @@ static void note_case(struct plain *plain, const struct attempt *attempt)
 		return;
 	plain->folds = attempt->match == JUDGE_FOLDED ? plain->folds + 1 : 0;
 	if (attempt->match == JUDGE_FOLDED)
-		upstream_count(&plain->counters.case_folded);
+		upstream_count(&plain->exchange.counters.case_folded);
 	if (plain->folds < FOLDS_BEFORE_OFF)
 		return;
 	plain->folds = 0;
 	plain->fold_off_until_ms = now_ms(plain) + HABIT_MS;
-	upstream_count(&plain->counters.case_off);
+	upstream_count(&plain->exchange.counters.case_off);
 }
 
 static void report_answer(
 	struct plain *plain, struct attempt *attempt, const struct dns_answer *opened)
 {
 	uint64_t took_us = (uv_hrtime() - attempt->started_ns) / 1000;
-	upstream_count_answer(&plain->counters, opened->rcode, took_us);
+	latency_add(&plain->exchange.latency, took_us);
+	upstream_count_answer(&plain->exchange.counters, opened->rcode, took_us);
 	if (attempt->opt_refused && opened->rcode != DNS_RCODE_FORMERR) {
 		/* It was the OPT, then. */
 		plain->edns_off_until_ms = now_ms(plain) + HABIT_MS;
-		upstream_count(&plain->counters.edns_off);
+		upstream_count(&plain->exchange.counters.edns_off);
 	}
-	report(plain, attempt, PLAIN_ANSWER, opened);
+	report(plain, attempt, EXCHANGE_ANSWER, opened);
 }
 
 static void retry_without_opt(struct plain *plain, struct attempt *attempt)
@@ -454,36 +464,36 @@ static void take_answer(struct plain *plain, struct attempt *attempt)
 {
 	struct judge_sent sent = attempt_sent(attempt);
 	struct dns_answer opened;
-	health_on_answer(&plain->health);
+	health_on_answer(&plain->exchange.health);
 	note_case(plain, attempt);
 	switch (judge_answer(&sent, attempt->match, attempt->answer, attempt->cut, &opened)) {
 	case JUDGE_ANSWER: report_answer(plain, attempt, &opened); return;
 	case JUDGE_ASK_TCP:
 		if (attempt->match != JUDGE_FOLDED)
-			upstream_count(&plain->counters.truncated);
+			upstream_count(&plain->exchange.counters.truncated);
 		stage_tcp(plain, attempt);
 		return;
 	case JUDGE_DROP_OPT: retry_without_opt(plain, attempt); return;
 	case JUDGE_MALFORMED:
 		count_error(plain, UPSTREAM_ERROR_MALFORMED);
-		report(plain, attempt, PLAIN_MALFORMED, NULL);
+		report(plain, attempt, EXCHANGE_MALFORMED, NULL);
 	}
 }
 
 static void take_failure(struct plain *plain, struct attempt *attempt)
 {
 	if (attempt->ended == ENDED_SILENT) {
-		report(plain, attempt, PLAIN_SILENT, NULL);
+		report(plain, attempt, EXCHANGE_SILENT, NULL);
 	} else if (attempt->ended == ENDED_NO_MEMORY) {
-		report(plain, attempt, PLAIN_NO_MEMORY, NULL);
+		report(plain, attempt, EXCHANGE_NO_MEMORY, NULL);
 	} else if (attempt->over_tcp && attempt->tcp_tries < TCP_TRIES) {
 		count_error(plain, UPSTREAM_ERROR_TCP_FAILED);
 		stage_tcp(plain, attempt);
 	} else {
 		count_error(plain,
 			attempt->over_tcp ? UPSTREAM_ERROR_TCP_FAILED : UPSTREAM_ERROR_NETWORK);
-		health_on_silence(&plain->health, now_ms(plain));
-		report(plain, attempt, PLAIN_FAILED, NULL);
+		health_on_silence(&plain->exchange.health, now_ms(plain));
+		report(plain, attempt, EXCHANGE_FAILED, NULL);
 	}
 }
 
@@ -497,7 +507,7 @@ static void take_done(struct plain *plain, struct attempt *attempt)
 		take_failure(plain, attempt);
 }
 
-void plain_work(struct plain *plain)
+static void work(struct plain *plain)
 {
 	if (plain->closed)
 		return;
@@ -517,6 +527,11 @@ void plain_work(struct plain *plain)
 	plain->turn++;
 }
 
+static void plain_work(struct exchange *exchange)
+{
+	work(plain_of(exchange));
+}
+
 /* --- time --- */
 
 /* Over UDP c-ares gives the query back at once, over TCP when it times out itself. */
@@ -530,7 +545,7 @@ static void expire(struct plain *plain, struct attempt *attempt)
 	}
 	/* The connection may be a dead one: the next query gets another. */
 	plain->channels[CARES_TCP].worn = true;
-	report(plain, attempt, PLAIN_SILENT, NULL);
+	report(plain, attempt, EXCHANGE_SILENT, NULL);
 }
 
 /* The first of the list, if it is that old. */
@@ -548,46 +563,47 @@ static void notice_silence(struct plain *plain, uint64_t now)
 	while ((attempt = oldest(&plain->fresh, now, UPSTREAM_HEDGE_MS))) {
 		list_remove(&attempt->age);
 		list_append(&plain->quiet, &attempt->age);
-		health_on_silence(&plain->health, now);
+		health_on_silence(&plain->exchange.health, now);
 	}
 	while (!plain->closed && (attempt = oldest(&plain->quiet, now, UPSTREAM_DEADLINE_MS)))
 		expire(plain, attempt);
 }
 
-void plain_tick(struct plain *plain, uint64_t now)
+static void plain_tick(struct exchange *exchange, uint64_t now)
 {
+	struct plain *plain = plain_of(exchange);
 	if (plain->closed)
 		return;
 	notice_silence(plain, now);
-	plain_work(plain);
-	upstream_gauge_set(&plain->counters.up, health_is_up(&plain->health, now));
+	work(plain);
 	if (plain->closed || now - plain->housekeeping_ms < HOUSEKEEPING_MS)
 		return;
 	plain->housekeeping_ms = now;
 	udp_pool_tick(&plain->pool, now);
 	for (unsigned kind = 0; kind < CARES_KINDS; kind++)
 		channel_tick(&plain->channels[kind]);
-	plain_work(plain);
+	work(plain);
 }
 
-bool plain_is_busy(const struct plain *plain)
+static bool plain_is_busy(const struct exchange *exchange)
 {
-	return plain->in_flight > 0;
+	return ((const struct plain *)exchange)->in_flight > 0;
 }
 
-bool plain_has_sockets(const struct plain *plain)
+static bool plain_has_sockets(const struct exchange *exchange)
 {
-	return !list_is_empty(&plain->pool.sockets);
+	return !list_is_empty(&((const struct plain *)exchange)->pool.sockets);
 }
 
-struct health *plain_health(struct plain *plain)
+/* The sockets may be bound to an address that we no longer have. */
+static void plain_distrust(struct exchange *exchange)
 {
-	return &plain->health;
-}
-
-struct upstream_counters *plain_counters(struct plain *plain)
-{
-	return &plain->counters;
+	struct plain *plain = plain_of(exchange);
+	udp_pool_retire(&plain->pool);
+	plain->channels[CARES_TCP].worn = true;
+	plain->folds = 0;
+	plain->fold_off_until_ms = 0;
+	plain->edns_off_until_ms = 0;
 }
 
 /* --- life --- */
@@ -595,7 +611,7 @@ struct upstream_counters *plain_counters(struct plain *plain)
 static void on_socket_closed(void *context)
 {
 	struct plain *plain = context;
-	plain->host->on_closed(plain->host);
+	plain->exchange.host->on_closed(plain->exchange.host);
 }
 
 static void on_handle(void *context, int by)
@@ -603,12 +619,13 @@ static void on_handle(void *context, int by)
 	struct plain *plain = context;
 	plain->links += by;
 	if (by < 0)
-		plain->host->on_closed(plain->host);
+		plain->exchange.host->on_closed(plain->exchange.host);
 }
 
-struct plain *plain_new(
-	struct plain_host *host, const struct upstream_config *upstream, unsigned index)
+static struct exchange *plain_open(struct exchange_host *host,
+	const struct upstream_config *upstream, struct tls_client *tls, unsigned index)
 {
+	(void)tls;
 	struct plain *plain = calloc(1, sizeof *plain);
 	if (!plain)
 		return NULL;
@@ -617,9 +634,9 @@ struct plain *plain_new(
 		free(plain);
 		return NULL;
 	}
-	plain->host = host;
-	plain->upstream = upstream;
-	plain->index = index;
+	plain->exchange = (struct exchange){
+		.type = &exchange_plain, .host = host, .upstream = upstream, .index = index
+	};
 	plain->pool.loop = host->loop;
 	plain->pool.random = &host->random;
 	plain->pool.batch = host->batch;
@@ -641,12 +658,12 @@ struct plain *plain_new(
 	list_init(&plain->fresh);
 	list_init(&plain->quiet);
 	list_init(&plain->done);
-	upstream_gauge_set(&plain->counters.up, 1);
-	return plain;
+	return &plain->exchange;
 }
 
-void plain_close(struct plain *plain)
+static void plain_close(struct exchange *exchange)
 {
+	struct plain *plain = plain_of(exchange);
 	plain->closed = true;
 	for (unsigned kind = 0; kind < CARES_KINDS; kind++) {
 		cares_free(plain->channels[kind].now);
@@ -655,13 +672,28 @@ void plain_close(struct plain *plain)
 	udp_pool_close(&plain->pool);
 }
 
-bool plain_is_closed(const struct plain *plain)
+static bool plain_is_closed(const struct exchange *exchange)
 {
+	const struct plain *plain = (const struct plain *)exchange;
 	return plain->closed && plain->pool.handles == 0 && plain->links == 0;
 }
 
-void plain_free(struct plain *plain)
+static void plain_free(struct exchange *exchange)
 {
+	struct plain *plain = plain_of(exchange);
 	free(plain->attempts);
 	free(plain);
 }
+
+const struct exchange_type exchange_plain = {
+	.open = plain_open,
+	.close = plain_close,
+	.is_closed = plain_is_closed,
+	.free = plain_free,
+	.ask = plain_ask,
+	.work = plain_work,
+	.tick = plain_tick,
+	.is_busy = plain_is_busy,
+	.has_sockets = plain_has_sockets,
+	.distrust = plain_distrust,
+};

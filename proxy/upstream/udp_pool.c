@@ -242,6 +242,14 @@ void udp_pool_tick(struct udp_pool *pool, uint64_t now_ms)
 	}
 }
 
+void udp_pool_retire(struct udp_pool *pool)
+{
+	for (unsigned i = 0; i < UDP_POOL_SLOTS; i++) {
+		if (pool->slots[i])
+			socket_retire(pool->slots[i]);
+	}
+}
+
 void udp_pool_close(struct udp_pool *pool)
 {
 	while (!list_is_empty(&pool->sockets))

@@ -79,4 +79,7 @@ void udp_socket_release(struct udp_socket *socket);
 /* Closes sockets that are too old. */
 void udp_pool_tick(struct udp_pool *pool, uint64_t now_ms);
 
+/* The next query leaves from a new socket; the old ones close with their last answer. */
+void udp_pool_retire(struct udp_pool *pool);
+
 #endif

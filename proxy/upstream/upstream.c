@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "proxy/upstream/cares.h"
-#include "proxy/upstream/plain.h"
+#include "proxy/upstream/exchange.h"
+#include "proxy/upstream/udp_pool.h"
 
 enum {
 	TICK_MS = 25,
@@ -28,6 +29,7 @@ struct ask {
 	uint16_t slot;
 	uint8_t started; /* tries in all */
 	uint8_t waiting; /* tries that have not been reported */
+	const struct upstream_group_config *group;
 	struct dns_request request;
 	uint64_t started_ns;
 	uint64_t next_ms; /* then the next try */
@@ -45,7 +47,7 @@ _Static_assert(UPSTREAM_ASKS_MAX <= 1 << SLOT_BITS, "a slot fits into a handle")
 _Static_assert(UPSTREAM_MAX <= 32, "an upstream is a bit in ask.failed");
 
 struct upstream_set {
-	struct plain_host host;
+	struct exchange_host host;
 	uv_timer_t timer;
 	uv_idle_t soon;
 	unsigned tick_ms; /* 0: the timer rests */
@@ -54,7 +56,11 @@ struct upstream_set {
 	upstream_done_fn on_done;
 	void *context;
 	size_t count;
-	struct plain *plain[UPSTREAM_MAX];
+	struct exchange *exchanges[UPSTREAM_MAX];
+	const struct upstream_group_config *groups; /* of the configuration, or `all` */
+	size_t group_count;
+	struct upstream_group_config all; /* when there are no groups: one of all, in order */
+	uint16_t everybody[UPSTREAM_MAX];
 	struct list open;
 	struct list free;
 	unsigned touched;
@@ -155,10 +161,11 @@ static size_t choose(const struct upstream_set *set, const struct ask *ask, uint
 {
 	size_t best = SIZE_MAX;
 	unsigned best_rank = UINT32_MAX;
-	for (size_t i = 0; i < set->count; i++) {
+	for (size_t at = 0; at < ask->group->member_count; at++) {
+		size_t i = ask->group->members[at];
 		if ((ask->failed | passed_over) >> i & 1)
 			continue;
-		bool up = health_is_up(plain_health(set->plain[i]), now_ms(set));
+		bool up = health_is_up(&set->exchanges[i]->health, now_ms(set));
 		unsigned rank = ask->tries[i] * 2u + (up ? 0 : 1);
 		if (rank < best_rank) {
 			best_rank = rank;
@@ -171,7 +178,7 @@ static size_t choose(const struct upstream_set *set, const struct ask *ask, uint
 static uint64_t next_try_ms(const struct upstream_set *set, const struct ask *ask)
 {
 	const unsigned steps = sizeof hedge_after_ms / sizeof *hedge_after_ms;
-	unsigned rounds = ask->started / (unsigned)set->count;
+	unsigned rounds = ask->started / (unsigned)ask->group->member_count;
 	/* Everybody was asked: wait longer each time (with one server at 0.4, 1.2 and 2.8 s). */
 	if (rounds > 0)
 		return now_ms(set) + ((uint64_t)UPSTREAM_HEDGE_MS << (rounds - 1));
@@ -182,11 +189,12 @@ static uint64_t next_try_ms(const struct upstream_set *set, const struct ask *as
 static bool try_one(
 	struct upstream_set *set, struct ask *ask, size_t index, enum upstream_reason reason)
 {
-	if (plain_ask(set->plain[index], &ask->request, ask_handle(ask)) != 0)
+	struct exchange *exchange = set->exchanges[index];
+	if (exchange->type->ask(exchange, &ask->request, ask_handle(ask)) != 0)
 		return false;
 	if (ask->tries[index] > 0 && reason == UPSTREAM_REASON_HEDGE)
 		reason = UPSTREAM_REASON_RETRY;
-	upstream_count(&plain_counters(set->plain[index])->asked[reason]);
+	upstream_count(&exchange->counters.asked[reason]);
 	ask->tries[index]++;
 	ask->started++;
 	ask->waiting++;
@@ -213,8 +221,9 @@ static bool try_next(struct upstream_set *set, struct ask *ask, enum upstream_re
 /* Somebody who is down gets this query too, once a second, so that it is seen to be back. */
 static void probe(struct upstream_set *set, struct ask *ask)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		struct health *health = plain_health(set->plain[i]);
+	for (size_t at = 0; at < ask->group->member_count; at++) {
+		size_t i = ask->group->members[at];
+		struct health *health = &set->exchanges[i]->health;
 		if (ask->tries[i] == 0 && health_take_probe(health, now_ms(set))) {
 			try_one(set, ask, i, UPSTREAM_REASON_PROBE);
 			return;
@@ -223,9 +232,10 @@ static void probe(struct upstream_set *set, struct ask *ask)
 }
 
 /* Is there somebody who has not been asked at all? */
-static bool has_untried(const struct upstream_set *set, const struct ask *ask)
+static bool has_untried(const struct ask *ask)
 {
-	for (size_t i = 0; i < set->count; i++) {
+	for (size_t at = 0; at < ask->group->member_count; at++) {
+		size_t i = ask->group->members[at];
 		if (ask->tries[i] == 0 && !(ask->failed >> i & 1))
 			return true;
 	}
@@ -235,13 +245,13 @@ static bool has_untried(const struct upstream_set *set, const struct ask *ask)
 int upstream_ask(struct upstream_set *set, uint16_t group, upstream_ask_id id,
 	const struct dns_request *request)
 {
-	(void)group;
-	if (request->name.len == 0 || request->name.len > DNS_NAME_MAX)
+	if (request->name.len == 0 || request->name.len > DNS_NAME_MAX || group >= set->group_count)
 		return ERR_INVALID;
 	struct ask *ask = set->closing ? NULL : ask_take(set);
 	if (!ask)
 		return ERR_BUSY;
 	ask->id = id;
+	ask->group = &set->groups[group];
 	ask->request = *request;
 	memcpy(ask->name, request->name.at, request->name.len);
 	ask->request.name.at = ask->name;
@@ -266,7 +276,7 @@ static bool rcode_is_good(uint16_t rcode)
 		rcode == DNS_RCODE_YXDOMAIN;
 }
 
-static void keep(struct upstream_set *set, struct ask *ask, const struct plain_report *report)
+static void keep(struct upstream_set *set, struct ask *ask, const struct exchange_report *report)
 {
 	struct slice message = report->answer->message;
 	if (ask->kept || !(ask->kept = malloc(message.len)))
@@ -279,38 +289,38 @@ static void keep(struct upstream_set *set, struct ask *ask, const struct plain_r
 		ask->deadline_ms = patience_ms;
 }
 
-static int error_of(enum plain_outcome outcome, int before)
+static int error_of(enum exchange_outcome outcome, int before)
 {
-	if (outcome == PLAIN_MALFORMED)
+	if (outcome == EXCHANGE_MALFORMED)
 		return ERR_MALFORMED;
-	if (outcome == PLAIN_NO_MEMORY && before == ERR_UNREACHABLE)
+	if (outcome == EXCHANGE_NO_MEMORY && before == ERR_UNREACHABLE)
 		return ERR_NO_MEMORY;
 	return before;
 }
 
 /* This upstream has said all that it will: the next one at once, or the end. */
 static void ask_on_failure(
-	struct upstream_set *set, struct ask *ask, const struct plain_report *report)
+	struct upstream_set *set, struct ask *ask, const struct exchange_report *report)
 {
 	ask->failed |= 1u << report->index;
 	ask->error = error_of(report->outcome, ask->error);
-	if (has_untried(set, ask) && try_next(set, ask, UPSTREAM_REASON_FAILOVER))
+	if (has_untried(ask) && try_next(set, ask, UPSTREAM_REASON_FAILOVER))
 		return;
 	/* Those that are still silent may answer yet. */
 	if (ask->waiting == 0)
 		ask_give_up(set, ask, ask->error);
 }
 
-static void on_report(struct plain_host *host, const struct plain_report *report)
+static void on_report(struct exchange_host *host, const struct exchange_report *report)
 {
 	struct upstream_set *set = container_of(host, struct upstream_set, host);
 	struct ask *ask = ask_find(set, report->owner);
 	if (!ask)
 		return; /* somebody else was faster */
 	ask->waiting--;
-	if (report->outcome == PLAIN_SILENT)
+	if (report->outcome == EXCHANGE_SILENT)
 		return; /* its deadline is that of the ask, or later */
-	if (report->outcome != PLAIN_ANSWER) {
+	if (report->outcome != EXCHANGE_ANSWER) {
 		ask_on_failure(set, ask, report);
 		return;
 	}
@@ -346,12 +356,19 @@ static unsigned wanted_tick_ms(const struct upstream_set *set)
 {
 	unsigned tick_ms = set->in_flight > 0 ? TICK_MS : 0;
 	for (size_t i = 0; i < set->count; i++) {
-		if (plain_is_busy(set->plain[i]))
+		const struct exchange *exchange = set->exchanges[i];
+		if (exchange->type->is_busy(exchange))
 			return TICK_MS;
-		if (tick_ms == 0 && plain_has_sockets(set->plain[i]))
+		if (tick_ms == 0 && exchange->type->has_sockets(exchange))
 			tick_ms = IDLE_TICK_MS;
 	}
 	return tick_ms;
+}
+
+static void exchange_tick(struct upstream_set *set, struct exchange *exchange)
+{
+	exchange->type->tick(exchange, now_ms(set));
+	upstream_gauge_set(&exchange->counters.up, health_is_up(&exchange->health, now_ms(set)));
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -362,7 +379,7 @@ static void on_timer(uv_timer_t *timer)
 	if (!set->closing)
 		tick_asks(set);
 	for (size_t i = 0; i < set->count && !set->closing; i++)
-		plain_tick(set->plain[i], now_ms(set));
+		exchange_tick(set, set->exchanges[i]);
 	if (set->closing)
 		return;
 	set->tick_ms = 0;
@@ -382,8 +399,10 @@ static void start_tick(struct upstream_set *set, unsigned tick_ms)
 static void set_free(struct upstream_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
-		plain_free(set->plain[i]);
+		set->exchanges[i]->type->free(set->exchanges[i]);
 	udp_batch_free(set->host.batch);
+	free(set->host.plain_buffer);
+	free(set->host.cipher_buffer);
 	free(set->asks);
 	free(set);
 }
@@ -393,7 +412,7 @@ static void set_free_when_closed(struct upstream_set *set)
 	if (!set->closing || set->handles > 0)
 		return;
 	for (size_t i = 0; i < set->count; i++) {
-		if (!plain_is_closed(set->plain[i]))
+		if (!set->exchanges[i]->type->is_closed(set->exchanges[i]))
 			return;
 	}
 	set_free(set);
@@ -406,7 +425,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	set_free_when_closed(set);
 }
 
-static void on_plain_closed(struct plain_host *host)
+static void on_exchange_closed(struct exchange_host *host)
 {
 	set_free_when_closed(container_of(host, struct upstream_set, host));
 }
@@ -417,7 +436,7 @@ static void set_end(struct upstream_set *set)
 		ask_finish_error(
 			set, container_of(set->open.next, struct ask, link), ERR_UNREACHABLE);
 	for (size_t i = 0; i < set->count; i++)
-		plain_close(set->plain[i]);
+		set->exchanges[i]->type->close(set->exchanges[i]);
 	uv_close((uv_handle_t *)&set->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&set->soon, on_handle_closed);
 }
@@ -431,10 +450,10 @@ static void on_soon(uv_idle_t *idle)
 		return;
 	}
 	for (size_t i = 0; i < set->count && !set->closing; i++)
-		plain_work(set->plain[i]);
+		set->exchanges[i]->type->work(set->exchanges[i]);
 }
 
-static void on_work(struct plain_host *host)
+static void on_work(struct exchange_host *host)
 {
 	struct upstream_set *set = container_of(host, struct upstream_set, host);
 	uv_idle_start(&set->soon, on_soon);
@@ -442,14 +461,79 @@ static void on_work(struct plain_host *host)
 
 /* --- life --- */
 
-static bool open_plain(
-	struct upstream_set *set, const struct upstream_config *upstreams, size_t count)
+static const struct exchange_type *const types[] = {
+	[UPSTREAM_DNS] = &exchange_plain,
+};
+
+static const struct exchange_type *type_of(const struct upstream_config *upstream)
 {
-	for (; set->count < count; set->count++) {
+	size_t row = upstream->protocol;
+	return row < sizeof types / sizeof *types ? types[row] : NULL;
+}
+
+static bool open_exchanges(struct upstream_set *set, const struct upstream_parts *parts)
+{
+	for (; set->count < parts->count; set->count++) {
 		size_t i = set->count;
-		set->plain[i] = plain_new(&set->host, &upstreams[i], (unsigned)i);
-		if (!set->plain[i])
+		struct exchange *exchange =
+			type_of(&parts->upstreams[i])
+				->open(&set->host, &parts->upstreams[i],
+					parts->tls ? parts->tls[i] : NULL, (unsigned)i);
+		if (!exchange)
 			return false;
+		upstream_gauge_set(&exchange->counters.up, 1);
+		set->exchanges[i] = exchange;
+	}
+	return true;
+}
+
+/* Buffers of exchange.h; those of TLS only where there is TLS. */
+static bool open_host(struct upstream_set *set, const struct upstream_parts *parts)
+{
+	bool is_secure = false;
+	for (size_t i = 0; i < parts->count; i++)
+		is_secure |= parts->upstreams[i].protocol != UPSTREAM_DNS;
+	set->host = (struct exchange_host){ .loop = parts->loop,
+		.batch = udp_batch_new(),
+		.plain_buffer = is_secure ? malloc(EXCHANGE_BUFFER_LEN) : NULL,
+		.cipher_buffer = is_secure ? malloc(EXCHANGE_BUFFER_LEN) : NULL,
+		.on_report = on_report,
+		.on_work = on_work,
+		.on_closed = on_exchange_closed };
+	random_pool_init(&set->host.random);
+	return set->host.batch &&
+		(!is_secure || (set->host.plain_buffer && set->host.cipher_buffer));
+}
+
+static void take_groups(struct upstream_set *set, const struct upstream_parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		set->everybody[i] = (uint16_t)i;
+	set->all = (struct upstream_group_config){ .name = "all",
+		.policy = UPSTREAM_ORDERED,
+		.members = set->everybody,
+		.member_count = parts->count };
+	set->groups = parts->group_count ? parts->groups : &set->all;
+	set->group_count = parts->group_count ? parts->group_count : 1;
+}
+
+/* Nobody to ask, or somebody whom we do not know how to ask. */
+static bool parts_are_valid(const struct upstream_parts *parts)
+{
+	if (parts->count == 0 || parts->count > UPSTREAM_MAX)
+		return false;
+	for (size_t i = 0; i < parts->count; i++) {
+		if (!type_of(&parts->upstreams[i]))
+			return false;
+	}
+	for (size_t i = 0; i < parts->group_count; i++) {
+		const struct upstream_group_config *group = &parts->groups[i];
+		if (group->member_count == 0 || group->member_count > parts->count)
+			return false;
+		for (size_t k = 0; k < group->member_count; k++) {
+			if (group->members[k] >= parts->count)
+				return false;
+		}
 	}
 	return true;
 }
@@ -461,27 +545,21 @@ void upstream_start(void)
 
 struct upstream_set *upstream_set_new(const struct upstream_parts *parts, int *error)
 {
-	size_t count = parts->count;
 	*error = ERR_INVALID;
-	if (count == 0 || count > UPSTREAM_MAX)
+	if (!parts_are_valid(parts))
 		return NULL;
 	*error = ERR_NO_MEMORY;
 	upstream_start();
 	struct upstream_set *set = calloc(1, sizeof *set);
 	if (!set)
 		return NULL;
-	set->host = (struct plain_host){ .loop = parts->loop,
-		.batch = udp_batch_new(),
-		.on_report = on_report,
-		.on_work = on_work,
-		.on_closed = on_plain_closed };
 	set->asks = calloc(UPSTREAM_ASKS_MAX, sizeof *set->asks);
 	set->on_done = parts->on_done;
 	set->context = parts->context;
-	random_pool_init(&set->host.random);
 	list_init(&set->open);
 	list_init(&set->free);
-	if (!set->asks || !set->host.batch || !open_plain(set, parts->upstreams, count)) {
+	take_groups(set, parts);
+	if (!set->asks || !open_host(set, parts) || !open_exchanges(set, parts)) {
 		set_free(set);
 		return NULL;
 	}
@@ -503,6 +581,17 @@ void upstream_set_close(struct upstream_set *set)
 	uv_idle_start(&set->soon, on_soon);
 }
 
+void upstream_distrust(struct upstream_set *set)
+{
+	for (size_t i = 0; i < set->count && !set->closing; i++) {
+		struct exchange *exchange = set->exchanges[i];
+		exchange->health = (struct health){ 0 };
+		latency_forget(&exchange->latency);
+		if (exchange->type->distrust)
+			exchange->type->distrust(exchange);
+	}
+}
+
 size_t upstream_in_flight(const struct upstream_set *set)
 {
 	return set->in_flight;
@@ -510,5 +599,5 @@ size_t upstream_in_flight(const struct upstream_set *set)
 
 const struct upstream_counters *upstream_counters(const struct upstream_set *set, size_t index)
 {
-	return plain_counters(set->plain[index]);
+	return &set->exchanges[index]->counters;
 }
