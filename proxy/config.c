@@ -163,8 +163,36 @@ void config_free(struct config *config)
 	free(config);
 }
 
+static bool is_member(const struct config *config, size_t upstream)
+{
+	for (size_t i = 0; i < config->upstream_group_count; i++)
+		for (size_t j = 0; j < config->upstream_groups[i].member_count; j++)
+			if (config->upstream_groups[i].members[j] == upstream)
+				return true;
+	return false;
+}
+
+static bool is_bootstrap(const struct config *config, size_t upstream)
+{
+	for (size_t i = 0; i < config->upstream_count; i++)
+		if (config->upstreams[i].host && config->upstreams[i].bootstrap == upstream)
+			return true;
+	return false;
+}
+
+static void tell_idle_upstreams(const struct config *config)
+{
+	for (size_t i = 0; i < config->upstream_count; i++)
+		if (!is_member(config, i) && !is_bootstrap(config, i))
+			log_warning(
+				"config: upstream \"%s\" of line %u is in no upstream group and "
+				"nobody's bootstrap, so it is never asked",
+				config->upstreams[i].name, config->upstreams[i].line);
+}
+
 void config_log_notes(const struct config *config)
 {
+	tell_idle_upstreams(config);
 	if (config->control_socket)
 		log_warning("config: control_socket is set, but this version does not open it "
 			    "path=%s",
@@ -224,6 +252,16 @@ static bool same_state_directory(const struct config *a, const struct config *b)
 	return same_text(a->state_directory, b->state_directory);
 }
 
+static bool same_cache_size(const struct config *a, const struct config *b)
+{
+	return a->cache.size == b->cache.size;
+}
+
+static bool same_cache_file(const struct config *a, const struct config *b)
+{
+	return same_text(a->cache.file, b->cache.file);
+}
+
 static bool same_connections(const struct config *a, const struct config *b)
 {
 	return a->limits.connections == b->limits.connections;
@@ -244,6 +282,8 @@ static const struct {
 	{ "admin", same_admin },
 	{ "control_socket", same_control_socket },
 	{ "state_directory", same_state_directory },
+	{ "cache.size", same_cache_size },
+	{ "cache.file", same_cache_file },
 	{ "limits.connections", same_connections },
 	{ "limits.queries", same_queries },
 };

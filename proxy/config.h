@@ -32,6 +32,8 @@ struct listener_config {
 
 enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
 
+enum { CONFIG_UPSTREAM_GROUPS_MAX = 64, CONFIG_ROUTES_MAX = 256 };
+
 enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
 
 struct upstream_config {
@@ -96,6 +98,8 @@ enum special_name {
 			   for */
 	SPECIAL_NAMES
 };
+
+enum { CONFIG_CACHE_SIZE_MIN = 1024 * 1024 };
 
 struct cache_config {
 	size_t size;        /* bytes; 0: no cache */
@@ -180,6 +184,12 @@ struct config_errors {
  * @include files, and nothing else: lists, certificates and the like are opened by their users. */
 struct config *config_load(const char *file, struct config_errors *errors);
 void config_free(struct config *config);
+
+/* Where the file names nobody: takes `upstreams` (the system's resolvers; `name`, `address` and
+ * `port` of them, which are copied) and makes the group of all of them. False when out of memory.
+ */
+bool config_take_upstreams(
+	struct config *config, const struct upstream_config *upstreams, size_t count);
 
 /* The same for a text in memory; `file` names it in errors and paths are relative to its directory.
  * There is no @include. */

@@ -79,8 +79,8 @@ static bool find_upstreams(struct snapshot *snapshot, struct config_errors *erro
 		return false;
 	int error = system_resolvers_read(
 		snapshot->system, path, config->listeners, config->listener_count);
-	config->upstreams = snapshot->system->upstreams;
-	config->upstream_count = snapshot->system->count;
+	if (!config_take_upstreams(config, snapshot->system->upstreams, snapshot->system->count))
+		return false;
 	if (!error && config->upstream_count > 0)
 		return true;
 	errors->count++;

@@ -27,6 +27,11 @@ struct draft_name {
 	const char *text;
 };
 
+struct draft_domain {
+	const struct setting *at;
+	struct dns_name name; /* lower case; with everything below */
+};
+
 struct draft_listener {
 	struct draft_element element;
 	const char *name; /* NULL: made of protocol and port */
@@ -41,8 +46,33 @@ struct draft_upstream {
 	const char *name;
 	int protocol;
 	struct address address;
-	unsigned port;
-	struct dns_name tls_name;
+	struct draft_list addresses; /* struct address */
+	const char *host;
+	const char *bootstrap;
+	unsigned port; /* 0: that of the protocol */
+	unsigned weight;
+	const char *tls_name;
+	const char *tls_ca;
+	struct draft_list tls_pins; /* struct tls_pin */
+	const char *path;
+	int method;
+};
+
+/* How a doh upstream is asked. */
+enum draft_method { DRAFT_POST, DRAFT_GET };
+
+struct draft_upstream_group {
+	struct draft_element element;
+	const char *name;
+	struct draft_list upstreams; /* struct draft_name */
+	int policy;
+};
+
+struct draft_route {
+	struct draft_element element;
+	struct draft_list domains; /* struct draft_domain */
+	const char *upstream_group;
+	struct draft_list views; /* struct draft_name */
 };
 
 struct draft_domain_list {
@@ -87,6 +117,8 @@ struct draft_view {
 	int default_action;
 	int default_block_response;
 	int fail_mode;
+	const char *upstream_group;
+	bool rebinding_protection;
 	struct draft_list associations;
 };
 
@@ -105,9 +137,15 @@ struct draft {
 	const char *tls_certificate;
 	const char *tls_key;
 	struct draft_list upstreams;
+	struct draft_list upstream_groups;
+	struct draft_list routes;
+	bool special_names[SPECIAL_NAMES];
+	bool ddr;
+	struct cache_config cache;
 	struct draft_list domain_lists;
 	struct draft_list rule_groups;
 	struct draft_list views;
+	struct draft_list rebinding_exceptions; /* struct draft_domain */
 	struct draft_list local_data;
 	const char *query_log_file;
 	int query_log_format;

@@ -1,5 +1,5 @@
-/* endpoints.c - where we listen and whom we ask: ports, names, certificates, and whether two of
- * them get into each other's way. */
+/* endpoints.c - where we listen: ports, names, certificates, and whether two of them get into each
+ * other's way. */
 #include "proxy/config/resolve.h"
 
 #include <stdio.h>
@@ -115,84 +115,30 @@ static void resolve_listeners(struct resolve *resolve)
 	names_check(&resolve->listeners, resolve->errors);
 }
 
-static void check_protocol(struct resolve *resolve, const struct draft_upstream *from)
-{
-	if (from->protocol == UPSTREAM_DOT || from->protocol == UPSTREAM_DOH)
-		problem_with(resolve, from, "protocol",
-			"this version speaks plain DNS to upstreams and does not fall back to it "
-			"unasked; write protocol = \"dns\" and the port (53) if that is what you "
-			"want");
-	else if (from->protocol == UPSTREAM_DNS && is_given(from, "tls_name"))
-		problem_with(resolve, from, "tls_name", "only upstreams with TLS have a tls_name");
-}
-
 /* Asking ourselves would go round in circles until the table of queries is full. */
-static bool is_own(const struct listener_config *listener, const struct draft_upstream *upstream)
+static bool is_own(
+	const struct listener_config *listener, const struct address *address, uint16_t port)
 {
-	if (listener->port != upstream->port)
+	if (listener->port != port)
 		return false;
-	if (memcmp(&listener->address, &upstream->address, sizeof listener->address) == 0)
+	if (memcmp(&listener->address, address, sizeof *address) == 0)
 		return true;
-	bool reaches_this_machine =
-		resolve_is_loopback(&upstream->address) || is_unspecified(&upstream->address);
-	return reaches_this_machine && addresses_overlap(&listener->address, &upstream->address);
+	bool reaches_this_machine = resolve_is_loopback(address) || is_unspecified(address);
+	return reaches_this_machine && addresses_overlap(&listener->address, address);
 }
 
-static void check_loop(struct resolve *resolve, const struct draft_upstream *from)
+const struct draft_listener *resolve_own_listener(
+	struct resolve *resolve, const struct address *address, uint16_t port, const char **name)
 {
 	const struct config *config = resolve->config;
 	const struct draft_listener *drafts = resolve->draft->listeners.at;
 	for (size_t i = 0; i < config->listener_count; i++) {
-		if (drafts[i].element.broken || !is_own(&config->listeners[i], from))
+		if (drafts[i].element.broken || !is_own(&config->listeners[i], address, port))
 			continue;
-		problem_with(resolve, from, "address",
-			"this is our own listener \"%s\" of %s: queries would go round in "
-			"circles",
-			config->listeners[i].name, LINE_OF(drafts[i].element.at, from->element.at));
-		return;
+		*name = config->listeners[i].name;
+		return &drafts[i];
 	}
-}
-
-static void check_same_upstream(
-	struct resolve *resolve, const struct draft_upstream *all, size_t index)
-{
-	for (size_t i = 0; i < index; i++) {
-		bool same = !all[i].element.broken && all[i].port == all[index].port &&
-			memcmp(&all[i].address, &all[index].address, sizeof all[i].address) == 0;
-		if (!same)
-			continue;
-		problem_with(resolve, &all[index], "address",
-			"upstream \"%s\" of %s has the same address and port", all[i].name,
-			LINE_OF(all[i].element.at, all[index].element.at));
-		return;
-	}
-}
-
-static void resolve_upstreams(struct resolve *resolve)
-{
-	const struct draft_upstream *from = resolve->draft->upstreams.at;
-	size_t count = resolve->draft->upstreams.count;
-	struct upstream_config *to = resolve_take(resolve, count, sizeof *to);
-	struct names names = names_new("upstream", count, resolve->scratch);
-	resolve->no_memory |= !names.at;
-	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
-		to[i] = (struct upstream_config){
-			.name = from[i].name,
-			.address = from[i].address,
-			.port = (uint16_t)from[i].port,
-			.line = from[i].element.at->line,
-		};
-		names_add(
-			&names, from[i].name, setting_child_or_self(from[i].element.at, "name"), i);
-		check_protocol(resolve, &from[i]);
-		if (from[i].element.broken)
-			continue;
-		check_loop(resolve, &from[i]);
-		check_same_upstream(resolve, from, i);
-	}
-	names_check(&names, resolve->errors);
-	resolve->config->upstreams = to;
-	resolve->config->upstream_count = count;
+	return NULL;
 }
 
 static void resolve_admin(struct resolve *resolve)
@@ -221,6 +167,5 @@ void resolve_endpoints(struct resolve *resolve)
 	resolve->config->tls_certificate = resolve->draft->tls_certificate;
 	resolve->config->tls_key = resolve->draft->tls_key;
 	resolve_listeners(resolve);
-	resolve_upstreams(resolve);
 	resolve_admin(resolve);
 }

@@ -1,6 +1,7 @@
 /* firewall.c - domain lists and rule groups: what policy_build() compiles. */
 #include "proxy/config/resolve.h"
 
+#include "proxy/config/builtin.h"
 #include "rules/policy.h"
 
 #include <stdio.h>
@@ -112,15 +113,17 @@ void resolve_lists(struct resolve *resolve)
 {
 	const struct draft_domain_list *from = resolve->draft->domain_lists.at;
 	size_t count = resolve->draft->domain_lists.count;
-	struct domain_list_spec *to = resolve_take(resolve, count, sizeof *to);
-	resolve->domain_lists = names_new("domain list", count, resolve->scratch);
+	struct domain_list_spec *to = resolve_take(resolve, count + 1, sizeof *to);
+	resolve->domain_lists = names_new("domain list", count + 1, resolve->scratch);
 	resolve->no_memory |= !resolve->domain_lists.at;
 	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
 		resolve_list(resolve, &from[i], &to[i]);
 		names_add(&resolve->domain_lists, from[i].name,
 			setting_child_or_self(from[i].element.at, "name"), i);
 	}
+	names_add(&resolve->domain_lists, builtin_client_health, NULL, count);
 	names_check(&resolve->domain_lists, resolve->errors);
+	resolve->lists = to;
 	resolve->config->policy.lists = to;
 	resolve->config->policy.list_count = count;
 }
@@ -245,8 +248,8 @@ void resolve_rules(struct resolve *resolve)
 	const struct draft_rule_group *from = resolve->draft->rule_groups.at;
 	size_t count = resolve->draft->rule_groups.count;
 	size_t rule_count = 0;
-	struct rule_group_spec *to = resolve_take(resolve, count, sizeof *to);
-	resolve->rule_groups = names_new("rule group", count, resolve->scratch);
+	struct rule_group_spec *to = resolve_take(resolve, count + 1, sizeof *to);
+	resolve->rule_groups = names_new("rule group", count + 1, resolve->scratch);
 	resolve->no_memory |= !resolve->rule_groups.at;
 	for (size_t i = 0; !resolve->no_memory && i < count; i++) {
 		resolve_group(resolve, &from[i], &to[i]);
@@ -254,12 +257,14 @@ void resolve_rules(struct resolve *resolve)
 			setting_child_or_self(from[i].element.at, "name"), i);
 		rule_count += from[i].rules.count;
 	}
+	names_add(&resolve->rule_groups, builtin_client_health, NULL, count);
 	names_check(&resolve->rule_groups, resolve->errors);
 	if (rule_count > POLICY_RULES_MAX)
 		problem_in(resolve->errors,
 			setting_child_or_self(resolve->draft->element.at, "rule_groups"),
 			"%zu rules in all groups together; at most %d are allowed", rule_count,
 			POLICY_RULES_MAX);
+	resolve->groups = to;
 	resolve->config->policy.groups = to;
 	resolve->config->policy.group_count = count;
 }

@@ -2,6 +2,7 @@
 #include "proxy/config/resolve.h"
 
 #include "dns/types.h"
+#include "proxy/config/domain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,44 +12,15 @@ enum { STRING_MAX = 255 }; /* a character-string, RFC 1035 3.3 */
 static bool read_name(struct resolve *resolve, const struct draft_local_record *from,
 	const char *key, const char *text, struct dns_name *name)
 {
-	for (const char *c = text; *c; c++) {
-		if ((unsigned char)*c < 0x80)
-			continue;
-		problem_with(resolve, from, key, "%s is not ASCII: write the name with xn--",
-			QUOTED(text));
-		return false;
-	}
-	if (strchr(text, '*'))
+	const char *wrong = domain_parse(name, text);
+	if (wrong)
+		problem_with(resolve, from, key, "%s %s", QUOTED(text), wrong);
+	else if (strchr(text, '*'))
 		problem_with(
 			resolve, from, key, "an asterisk stands for nothing here: write one name");
-	else if (dns_name_from_text(name, slice_of_text(text)) && name->len > 1)
-		return true;
 	else
-		problem_with(resolve, from, key, "%s is not a domain name", QUOTED(text));
+		return true;
 	return false;
-}
-
-/* 4.3.2.1.in-addr.arpa (RFC 1035 3.5), or nibbles under ip6.arpa (RFC 3596 2.5). */
-static bool reverse_name(const struct address *address, struct dns_name *name)
-{
-	char text[80];
-	struct writer to = writer_of(text, sizeof text);
-	if (address_is_v4(address)) {
-		for (size_t i = 16; i-- > 12;) {
-			writer_decimal(&to, address->bytes[i]);
-			writer_u8(&to, '.');
-		}
-		writer_text(&to, "in-addr.arpa");
-	} else {
-		static const char hex[] = "0123456789abcdef";
-		for (size_t i = 16; i-- > 0;) {
-			uint8_t byte = address->bytes[i];
-			char nibbles[4] = { hex[byte & 15], '.', hex[byte >> 4], '.' };
-			writer_bytes(&to, nibbles, sizeof nibbles);
-		}
-		writer_text(&to, "ip6.arpa");
-	}
-	return !to.failed && dns_name_from_text(name, writer_slice(&to));
 }
 
 static bool read_owner(
@@ -56,8 +28,10 @@ static bool read_owner(
 {
 	struct address address;
 	bool is_address = address_parse(&address, from->name);
-	if (is_address && from->type == DNS_TYPE_PTR)
-		return reverse_name(&address, name);
+	if (is_address && from->type == DNS_TYPE_PTR) {
+		domain_of_network(name, &address, 128);
+		return true;
+	}
 	if (is_address) {
 		problem_with(resolve, from, "name",
 			"%s is an address; only a PTR record can be named by one",

@@ -31,10 +31,12 @@ void names_check(struct names *names, struct config_errors *errors)
 		qsort(names->at, names->count, sizeof *names->at, compare_names);
 	for (size_t i = 0; i < names->count; i++) {
 		const struct named *named = &names->at[i];
+		if (!named->at)
+			continue;
 		if (strncmp(named->name, reserved, strlen(reserved)) == 0)
 			problem_in(errors, named->at, "names that begin with \"%s\" are reserved",
 				reserved);
-		if (i == 0 || strcmp(named->name, named[-1].name) != 0)
+		if (i == 0 || !named[-1].at || strcmp(named->name, named[-1].name) != 0)
 			continue;
 		const struct setting *first = named[-1].at;
 		struct setting_path path;

@@ -20,7 +20,8 @@ struct names {
 /* Room for up to `most` names; at == NULL when out of memory. */
 struct names names_new(const char *kind, size_t most, struct arena *memory);
 
-/* `name` may be NULL: then it was missing, which has been told. */
+/* `name` may be NULL: then it was missing, which has been told. `at` is NULL for what is there
+ * without having been written. */
 void names_add(struct names *names, const char *name, const struct setting *at, size_t index);
 
 /* Sorts, and tells of every name that was given before and of those that are reserved. */

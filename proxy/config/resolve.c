@@ -14,6 +14,20 @@ bool resolve_is_loopback(const struct address *address)
 	return network_contains(&v4, address) || network_contains(&v6, address);
 }
 
+const uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
+	const struct names *names, size_t *count)
+{
+	const struct draft_name *from = references->at;
+	uint16_t *to = resolve_take(resolve, references->count, sizeof *to);
+	*count = 0;
+	for (size_t i = 0; to && i < references->count; i++) {
+		uint16_t found = names_find(names, from[i].text, from[i].at, resolve->errors);
+		if (found != POLICY_NO_ID)
+			to[(*count)++] = found;
+	}
+	return to;
+}
+
 static void resolve_query_log(struct resolve *resolve)
 {
 	const struct draft *draft = resolve->draft;
@@ -26,6 +40,29 @@ static void resolve_query_log(struct resolve *resolve)
 	};
 }
 
+/* `key` of the group `cache`, which is there. */
+static const struct setting *cache_key(const struct resolve *resolve, const char *key)
+{
+	return setting_child_or_self(setting_child(resolve->draft->element.at, "cache"), key);
+}
+
+static void resolve_cache(struct resolve *resolve)
+{
+	const struct cache_config *cache = &resolve->draft->cache;
+	resolve->config->cache = *cache;
+	if (resolve->draft->element.broken)
+		return;
+	if (cache->size > 0 && cache->size < CONFIG_CACHE_SIZE_MIN)
+		problem_in(resolve->errors, cache_key(resolve, "size"),
+			"a cache has at least 1MiB; \"0B\" switches it off");
+	if (cache->size == 0 && cache->file)
+		problem_in(resolve->errors, cache_key(resolve, "file"),
+			"there is no cache to keep: its size is \"0B\"");
+	if (cache->min_ttl_s > cache->max_ttl_s)
+		problem_in(resolve->errors, cache_key(resolve, "min_ttl"),
+			"min_ttl is above max_ttl (%us)", cache->max_ttl_s);
+}
+
 void resolve_draft(struct resolve *resolve)
 {
 	const struct draft *draft = resolve->draft;
@@ -35,10 +72,16 @@ void resolve_draft(struct resolve *resolve)
 	config->control_socket = draft->control_socket;
 	config->state_directory = draft->state_directory;
 	config->limits = draft->limits;
+	memcpy(config->special_names, draft->special_names, sizeof config->special_names);
+	config->ddr = draft->ddr;
 	resolve_query_log(resolve);
+	resolve_cache(resolve);
 	resolve_endpoints(resolve);
+	resolve_upstreams(resolve);
 	resolve_lists(resolve);
 	resolve_rules(resolve);
 	resolve_views(resolve);
+	resolve_routes(resolve);
+	resolve_builtins(resolve);
 	resolve_local_data(resolve);
 }

@@ -11,26 +11,43 @@ struct resolve {
 	struct config *config;
 	struct config_errors *errors;
 	struct arena *scratch; /* for the time of the resolving */
+	/* Those of config->policy; each with room for one of ours behind those of the file, which
+	 * has a name (see builtin.h) and counts only when somebody refers to it. */
+	struct domain_list_spec *lists;
+	struct rule_group_spec *groups;
 	struct names listeners;
 	struct names domain_lists;
 	struct names rule_groups;
+	struct names upstream_groups;
+	struct names views;
 	bool no_memory;
 };
 
 void resolve_draft(struct resolve *resolve);
 
 /* Its parts, in this order. */
-void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, upstreams, admin */
+void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, admin */
+void resolve_upstreams(struct resolve *resolve);  /* upstreams, upstream_groups */
 void resolve_lists(struct resolve *resolve);      /* domain_lists */
 void resolve_rules(struct resolve *resolve);      /* rule_groups */
 void resolve_views(struct resolve *resolve);      /* views */
+void resolve_routes(struct resolve *resolve);     /* routes, rebinding_exceptions */
+void resolve_builtins(struct resolve *resolve);   /* what of ours the rules refer to */
 void resolve_local_data(struct resolve *resolve); /* local_data */
 
 /* Zeroed memory of the configuration. */
 void *resolve_take(struct resolve *resolve, size_t count, size_t size);
 
+/* Indices of the things that are named, those that there are; `count` of them. */
+const uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
+	const struct names *names, size_t *count);
+
 /* 127.0.0.0/8 or ::1: only this machine can come from or go to there. */
 bool resolve_is_loopback(const struct address *address);
+
+/* Is it one of ours? Asking ourselves would go round in circles. NULL when it is not. */
+const struct draft_listener *resolve_own_listener(
+	struct resolve *resolve, const struct address *address, uint16_t port, const char **name);
 
 /* `key` of an element: told there when it was given, else at the element. */
 #define problem_with(resolve, element_of, key, ...)                                                \

@@ -11,6 +11,7 @@ enum {
 	SECOND_MS = 1000,
 	MINUTE_MS = 60 * SECOND_MS,
 	HOUR_MS = 60 * MINUTE_MS,
+	HOUR_S = 3600,
 	TTL_MAX_S = 604800, /* as Route 53 has it for override TTLs, and DNS_TTL_MAX_S */
 	NAME_LEN_MAX = 64,
 	FILE_LEN_MAX = 4095,
@@ -73,8 +74,20 @@ static const struct schema_word listener_kinds[] = {
 };
 static const struct schema_word upstream_protocols[] = {
 	{ "dns", UPSTREAM_DNS, false },
-	{ "dot", UPSTREAM_DOT, true }, /* understood, to be refused with a reason */
-	{ "doh", UPSTREAM_DOH, true },
+	{ "dot", UPSTREAM_DOT, false },
+	{ "doh", UPSTREAM_DOH, false },
+	{ 0 },
+};
+static const struct schema_word methods[] = {
+	{ "POST", DRAFT_POST, false },
+	{ "GET", DRAFT_GET, false },
+	{ 0 },
+};
+static const struct schema_word upstream_policies[] = {
+	{ "ordered", UPSTREAM_ORDERED, false },
+	{ "fastest", UPSTREAM_FASTEST, false },
+	{ "weighted", UPSTREAM_WEIGHTED, false },
+	{ "parallel", UPSTREAM_PARALLEL, false },
 	{ 0 },
 };
 static const struct schema_word query_log_formats[] = {
@@ -98,6 +111,9 @@ static const struct schema_word local_types[] = {
 #define ROOT(key, kind, ...)         ROW(key, kind, struct draft, __VA_ARGS__)
 #define LISTENER(key, kind, ...)     ROW("listeners[]." key, kind, struct draft_listener, __VA_ARGS__, .restart = true)
 #define UPSTREAM(key, kind, ...)     ROW("upstreams[]." key, kind, struct draft_upstream, __VA_ARGS__)
+#define GROUP(key, kind, ...)        ROW("upstream_groups[]." key, kind, struct draft_upstream_group, __VA_ARGS__)
+#define ROUTE(key, kind, ...)        ROW("routes[]." key, kind, struct draft_route, __VA_ARGS__)
+#define SPECIAL(key, which, on)      ROOT("special_names." key, BOOL, special_names[which], .preset = (on))
 #define DOMAIN_LIST(key, kind, ...)  ROW("domain_lists[]." key, kind, struct draft_domain_list, __VA_ARGS__)
 #define RULE_GROUP(key, kind, ...)   ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
 #define RULE(key, kind, ...)         ROW("rule_groups[].rules[]." key, kind, struct draft_rule, __VA_ARGS__)
@@ -125,9 +141,48 @@ const struct schema_key schema_keys[] = {
 	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers", RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),
 	UPSTREAM("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	UPSTREAM("protocol", WORD, protocol, .preset = "dns", .words = upstream_protocols),
-	UPSTREAM("address", ADDRESS, address, .required = true),
-	UPSTREAM("port", NUMBER, port, .preset = "53", RANGE(1, 65535)),
-	UPSTREAM("tls_name", DOMAIN, tls_name, .absent = "not used by this version"),
+	UPSTREAM("address", ADDRESS, address, .absent = "addresses or host are given"),
+	UPSTREAM("addresses", ADDRESSES, addresses, .absent = "address or host is given", RANGE(1, 16)),
+	UPSTREAM("host", HOST, host, .absent = "address or addresses are given"),
+	UPSTREAM("bootstrap", NAME, bootstrap, .absent = "must be given with host", RANGE(1, NAME_LEN_MAX)),
+	UPSTREAM("port", NUMBER, port, .absent = "53 for dns, 853 for dot, 443 for doh", RANGE(1, 65535)),
+	UPSTREAM("weight", NUMBER, weight, .preset = "1", RANGE(1, 1000)),
+	UPSTREAM("tls_name", HOST, tls_name, .absent = "host; without one the address"),
+	UPSTREAM("tls_ca", FILE, tls_ca, .absent = "the system's authorities", RANGE(1, FILE_LEN_MAX)),
+	UPSTREAM("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
+	UPSTREAM("method", WORD, method, .preset = "POST", .words = methods),
+
+	ROOT("upstream_groups", GROUPS, upstream_groups, .absent = "one, named default", RANGE(1, CONFIG_UPSTREAM_GROUPS_MAX), OF(struct draft_upstream_group)),
+	GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	GROUP("upstreams", NAMES, upstreams, .required = true, RANGE(1, CONFIG_UPSTREAMS_MAX)),
+	GROUP("policy", WORD, policy, .preset = "ordered", .words = upstream_policies),
+
+	ROOT("routes", GROUPS, routes, .absent = "no routes", RANGE(0, CONFIG_ROUTES_MAX), OF(struct draft_route)),
+	ROUTE("domains", ZONES, domains, .required = true, RANGE(1, 10000)),
+	ROUTE("upstream_group", NAME, upstream_group, .required = true, RANGE(1, NAME_LEN_MAX)),
+	ROUTE("views", NAMES, views, .absent = "every view", RANGE(1, POLICY_VIEWS_MAX)),
+
+	ROOT("special_names", GROUP, element, .absent = "the defaults below"),
+	SPECIAL("localhost", SPECIAL_LOCALHOST, "true"),
+	SPECIAL("invalid", SPECIAL_INVALID, "true"),
+	SPECIAL("test", SPECIAL_TEST, "true"),
+	SPECIAL("onion", SPECIAL_ONION, "true"),
+	SPECIAL("home_arpa", SPECIAL_HOME_ARPA, "true"),
+	SPECIAL("local", SPECIAL_LOCAL, "true"),
+	SPECIAL("private_reverse", SPECIAL_PRIVATE_REVERSE, "true"),
+	SPECIAL("canary", SPECIAL_CANARY, "false"),
+
+	ROOT("ddr", BOOL, ddr, .preset = "false"),
+
+	ROOT("cache", GROUP, element, .absent = "the defaults below"),
+	ROOT("cache.size", SIZE, cache.size, .preset = "64MiB", .restart = true, RANGE(0, 64LL * 1024 * MIB)),
+	ROOT("cache.file", FILE, cache.file, .absent = "not kept", .restart = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("cache.min_ttl", SECONDS, cache.min_ttl_s, .preset = "0s", RANGE(0, HOUR_S)),
+	ROOT("cache.max_ttl", SECONDS, cache.max_ttl_s, .preset = "1d", RANGE(1, TTL_MAX_S)),
+	ROOT("cache.negative_max_ttl", SECONDS, cache.negative_max_ttl_s, .preset = "1h", RANGE(0, 3 * HOUR_S)),
+	ROOT("cache.stale", SECONDS, cache.stale_s, .preset = "1d", RANGE(0, TTL_MAX_S)),
+	ROOT("cache.stale_after", MILLISECONDS, cache.stale_after_ms, .preset = "1800ms", RANGE(100, 4 * SECOND_MS)),
+	ROOT("cache.prefetch", BOOL, cache.prefetch, .preset = "true"),
 
 	ROOT("domain_lists", GROUPS, domain_lists, .absent = "no lists", RANGE(0, POLICY_LISTS_MAX), OF(struct draft_domain_list)),
 	DOMAIN_LIST("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
@@ -156,9 +211,13 @@ const struct schema_key schema_keys[] = {
 	VIEW("default_action", WORD, default_action, .preset = "ALLOW", .words = default_actions),
 	VIEW("default_block_response", WORD, default_block_response, .preset = "NODATA", .words = default_block_responses),
 	VIEW("fail_mode", WORD, fail_mode, .preset = "closed", .words = fail_modes),
+	VIEW("upstream_group", NAME, upstream_group, .absent = "the first one", RANGE(1, NAME_LEN_MAX)),
+	VIEW("rebinding_protection", BOOL, rebinding_protection, .preset = "false"),
 	VIEW("associations", GROUPS, associations, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_association)),
 	ASSOCIATION("rule_group", NAME, rule_group, .required = true, RANGE(1, NAME_LEN_MAX)),
 	ASSOCIATION("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
+
+	ROOT("rebinding_exceptions", DOMAINS, rebinding_exceptions, .absent = "none but the domains of routes", RANGE(0, 10000)),
 
 	ROOT("local_data", GROUPS, local_data, .absent = "no records of our own", RANGE(0, 10000), OF(struct draft_local_record)),
 	LOCAL_RECORD("name", TEXT, name, .required = true, RANGE(1, 1008)),
@@ -260,6 +319,10 @@ static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_NETWORKS] = "networks",
 	[SCHEMA_WORD] = "word",
 	[SCHEMA_DOMAIN] = "domain name",
+	[SCHEMA_DOMAINS] = "domain names",
+	[SCHEMA_ZONES] = "domain names, networks",
+	[SCHEMA_HOST] = "host name",
+	[SCHEMA_PINS] = "pins",
 	[SCHEMA_QUERY_TYPE] = "query type",
 };
 
@@ -328,6 +391,9 @@ static const char *limit_unit(enum schema_type type)
 	case SCHEMA_NAMES:
 	case SCHEMA_TEXTS:
 	case SCHEMA_ADDRESSES:
+	case SCHEMA_DOMAINS:
+	case SCHEMA_ZONES:
+	case SCHEMA_PINS:
 	case SCHEMA_NETWORKS: return " elements";
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:

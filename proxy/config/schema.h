@@ -25,6 +25,10 @@ enum schema_type {
 	SCHEMA_NETWORKS,     /* to a struct draft_list of struct network */
 	SCHEMA_WORD,         /* one of `words`, to int */
 	SCHEMA_DOMAIN,       /* to struct dns_name */
+	SCHEMA_DOMAINS,      /* to a struct draft_list of struct draft_domain */
+	SCHEMA_ZONES,        /* the same; networks are their reverse zones */
+	SCHEMA_HOST,         /* to const char *, lower case, without a dot at the end */
+	SCHEMA_PINS,         /* to a struct draft_list of struct tls_pin */
 	SCHEMA_QUERY_TYPE,   /* to uint16_t */
 	SCHEMA_TYPE_COUNT,
 };

@@ -1,6 +1,7 @@
 #include "proxy/config/value.h"
 
 #include "dns/types.h"
+#include "proxy/config/domain.h"
 #include "proxy/config/problem.h"
 
 #include <stdio.h>
@@ -282,7 +283,6 @@ static bool read_address(struct value_reader *reader, const struct schema_key *k
 	const struct setting *setting, void *to)
 {
 	struct address address;
-	(void)key;
 	if (setting->kind != SETTING_TEXT)
 		return wrong_kind(reader, setting, "an IP address in quotation marks");
 	if (address_parse(&address, setting->text)) {
@@ -290,7 +290,9 @@ static bool read_address(struct value_reader *reader, const struct schema_key *k
 		return true;
 	}
 	const char *hint = "";
-	if (looks_like_host(setting->text))
+	if (looks_like_host(setting->text) && strcmp(key->path, "upstreams[].address") == 0)
+		hint = "; a name is looked up with host = \"...\" and bootstrap = \"...\"";
+	else if (looks_like_host(setting->text))
 		hint = "; host names are not looked up here: write the address";
 	else if (strchr(setting->text, '/'))
 		hint = "; write it without the prefix length";
@@ -377,7 +379,8 @@ static bool read_list(struct value_reader *reader, const struct schema_key *key,
 		return wrong_kind(reader, setting, "a list [ ... ]");
 	size_t count = setting->child_count;
 	if (count < (size_t)key->least) {
-		problem_in(reader->errors, setting, "must not be empty; leave the key out instead");
+		problem_in(reader->errors, setting, "must not be empty%s",
+			key->required ? "" : "; leave the key out instead");
 		return false;
 	}
 	if (count > (size_t)key->most) {
@@ -435,9 +438,19 @@ static bool read_word(struct value_reader *reader, const struct schema_key *key,
 		}
 		suggestion_offer(&suggestion, word->text);
 	}
+	*field = DRAFT_NO_WORD; /* not its default: that would be judged with what stands beside it
+				 */
 	problem_in(reader->errors, setting, "%s is none of %s%s", QUOTED(setting->text), words.text,
 		suggestion_hint(&suggestion, &hint));
 	return false;
+}
+
+/* Tells what a parser found wrong with a text, if it did. */
+static bool is_wrong(struct value_reader *reader, const struct setting *setting, const char *wrong)
+{
+	if (wrong)
+		problem_in(reader->errors, setting, "%s %s", QUOTED(setting->text), wrong);
+	return wrong != NULL;
 }
 
 static bool read_domain(struct value_reader *reader, const struct schema_key *key,
@@ -447,20 +460,43 @@ static bool read_domain(struct value_reader *reader, const struct schema_key *ke
 	(void)key;
 	if (setting->kind != SETTING_TEXT)
 		return wrong_kind(reader, setting, "a domain name in quotation marks");
-	for (const char *c = setting->text; *c; c++) {
-		if ((unsigned char)*c < 0x80)
-			continue;
-		problem_in(reader->errors, setting, "%s is not ASCII: write the name with xn--",
-			QUOTED(setting->text));
+	if (is_wrong(reader, setting, domain_parse(&name, setting->text)))
 		return false;
-	}
-	if (!dns_name_from_text(&name, slice_of_text(setting->text)) || name.len < 2) {
-		problem_in(
-			reader->errors, setting, "%s is not a domain name", QUOTED(setting->text));
-		return false;
-	}
 	memcpy(to, &name, sizeof name);
 	return true;
+}
+
+static bool read_listed_domain(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	struct draft_domain *domain = to;
+	struct domain_fault fault;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "a domain name in quotation marks");
+	const char *wrong = key->type == SCHEMA_ZONES
+		? domain_parse_zone(&domain->name, setting->text, &fault)
+		: domain_parse_tree(&domain->name, setting->text, &fault);
+	domain->at = setting;
+	return !is_wrong(reader, setting, wrong);
+}
+
+static bool read_domains(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	return read_list(reader, key, setting, reader->scratch, sizeof(struct draft_domain),
+		read_listed_domain, to);
+}
+
+static bool read_host(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	char host[DOMAIN_HOST_MAX];
+	struct domain_fault fault;
+	(void)key;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "the name of a host in quotation marks");
+	return !is_wrong(reader, setting, domain_parse_host(host, setting->text, &fault)) &&
+		store_text(reader, host, to);
 }
 
 static bool read_query_type(struct value_reader *reader, const struct schema_key *key,
@@ -502,6 +538,9 @@ static const read_fn read_functions[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_NETWORKS] = read_networks,
 	[SCHEMA_WORD] = read_word,
 	[SCHEMA_DOMAIN] = read_domain,
+	[SCHEMA_DOMAINS] = read_domains,
+	[SCHEMA_ZONES] = read_domains,
+	[SCHEMA_HOST] = read_host,
 	[SCHEMA_QUERY_TYPE] = read_query_type,
 };
 

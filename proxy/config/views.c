@@ -57,18 +57,14 @@ static void check_associations(
 	}
 }
 
-static void resolve_view_listeners(
-	struct resolve *resolve, const struct draft_view *from, struct view_spec *to)
+/* Whom the view's questions go to: the first group unless another one is named. */
+static void resolve_view_group(struct resolve *resolve, const struct draft_view *from, uint16_t *to)
 {
-	const struct draft_name *names = from->listeners.at;
-	uint16_t *listeners = resolve_take(resolve, from->listeners.count, sizeof *listeners);
-	for (size_t i = 0; listeners && i < from->listeners.count; i++) {
-		uint16_t found = names_find(
-			&resolve->listeners, names[i].text, names[i].at, resolve->errors);
-		if (found != POLICY_NO_ID)
-			listeners[to->listener_count++] = found;
-	}
-	to->listeners = listeners;
+	uint16_t found = 0;
+	if (from->upstream_group)
+		found = names_find(&resolve->upstream_groups, from->upstream_group,
+			setting_child(from->element.at, "upstream_group"), resolve->errors);
+	*to = found;
 }
 
 static void resolve_view(
@@ -81,8 +77,10 @@ static void resolve_view(
 		.default_action = (enum action)from->default_action,
 		.default_block_response = (enum block_response)from->default_block_response,
 		.fail_mode = (enum fail_mode)from->fail_mode,
+		.rebinding_protection = from->rebinding_protection,
 	};
-	resolve_view_listeners(resolve, from, to);
+	to->listeners = resolve_references(
+		resolve, &from->listeners, &resolve->listeners, &to->listener_count);
 	resolve_associations(resolve, from, to);
 	check_associations(resolve, from, to);
 }
@@ -239,18 +237,22 @@ void resolve_views(struct resolve *resolve)
 		.drafts = resolve->draft->views.at,
 		.count = resolve->draft->views.count,
 	};
-	struct names names = names_new("view", checks.count, resolve->scratch);
+	uint16_t *groups = resolve_take(resolve, checks.count, sizeof *groups);
 	checks.specs = resolve_take(resolve, checks.count, sizeof *checks.specs);
-	resolve->no_memory |= !names.at;
+	resolve->views = names_new("view", checks.count, resolve->scratch);
+	resolve->no_memory |= !resolve->views.at;
 	for (size_t i = 0; !resolve->no_memory && i < checks.count; i++) {
 		const struct draft_view *from = &checks.drafts[i];
 		resolve_view(resolve, from, &checks.specs[i]);
-		names_add(&names, from->name, setting_child_or_self(from->element.at, "name"), i);
+		resolve_view_group(resolve, from, &groups[i]);
+		names_add(&resolve->views, from->name,
+			setting_child_or_self(from->element.at, "name"), i);
 		check_open(resolve, from, &checks.specs[i]);
 	}
-	names_check(&names, resolve->errors);
+	names_check(&resolve->views, resolve->errors);
 	if (!resolve->no_memory)
 		check_ties(&checks);
+	resolve->config->view_groups = groups;
 	resolve->config->policy.views = checks.specs;
 	resolve->config->policy.view_count = checks.count;
 	resolve->config->policy.listener_count = resolve->config->listener_count;
