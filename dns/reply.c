@@ -187,6 +187,23 @@ void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s)
 		writer_slice(&to));
 }
 
+void dns_reply_add_zone_soa(
+	struct dns_reply *reply, enum dns_section section, struct slice apex, uint32_t ttl_s)
+{
+	static const uint8_t nobody[] = "\6nobody\7invalid";
+	uint8_t rdata[DNS_NAME_MAX + sizeof nobody + 20];
+	struct writer to = writer_of(rdata, sizeof rdata);
+	writer_slice_bytes(&to, apex);
+	writer_bytes(&to, nobody, sizeof nobody);
+	writer_u32(&to, 1);
+	writer_u32(&to, 3600);
+	writer_u32(&to, 1200);
+	writer_u32(&to, 604800);
+	writer_u32(&to, ttl_s);
+	dns_reply_add(
+		reply, section, apex, DNS_TYPE_SOA, reply->query->class, ttl_s, writer_slice(&to));
+}
+
 static bool option_fits(const struct dns_reply *reply, size_t len)
 {
 	return reply->limits.size - reply->to.len >= OPTION_HEAD + len;

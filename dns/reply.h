@@ -68,6 +68,11 @@ void dns_reply_add_cname(struct dns_reply *reply, struct slice target, uint32_t 
  * (RFC 2308 5). Its owner is the parent of the question's name. */
 void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s);
 
+/* The SOA of a zone that is served here and has nothing in it, as RFC 6303 3 has it: its own name
+ * server, nobody's mailbox. For the answer or the authority section. */
+void dns_reply_add_zone_soa(
+	struct dns_reply *reply, enum dns_section section, struct slice apex, uint32_t ttl_s);
+
 /* Closes the reply: OPT when the query had one (extended error, keepalive, padding; dropped in
  * reverse order when they do not fit), counts and flags. An rcode above 15 needs an OPT; a client
  * without it gets SERVFAIL. The slice lives in the buffer. */

@@ -17,6 +17,7 @@ struct tls_context {
 	atomic_size_t references;
 	SSL_CTX *openssl;
 	int64_t not_after_s;
+	struct tls_alt_names alt_names;
 };
 
 struct pair {
@@ -198,6 +199,10 @@ static struct tls_context *context_new(const struct pair *pair, struct tls_ticke
 		pair_fail(pair, "tls: cannot set up OpenSSL: %s", openssl_reason());
 		goto failed;
 	}
+	if (!tls_alt_names_read(&context->alt_names, pair_leaf(pair))) {
+		pair_fail(pair, "certificate \"%s\": out of memory", pair->certificate_file);
+		goto failed;
+	}
 	if (!settings_use_pair(settings, pair)) {
 		pair_fail(pair, "certificate \"%s\": OpenSSL refuses it: %s",
 			pair->certificate_file, openssl_reason());
@@ -209,6 +214,8 @@ static struct tls_context *context_new(const struct pair *pair, struct tls_ticke
 	return context;
 failed:
 	SSL_CTX_free(settings);
+	if (context)
+		tls_alt_names_free(&context->alt_names);
 	OPENSSL_free(context);
 	return NULL;
 }
@@ -248,12 +255,32 @@ void tls_context_unref(struct tls_context *context)
 		atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
 		return;
 	SSL_CTX_free(context->openssl);
+	tls_alt_names_free(&context->alt_names);
 	OPENSSL_free(context);
 }
 
 int64_t tls_context_not_after_s(const struct tls_context *context)
 {
 	return context->not_after_s;
+}
+
+bool tls_context_has_address(const struct tls_context *context, const struct address *address)
+{
+	for (size_t i = 0; i < context->alt_names.address_count; i++)
+		if (memcmp(&context->alt_names.addresses[i], address, sizeof *address) == 0)
+			return true;
+	return false;
+}
+
+const struct address *tls_context_addresses(const struct tls_context *context, size_t *count)
+{
+	*count = context->alt_names.address_count;
+	return context->alt_names.addresses;
+}
+
+const char *tls_context_name(const struct tls_context *context)
+{
+	return context->alt_names.name;
 }
 
 SSL_CTX *tls_context_openssl(const struct tls_context *context)

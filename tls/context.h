@@ -38,6 +38,9 @@ int64_t tls_context_not_after_s(const struct tls_context *context);
 /* Is this address among the leaf's subjectAltNames? */
 bool tls_context_has_address(const struct tls_context *context, const struct address *address);
 
+/* All of them in their order (64 at most), for as long as the context lives. */
+const struct address *tls_context_addresses(const struct tls_context *context, size_t *count);
+
 /* The leaf's first host name that is not a wildcard, as text; NULL when it has none. Lives as long
  * as the context. */
 const char *tls_context_name(const struct tls_context *context);

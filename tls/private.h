@@ -10,6 +10,16 @@
 
 #include "tls/context.h"
 
+/* What a certificate says that it is, as far as context.h tells it on. */
+struct tls_alt_names {
+	char *name; /* NULL: none */
+	struct address *addresses;
+	size_t address_count;
+};
+/* False when out of memory; then there is nothing to free. */
+bool tls_alt_names_read(struct tls_alt_names *names, X509 *leaf);
+void tls_alt_names_free(struct tls_alt_names *names);
+
 SSL_CTX *tls_context_openssl(const struct tls_context *context);
 
 /* Tickets of connections of `settings` are sealed and opened with `keys` from now on. */

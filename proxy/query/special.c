@@ -201,7 +201,6 @@ static const struct {
 	}
 
 static const struct slice localhost = WIRE("\11localhost");
-static const struct slice nobody = WIRE("\6nobody\7invalid");
 
 /* RFC 6303 4.2 and 4.3: "a meaningful reverse mapping should exist". */
 static const struct slice loopback_pointers[] = {
@@ -237,17 +236,7 @@ struct page {
 
 static void add_soa(const struct page *page, enum dns_section section)
 {
-	uint8_t rdata[2 * DNS_NAME_MAX + 20];
-	struct writer to = writer_of(rdata, sizeof rdata);
-	writer_slice_bytes(&to, page->apex);
-	writer_slice_bytes(&to, nobody);
-	writer_u32(&to, 1);
-	writer_u32(&to, 3600);
-	writer_u32(&to, 1200);
-	writer_u32(&to, 604800);
-	writer_u32(&to, page->ttl_s);
-	dns_reply_add(page->reply, section, page->apex, DNS_TYPE_SOA, DNS_CLASS_IN, page->ttl_s,
-		writer_slice(&to));
+	dns_reply_add_zone_soa(page->reply, section, page->apex, page->ttl_s);
 }
 
 /* The record, if its type was asked for. */

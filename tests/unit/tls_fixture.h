@@ -48,9 +48,11 @@ static inline void fixture_extend(X509 *certificate, X509 *issuer, int nid, cons
 	X509_EXTENSION_free(extension);
 }
 
-/* Signed by `issuer`, or by itself (a CA then) when that is NULL. */
-static inline struct fixture_certificate fixture_issue(const char *kind, const char *name,
-	const struct fixture_certificate *issuer, long not_before_s, long not_after_s)
+/* Signed by `issuer`, or by itself (a CA then) when that is NULL. `alt_names` as OpenSSL writes
+ * them: "DNS:localhost,IP:127.0.0.1"; NULL: none. */
+static inline struct fixture_certificate fixture_issue_for(const char *alt_names, const char *kind,
+	const char *name, const struct fixture_certificate *issuer, long not_before_s,
+	long not_after_s)
 {
 	static long serial = 1;
 	struct fixture_certificate made = { X509_new(), fixture_key(kind) };
@@ -66,8 +68,9 @@ static inline struct fixture_certificate fixture_issue(const char *kind, const c
 	X509_set_pubkey(made.certificate, made.key);
 	if (issuer) {
 		fixture_extend(made.certificate, by.certificate, NID_ext_key_usage, "serverAuth");
-		fixture_extend(
-			made.certificate, by.certificate, NID_subject_alt_name, "DNS:localhost");
+		if (alt_names)
+			fixture_extend(
+				made.certificate, by.certificate, NID_subject_alt_name, alt_names);
 	} else {
 		fixture_extend(made.certificate, by.certificate, NID_basic_constraints,
 			"critical,CA:TRUE");
@@ -76,6 +79,12 @@ static inline struct fixture_certificate fixture_issue(const char *kind, const c
 		EVP_PKEY_get_base_id(by.key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
 	FIXTURE_CHECK(X509_sign(made.certificate, by.key, digest) > 0);
 	return made;
+}
+
+static inline struct fixture_certificate fixture_issue(const char *kind, const char *name,
+	const struct fixture_certificate *issuer, long not_before_s, long not_after_s)
+{
+	return fixture_issue_for("DNS:localhost", kind, name, issuer, not_before_s, not_after_s);
 }
 
 static inline void fixture_drop(struct fixture_certificate *made)
@@ -142,12 +151,14 @@ static inline void fixture_remove(const struct fixture_directory *directory)
 	FIXTURE_CHECK(system(command) == 0);
 }
 
-/* A fresh ECDSA certificate (or another kind) as a context. */
-static inline struct tls_context *fixture_context(const char *kind, struct tls_ticket_keys *keys)
+/* A fresh ECDSA certificate (or another kind) for these names as a context. */
+static inline struct tls_context *fixture_context_for(
+	const char *alt_names, const char *kind, struct tls_ticket_keys *keys)
 {
 	struct fixture_directory directory = fixture_directory_make();
 	struct fixture_certificate ca = fixture_issue("EC", "test CA", NULL, -60, 86400);
-	struct fixture_certificate leaf = fixture_issue(kind, "localhost", &ca, -60, 86400);
+	struct fixture_certificate leaf =
+		fixture_issue_for(alt_names, kind, "localhost", &ca, -60, 86400);
 	const struct fixture_certificate *chain[] = { &leaf, &ca };
 	fixture_write_chain(&directory, "server.pem", chain, 2);
 	fixture_write_key(&directory, "server.key", leaf.key, NULL);
@@ -162,6 +173,11 @@ static inline struct tls_context *fixture_context(const char *kind, struct tls_t
 	fixture_drop(&ca);
 	fixture_remove(&directory);
 	return context;
+}
+
+static inline struct tls_context *fixture_context(const char *kind, struct tls_ticket_keys *keys)
+{
+	return fixture_context_for("DNS:localhost", kind, keys);
 }
 
 /* --- a client --- */
