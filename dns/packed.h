@@ -2,9 +2,10 @@
  * that a reply to the next client is one copy and a few patches.
  *
  * A packed answer is one run of bytes without pointers: a fixed head, the EDE text, the positions
- * of all TTLs, and a whole DNS message: header, question in lower case, records of all three
- * sections with names compressed by us, no OPT, no TSIG. It may be copied, written to a file and
- * read again on the same machine; after a file it must pass dns_packed_check(). Pure. */
+ * of all TTLs, and a whole DNS message: header, question in lower case, the records that belong to
+ * the question (see belong.h: what nobody asked for is neither kept nor handed on) with names
+ * compressed by us, no OPT, no TSIG. It may be copied, written to a file and read again on the same
+ * machine; after a file it must pass dns_packed_check(). Pure. */
 #ifndef DNS_PACKED_H
 #define DNS_PACKED_H
 
@@ -25,21 +26,21 @@ enum dns_packed_kind {
 
 /* What TTLs are kept within, in seconds. */
 struct dns_packed_ttls {
-	uint32_t min_s;          /* of positive answers; 0: as the upstream says */
-	uint32_t max_s;          /* at most DNS_TTL_MAX_S */
+	uint32_t min_s; /* of positive answers, those of TTL 0 too; 0: as the upstream says */
+	uint32_t max_s; /* of all; at most DNS_TTL_MAX_S. Wins over min_s */
 	uint32_t negative_max_s; /* of NODATA and NXDOMAIN; at most 3 h (RFC 2308 5) */
 };
 
 struct dns_packed {
 	enum dns_packed_kind kind;
-	uint16_t rcode;
+	uint16_t rcode;       /* below 16: what is said about our own hop is SERVFAIL here */
 	bool authentic;       /* the upstream set AD */
 	bool leads_somewhere; /* there is a CNAME, DNAME, SVCB or HTTPS record: judge its targets */
 	bool has_addresses;   /* there is an A or AAAA record, or an SVCB or HTTPS one (hints) */
 	int ede;              /* of the upstream, or DNS_EDE_NONE */
 	struct slice ede_text;
 	uint32_t ttl_s; /* how long it may be kept: the least TTL of all records, and for
-			   negative answers MINIMUM of the SOA; 0 for failures */
+			   negative answers MINIMUM of the SOA; 0 for FAILURE and FLEETING */
 	uint16_t counts[3];
 	struct slice ttl_positions; /* in `message`; native uint16_t each, unaligned */
 	struct slice message;       /* dns_answer_open() opens it */
@@ -48,9 +49,10 @@ struct dns_packed {
 enum { DNS_PACKED_HEAD_MAX = 64 };
 
 /* Packs an opened answer; TTLs in the message are already within `ttls`, and those of a negative
- * answer are at most its ttl_s. Returns its bytes in `buffer`; empty when it does not fit. A size
- * of DNS_PACKED_HEAD_MAX + DNS_EDE_TEXT_MAX + 2 * DNS_ANSWER_RECORDS_MAX + DNS_MESSAGE_MAX always
- * suffices, but for an answer that as we write it is longer than a message can be. */
+ * answer are at most its ttl_s. Returns its bytes in `buffer`; empty when it does not fit, or when
+ * it has more aliases than dns_belong_begin() follows. A size of DNS_PACKED_HEAD_MAX +
+ * DNS_EDE_TEXT_MAX + 2 * DNS_ANSWER_RECORDS_MAX + DNS_MESSAGE_MAX always suffices, but for an
+ * answer that as we write it is longer than a message can be. */
 enum {
 	DNS_PACKED_MAX = DNS_PACKED_HEAD_MAX + DNS_EDE_TEXT_MAX + 2 * DNS_ANSWER_RECORDS_MAX +
 		DNS_MESSAGE_MAX
@@ -79,9 +81,11 @@ struct dns_packed_age {
 
 /* Puts the whole packed answer into a reply that has just begun (dns_reply_begin(): question and
  * nothing else): records, TTLs by age, rcode, reply->ttl_min_s. The question stays the client's
- * own, and names that are the question's take its case. AD and EDE are the caller's. False when it
- * does not fit into the reply's limits, or the question's name has another length: nothing was
- * changed; then open `message` and copy record by record, which truncates by the rules. */
+ * own, and names that are the question's take its case. TC is set where the upstream's answer had
+ * it; AD and EDE are the caller's. False when it does not fit into the reply's limits, or the
+ * reply's question is for another name, or something stands behind it: nothing was changed; then
+ * open `message` and copy record by record, which truncates by the rules. Nothing but
+ * dns_reply_finish() comes after it. */
 bool dns_packed_paste(
 	struct dns_reply *reply, const struct dns_packed *packed, struct dns_packed_age age);
 

@@ -209,8 +209,7 @@ static bool option_fits(const struct dns_reply *reply, size_t len)
 	return reply->limits.size - reply->to.len >= OPTION_HEAD + len;
 }
 
-/* EXTRA-TEXT is UTF-8 (RFC 8914 2): not cut within a character. */
-static struct slice ede_text_cut(struct slice text)
+struct slice dns_ede_text_cut(struct slice text)
 {
 	if (text.len <= DNS_EDE_TEXT_MAX)
 		return text;
@@ -224,7 +223,7 @@ static void write_ede(struct dns_reply *reply)
 {
 	if (reply->ede == DNS_EDE_NONE)
 		return;
-	struct slice text = ede_text_cut(reply->ede_text);
+	struct slice text = dns_ede_text_cut(reply->ede_text);
 	if (!option_fits(reply, 2 + text.len))
 		text.len = 0;
 	if (!option_fits(reply, 2))

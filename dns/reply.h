@@ -78,6 +78,10 @@ void dns_reply_add_zone_soa(
  * without it gets SERVFAIL. The slice lives in the buffer. */
 struct slice dns_reply_finish(struct dns_reply *reply);
 
+/* The front of an extended error's text that is told: at most DNS_EDE_TEXT_MAX bytes. It is UTF-8
+ * (RFC 8914 2): not cut within a character. */
+struct slice dns_ede_text_cut(struct slice text);
+
 /* Shortest way to a reply without records: begin, rcode, finish. */
 struct slice dns_reply_rcode(const struct dns_query *query, struct dns_reply_limits limits,
 	uint16_t rcode, int ede, const char *ede_text, void *buffer, size_t capacity);
