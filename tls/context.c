@@ -126,54 +126,16 @@ static void pair_warn_of_leaf(const struct pair *pair)
 			pair->certificate_file);
 }
 
-/* RFC 9325 4.2 and RFC 9113 9.2.2: forward secrecy and AEAD only. AES-128 first, as it is cheapest
- * with AES instructions; a client that prefers ChaCha20 has none and gets its wish
- * (SSL_OP_PRIORITIZE_CHACHA). */
-static const char ciphers_of_1_2[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-				     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-				     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
-static const char ciphers_of_1_3[] =
-	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
-
-/* Key exchanges that cost a server little: without a list a client may choose ffdhe8192 or P-521
- * and make us work for milliseconds. The first list where OpenSSL knows ML-KEM (from 3.5 on). */
-static const char *const group_lists[] = {
-	"X25519MLKEM768:X25519:P-256:P-384",
-	"X25519:P-256:P-384",
-};
-
-static bool settings_set_groups(SSL_CTX *settings)
-{
-	for (size_t i = 0; i < sizeof group_lists / sizeof *group_lists; i++) {
-		if (SSL_CTX_set1_groups_list(settings, group_lists[i]) == 1)
-			return true;
-		ERR_clear_error();
-	}
-	return false;
-}
-
-/* SSL_OP_IGNORE_UNEXPECTED_EOF is left alone: a stream has no end of file, OpenSSL only ever hears
- * that there are no more bytes for now. Who owns the socket sees its end; what a truncation could
- * cut off is caught by the length of each DNS message and the framing of HTTP/2.
- * SSL_CTX_set_recv_max_early_data keeps its default: early data that a client sends although we
+/* SSL_CTX_set_recv_max_early_data keeps its default: early data that a client sends although we
  * never offered it is skipped, as RFC 8446 4.2.10 asks, and never read. */
 static bool settings_apply(SSL_CTX *settings, struct tls_ticket_keys *keys)
 {
 	static const uint8_t session_context[] = "namegate";
-	SSL_CTX_set_security_level(settings, 2);
-	SSL_CTX_set_options(settings,
-		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-			SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(settings, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(settings, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(settings, TLS_TICKET_KEY_PERIOD_S);
 	SSL_CTX_set_verify(settings, SSL_VERIFY_NONE, NULL);
-	tls_stream_attach(settings);
-	return SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) == 1 &&
-		SSL_CTX_set_max_proto_version(settings, TLS1_3_VERSION) == 1 &&
-		SSL_CTX_set_cipher_list(settings, ciphers_of_1_2) == 1 &&
-		SSL_CTX_set_ciphersuites(settings, ciphers_of_1_3) == 1 &&
-		settings_set_groups(settings) && SSL_CTX_set_num_tickets(settings, 1) == 1 &&
+	return tls_settings_apply(settings) && SSL_CTX_set_num_tickets(settings, 1) == 1 &&
 		SSL_CTX_set_max_early_data(settings, 0) == 1 &&
 		SSL_CTX_set_session_id_context(
 			settings, session_context, sizeof session_context - 1) == 1 &&

@@ -15,11 +15,13 @@
 
 #include "base/log.h"
 
-enum { PEM_FILE_MAX = 1024 * 1024, PEM_CERTIFICATES_MAX = 16 };
+/* A chain is short; a bundle of authorities holds some 150 in 220 kB. */
+enum { PEM_FILE_MAX = 1024 * 1024, PEM_CHAIN_MAX = 16, PEM_AUTHORITIES_MAX = 1024 };
 
 struct pem_file {
-	const char *kind; /* "certificate" or "key": what the messages call it */
+	const char *kind; /* "certificate", "authorities" or "key": what the messages call it */
 	const char *name;
+	int certificates_max;
 	char *message;
 	char *bytes; /* of `capacity`, wiped when closed */
 	size_t len;
@@ -114,10 +116,10 @@ static bool pem_add(
 		return *is_last ||
 			pem_fail(file, "certificate number %d in it is damaged", count + 1);
 	}
-	if (count < PEM_CERTIFICATES_MAX && sk_X509_push(certificates, certificate) > 0)
+	if (count < file->certificates_max && sk_X509_push(certificates, certificate) > 0)
 		return true;
 	X509_free(certificate);
-	return pem_fail(file, "more than %d certificates", PEM_CERTIFICATES_MAX);
+	return pem_fail(file, "more than %d certificates", file->certificates_max);
 }
 
 static bool pem_add_all(struct pem_file *file, STACK_OF(X509) * certificates)
@@ -137,16 +139,33 @@ static bool pem_add_all(struct pem_file *file, STACK_OF(X509) * certificates)
 	return done;
 }
 
-STACK_OF(X509) * tls_pem_certificates(const char *name, char message[TLS_MESSAGE_MAX])
+static STACK_OF(X509) * pem_load(struct pem_file *file)
 {
-	struct pem_file file = { .kind = "certificate", .name = name, .message = message };
 	STACK_OF(X509) *certificates = sk_X509_new_null();
-	bool done = pem_open(&file) && pem_add_all(&file, certificates);
-	pem_close(&file);
+	bool done = pem_open(file) && pem_add_all(file, certificates);
+	pem_close(file);
 	if (done)
 		return certificates;
 	sk_X509_pop_free(certificates, X509_free);
 	return NULL;
+}
+
+STACK_OF(X509) * tls_pem_certificates(const char *name, char message[TLS_MESSAGE_MAX])
+{
+	struct pem_file file = { .kind = "certificate",
+		.name = name,
+		.certificates_max = PEM_CHAIN_MAX,
+		.message = message };
+	return pem_load(&file);
+}
+
+STACK_OF(X509) * tls_pem_authorities(const char *name, char message[TLS_MESSAGE_MAX])
+{
+	struct pem_file file = { .kind = "authorities",
+		.name = name,
+		.certificates_max = PEM_AUTHORITIES_MAX,
+		.message = message };
+	return pem_load(&file);
 }
 
 /* Without this OpenSSL would ask for the passphrase on the terminal. */

@@ -15,9 +15,10 @@
 
 struct tls_stream {
 	SSL *openssl;
-	struct tls_context *context;
-	struct slice *cipher;      /* of the current call, else NULL */
-	struct writer *cipher_out; /* of the current call, else NULL */
+	struct tls_context *context; /* a server's, else NULL */
+	struct tls_client *client;   /* a client's, else NULL */
+	struct slice *cipher;        /* of the current call, else NULL */
+	struct writer *cipher_out;   /* of the current call, else NULL */
 	enum tls_alpn alpn;
 	int end;               /* what reads return from now on: 0 (go on), ERR_CLOSED or ERR_TLS */
 	unsigned key_updates;  /* since the last plain byte */
@@ -25,8 +26,9 @@ struct tls_stream {
 	bool is_established;   /* the handshake is done */
 	bool has_said_goodbye; /* close_notify is out */
 	const char *refusal;   /* why we, not OpenSSL, ended it; one of the words */
-	const char *error;     /* one of the words */
-	const char *reason;    /* OpenSSL's */
+	const char *refusal_reason; /* in our words, or NULL */
+	const char *error;          /* one of the words */
+	const char *reason;         /* OpenSSL's */
 };
 
 /* --- the BIO --- */
@@ -144,16 +146,36 @@ static int on_alpn(SSL *openssl, const unsigned char **chosen, unsigned char *ch
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* A client gets to hear what the server chose; that it was on offer is left to us. */
+static bool stream_has_alpn(const struct tls_stream *stream)
+{
+	const unsigned char *chosen;
+	unsigned chosen_len;
+	SSL_get0_alpn_selected(stream->openssl, &chosen, &chosen_len);
+	if (chosen_len == 0)
+		return !alpn_rules[stream->alpn].is_required;
+	return slice_equals_text(slice_of(chosen, chosen_len), alpn_rules[stream->alpn].name);
+}
+
 static void on_state(const SSL *openssl, int where, int unused)
 {
 	(void)unused;
-	if (where & SSL_CB_HANDSHAKE_DONE)
-		stream_of(openssl)->is_established = true;
+	struct tls_stream *stream = stream_of(openssl);
+	if (!(where & SSL_CB_HANDSHAKE_DONE) || stream->is_established)
+		return;
+	if (stream->client && !stream_has_alpn(stream)) {
+		tls_stream_refuse(openssl, "no_application_protocol",
+			"the server chose another application protocol");
+		return;
+	}
+	stream->is_established = true;
+	if (stream->client)
+		tls_client_on_established(stream->client, stream->openssl);
 }
 
 /* Each handshake message. After the handshake a peer could keep us busy with these alone: OpenSSL
  * answers each attempt to renegotiate with an alert and goes on, and derives new keys for each key
- * update of 22 bytes (RFC 8446 4.6.3 sets no limit). */
+ * update of 22 bytes (RFC 8446 4.6.3 sets no limit), and a session for each ticket. */
 static void on_message(int is_sent, int version, int content_type, const void *bytes, size_t len,
 	SSL *openssl, void *unused)
 {
@@ -163,10 +185,20 @@ static void on_message(int is_sent, int version, int content_type, const void *b
 		return;
 	struct tls_stream *stream = stream_of(openssl);
 	uint8_t type = *(const uint8_t *)bytes;
-	if (type == SSL3_MT_CLIENT_HELLO && stream->is_established)
+	uint8_t asks_again = stream->client ? SSL3_MT_HELLO_REQUEST : SSL3_MT_CLIENT_HELLO;
+	if (type == asks_again && stream->is_established)
 		stream->refusal = "renegotiation";
-	if (type == SSL3_MT_KEY_UPDATE && ++stream->key_updates > TLS_KEY_UPDATES_MAX)
+	bool is_ticket = stream->client && type == SSL3_MT_NEWSESSION_TICKET;
+	if ((type == SSL3_MT_KEY_UPDATE || is_ticket) &&
+		++stream->key_updates > TLS_KEY_UPDATES_MAX)
 		stream->refusal = "key_update_flood";
+}
+
+void tls_stream_refuse(const SSL *openssl, const char *word, const char *reason)
+{
+	struct tls_stream *stream = stream_of(openssl);
+	stream->refusal = word;
+	stream->refusal_reason = reason;
 }
 
 void tls_stream_attach(SSL_CTX *settings)
@@ -179,41 +211,72 @@ void tls_stream_attach(SSL_CTX *settings)
 
 /* --- life --- */
 
-struct tls_stream *tls_stream_new(struct tls_context *context, enum tls_alpn alpn)
+/* Takes `openssl` over, also when it fails. */
+static struct tls_stream *stream_around(SSL *openssl, enum tls_alpn alpn)
 {
 	struct tls_stream *stream = OPENSSL_zalloc(sizeof *stream);
-	if (!stream)
+	BIO *bio = stream ? stream_bio_new(stream) : NULL;
+	if (!openssl || !bio) {
+		BIO_free(bio);
+		SSL_free(openssl);
+		OPENSSL_free(stream);
 		return NULL;
-	stream->context = tls_context_ref(context);
+	}
+	stream->openssl = openssl;
 	stream->alpn = alpn;
 	stream->error = "other";
 	stream->reason = "no error";
-	stream->openssl = SSL_new(tls_context_openssl(context));
-	BIO *bio = stream->openssl ? stream_bio_new(stream) : NULL;
-	if (!bio) {
-		tls_stream_free(stream);
+	SSL_set_bio(openssl, bio, bio);
+	return stream;
+}
+
+struct tls_stream *tls_stream_new(struct tls_context *context, enum tls_alpn alpn)
+{
+	struct tls_stream *stream = stream_around(SSL_new(tls_context_openssl(context)), alpn);
+	if (!stream)
 		return NULL;
-	}
-	SSL_set_bio(stream->openssl, bio, bio);
+	stream->context = tls_context_ref(context);
 	SSL_set_accept_state(stream->openssl);
 	return stream;
+}
+
+struct tls_stream *tls_stream_connect(struct tls_client *client, SSL *openssl, enum tls_alpn alpn)
+{
+	struct tls_stream *stream = stream_around(openssl, alpn);
+	if (!stream)
+		return NULL;
+	stream->client = tls_client_ref(client);
+	SSL_set_connect_state(stream->openssl);
+	return stream;
+}
+
+/* That the server refused a handshake, cut it off or never answered may have been the session's
+ * fault. */
+static void stream_tell_client(const struct tls_stream *stream)
+{
+	if (stream->client && !stream->is_established && !SSL_in_before(stream->openssl))
+		tls_client_on_failed(stream->client);
 }
 
 void tls_stream_free(struct tls_stream *stream)
 {
 	if (!stream)
 		return;
+	stream_tell_client(stream);
 	SSL_free(stream->openssl);
 	tls_context_unref(stream->context);
+	tls_client_unref(stream->client);
 	OPENSSL_free(stream);
 }
 
 /* --- errors --- */
 
-static const struct {
+struct word {
 	int reason;
 	const char *word;
-} words[] = {
+};
+
+static const struct word words[] = {
 	{ SSL_R_UNSUPPORTED_PROTOCOL, "no_shared_protocol" },
 	{ SSL_R_NO_PROTOCOLS_AVAILABLE, "no_shared_protocol" },
 	{ SSL_R_VERSION_TOO_LOW, "no_shared_protocol" },
@@ -232,6 +295,10 @@ static const struct {
 	{ SSL_R_DATA_LENGTH_TOO_LONG, "bad_record" },
 	{ SSL_R_PACKET_LENGTH_TOO_LONG, "bad_record" },
 	{ SSL_R_LENGTH_TOO_SHORT, "bad_record" },
+};
+
+/* Alerts that mean one thing from a client and nothing, or another thing, from a server. */
+static const struct word words_of_clients[] = {
 	{ SSL_AD_REASON_OFFSET + SSL_AD_BAD_CERTIFICATE, "certificate_refused" },
 	{ SSL_AD_REASON_OFFSET + SSL_AD_UNSUPPORTED_CERTIFICATE, "certificate_refused" },
 	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_REVOKED, "certificate_refused" },
@@ -240,21 +307,53 @@ static const struct {
 	{ SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_CA, "certificate_refused" },
 };
 
-static const char *word_for(int reason)
+static const struct word words_of_servers[] = {
+	{ SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION, "no_shared_protocol" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_INSUFFICIENT_SECURITY, "no_shared_cipher" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL, "no_application_protocol" },
+};
+
+static const char *word_among(const struct word *some, size_t count, int reason)
 {
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (words[i].reason == reason)
-			return words[i].word;
+	for (size_t i = 0; i < count; i++)
+		if (some[i].reason == reason)
+			return some[i].word;
+	return NULL;
+}
+
+static const char *word_for(const struct tls_stream *stream, int reason)
+{
+#define AMONG(table) word_among(table, sizeof table / sizeof *table, reason)
+	const char *word = AMONG(words);
+	if (!word)
+		word = stream->client ? AMONG(words_of_servers) : AMONG(words_of_clients);
+#undef AMONG
+	if (word)
+		return word;
 	return reason > SSL_AD_REASON_OFFSET ? "peer_alert" : "other";
+}
+
+/* The first one that TLS itself reports is the cause. Before it a cipher may have told that it
+ * failed, in numbers of its own, and after it come those who were told. */
+static unsigned long error_code(void)
+{
+	unsigned long first = ERR_peek_error();
+	unsigned long code = ERR_get_error();
+	while (code && ERR_GET_LIB(code) != ERR_LIB_SSL)
+		code = ERR_get_error();
+	return code ? code : first;
 }
 
 static int stream_fail(struct tls_stream *stream)
 {
-	unsigned long code = ERR_peek_error(); /* the first one is the cause */
+	unsigned long code = error_code();
 	const char *reason = ERR_reason_error_string(code);
 	stream->end = ERR_TLS;
-	stream->error = stream->refusal ? stream->refusal : word_for(ERR_GET_REASON(code));
+	stream->error = stream->refusal ? stream->refusal : word_for(stream, ERR_GET_REASON(code));
 	stream->reason = reason ? reason : "no reason given";
+	if (stream->refusal_reason)
+		stream->reason = stream->refusal_reason;
+	stream_tell_client(stream);
 	ERR_clear_error();
 	return ERR_TLS;
 }

@@ -16,7 +16,8 @@ enum tls_alpn { TLS_ALPN_DOT, TLS_ALPN_H2 };
 
 struct tls_stream;
 
-/* A server's side. The stream holds a reference to the context. With TLS_ALPN_H2 a client that does
+/* A server's side; a client's is tls_client_open() (client.h), and then the same functions serve.
+ * The stream holds a reference to the context. With TLS_ALPN_H2 a client that does
  * not offer "h2" is refused with the alert no_application_protocol (RFC 7301 3.2); with
  * TLS_ALPN_DOT ALPN may be absent (RFC 7858), but what is offered must contain "dot". NULL when out
  * of memory. */
@@ -29,6 +30,8 @@ void tls_stream_free(struct tls_stream *stream);
  * Returns the number of plain bytes; 0 when more cipher bytes are needed; ERR_CLOSED after the
  * peer's close_notify (one may still write); ERR_TLS when the connection is over (send what is in
  * cipher_out, then close).
+ *
+ * A client speaks first: its first call, with an empty slice, writes the ClientHello.
  *
  * Call it until it returns 0 or an error: only then `cipher` is used up and nothing that was
  * decrypted waits inside. The last call costs next to nothing. Plain bytes that came before an
@@ -53,7 +56,8 @@ bool tls_stream_is_established(const struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
 
-/* Why the last call gave ERR_TLS: a closed set of words for metrics.
+/* Why the last call gave ERR_TLS: a closed set of words for metrics. A client has some more, see
+ * tls_client_open(), and reads "server" for "client" here.
  * "no_shared_protocol"       TLS 1.1 or older
  * "no_shared_cipher"         no common cipher, key exchange or signature algorithm
  * "no_application_protocol"  ALPN, see tls_stream_new()
@@ -63,6 +67,7 @@ const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
  * "bad_record"               a record that cannot be decrypted or is too long
  * "renegotiation"            the client asked for a second handshake (TLS 1.2)
  * "key_update_flood"         TLS_KEY_UPDATES_MAX key updates without a byte of data between them
+ *                            (for a client: key updates and tickets)
  * "other"                    see tls_stream_reason() */
 enum { TLS_KEY_UPDATES_MAX = 32 };
 const char *tls_stream_error(const struct tls_stream *stream);

@@ -48,37 +48,60 @@ static inline void fixture_extend(X509 *certificate, X509 *issuer, int nid, cons
 	X509_EXTENSION_free(extension);
 }
 
-/* Signed by `issuer`, or by itself (a CA then) when that is NULL. `alt_names` as OpenSSL writes
- * them: "DNS:localhost,IP:127.0.0.1"; NULL: none. */
-static inline struct fixture_certificate fixture_issue_for(const char *alt_names, const char *kind,
-	const char *name, const struct fixture_certificate *issuer, long not_before_s,
-	long not_after_s)
+/* What is asked of a certificate. */
+struct fixture_wish {
+	const char *kind;        /* "EC", "ED25519", "RSA2048" */
+	const char *common_name; /* what it is for is in `names`, unless it is a CA */
+	const char *names;       /* "DNS:a.example,IP:192.0.2.1"; NULL: no subjectAltName */
+	bool is_ca;
+	const char *key_usage; /* extended; NULL: none */
+	long not_before_s;     /* from now */
+	long not_after_s;
+};
+
+/* Signed by `issuer`, or by itself when that is NULL. */
+static inline struct fixture_certificate fixture_grant(
+	const struct fixture_wish *wish, const struct fixture_certificate *issuer)
 {
 	static long serial = 1;
-	struct fixture_certificate made = { X509_new(), fixture_key(kind) };
+	struct fixture_certificate made = { X509_new(), fixture_key(wish->kind) };
 	struct fixture_certificate by = issuer ? *issuer : made;
 	FIXTURE_CHECK(made.certificate && made.key);
 	X509_set_version(made.certificate, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), serial++);
-	X509_gmtime_adj(X509_getm_notBefore(made.certificate), not_before_s);
-	X509_gmtime_adj(X509_getm_notAfter(made.certificate), not_after_s);
+	X509_gmtime_adj(X509_getm_notBefore(made.certificate), wish->not_before_s);
+	X509_gmtime_adj(X509_getm_notAfter(made.certificate), wish->not_after_s);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(made.certificate), "CN", MBSTRING_ASC,
-		(const unsigned char *)name, -1, -1, 0);
+		(const unsigned char *)wish->common_name, -1, -1, 0);
 	X509_set_issuer_name(made.certificate, X509_get_subject_name(by.certificate));
 	X509_set_pubkey(made.certificate, made.key);
-	if (issuer) {
-		fixture_extend(made.certificate, by.certificate, NID_ext_key_usage, "serverAuth");
-		if (alt_names)
-			fixture_extend(
-				made.certificate, by.certificate, NID_subject_alt_name, alt_names);
-	} else {
+	if (wish->key_usage)
+		fixture_extend(
+			made.certificate, by.certificate, NID_ext_key_usage, wish->key_usage);
+	if (wish->names)
+		fixture_extend(made.certificate, by.certificate, NID_subject_alt_name, wish->names);
+	if (wish->is_ca)
 		fixture_extend(made.certificate, by.certificate, NID_basic_constraints,
 			"critical,CA:TRUE");
-	}
 	const EVP_MD *digest =
 		EVP_PKEY_get_base_id(by.key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
 	FIXTURE_CHECK(X509_sign(made.certificate, by.key, digest) > 0);
 	return made;
+}
+
+/* A server's, signed by `issuer`, or a CA that signed itself when that is NULL. */
+static inline struct fixture_certificate fixture_issue_for(const char *alt_names, const char *kind,
+	const char *name, const struct fixture_certificate *issuer, long not_before_s,
+	long not_after_s)
+{
+	struct fixture_wish wish = { .kind = kind,
+		.common_name = name,
+		.names = issuer ? alt_names : NULL,
+		.is_ca = !issuer,
+		.key_usage = issuer ? "serverAuth" : NULL,
+		.not_before_s = not_before_s,
+		.not_after_s = not_after_s };
+	return fixture_grant(&wish, issuer);
 }
 
 static inline struct fixture_certificate fixture_issue(const char *kind, const char *name,
