@@ -84,3 +84,14 @@ void bytes_consume(struct bytes *queue, size_t len)
 	if (queue->start >= queue->end)
 		bytes_deinit(queue);
 }
+
+size_t bytes_take(struct bytes *queue, void *to, size_t capacity)
+{
+	struct slice queued = bytes_peek(queue);
+	size_t len = queued.len < capacity ? queued.len : capacity;
+	if (len == 0)
+		return 0;
+	memcpy(to, queued.at, len);
+	bytes_consume(queue, len);
+	return len;
+}

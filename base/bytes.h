@@ -39,4 +39,7 @@ void bytes_claim(struct bytes *queue, size_t len);
 /* Drops `len` bytes from the front; frees the memory when the queue is empty. */
 void bytes_consume(struct bytes *queue, size_t len);
 
+/* Moves up to `capacity` bytes from the front to `to`; gives how many. */
+size_t bytes_take(struct bytes *queue, void *to, size_t capacity);
+
 #endif

@@ -28,7 +28,7 @@ VERSIONS = "proxy/versions.c"  # tells the versions of all libraries
 LIBRARIES = [
     (r"uv\.h", ("proxy/",), ("proxy/",)),
     (r"openssl/.*", ("tls/",), ("tls/private.h",)),
-    (r"nghttp2/.*", ("proxy/framing/", VERSIONS), ()),
+    (r"nghttp2/.*", ("proxy/framing/", VERSIONS), ("proxy/framing/h2.h",)),
     (r"ares.*\.h", ("proxy/upstream/",), ()),
     (r"libconfig\.h", ("proxy/config",), ()),
     (r"(http_parser|llhttp)\.h", ("proxy/watch/", VERSIONS), ()),

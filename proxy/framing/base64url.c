@@ -1,12 +1,12 @@
 #include "proxy/framing/base64url.h"
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /* Value of a character plus one; 0 is foreign. */
 static uint8_t values[256];
 
 __attribute__((constructor)) static void fill_values(void)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	for (uint8_t i = 0; i < 64; i++)
 		values[(uint8_t)alphabet[i]] = (uint8_t)(i + 1);
 }
@@ -37,4 +37,17 @@ bool base64url_decode(struct writer *to, struct slice text)
 		writer_u8(to, (uint8_t)(bits >> bit_count));
 	}
 	return (bits & ((1u << bit_count) - 1)) == 0;
+}
+
+void base64url_encode(struct writer *to, struct slice bytes)
+{
+	uint32_t bits = 0;
+	unsigned bit_count = 0;
+	for (size_t i = 0; i < bytes.len; i++) {
+		bits = bits << 8 | bytes.at[i];
+		for (bit_count += 8; bit_count >= 6; bit_count -= 6)
+			writer_u8(to, (uint8_t)alphabet[bits >> (bit_count - 6) & 63]);
+	}
+	if (bit_count > 0)
+		writer_u8(to, (uint8_t)alphabet[bits << (6 - bit_count) & 63]);
 }

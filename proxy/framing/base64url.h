@@ -9,4 +9,7 @@
  * that are not zero, or when `to` is too small. */
 bool base64url_decode(struct writer *to, struct slice text);
 
+/* Appends the text of these bytes, without padding; `to` fails when it is too small. */
+void base64url_encode(struct writer *to, struct slice bytes);
+
 #endif

@@ -1,48 +1,19 @@
 #include "proxy/framing/doh_request.h"
 
-#include <stdlib.h>
-#include <strings.h>
-
+#include "base/error.h"
 #include "proxy/framing/base64url.h"
-
-static const char media_type[] = "application/dns-message";
 
 void doh_request_init(struct doh_request *request)
 {
-	/* Not the message itself: it is read only as far as it was written. */
+	/* Not the bytes of the message: they are read only as far as they were written. */
 	memset(request, 0, offsetof(struct doh_request, message));
 	request->method = HTTP_OTHER;
-	request->message = request->inline_message;
-	request->capacity = DOH_INLINE_MAX;
+	doh_message_init(&request->message);
 }
 
 void doh_request_deinit(struct doh_request *request)
 {
-	if (request->message != request->inline_message)
-		free(request->message);
-	request->message = request->inline_message;
-	request->capacity = DOH_INLINE_MAX;
-	request->len = 0;
-}
-
-static bool make_room(struct doh_request *request, size_t len)
-{
-	if (len <= request->capacity)
-		return true;
-	uint32_t capacity = request->capacity;
-	while (capacity < len)
-		capacity *= 2;
-	bool inlined = request->message == request->inline_message;
-	uint8_t *message = realloc(inlined ? NULL : request->message, capacity);
-	if (!message) {
-		request->out_of_memory = true;
-		return false;
-	}
-	if (inlined)
-		memcpy(message, request->inline_message, request->len);
-	request->message = message;
-	request->capacity = capacity;
-	return true;
+	doh_message_deinit(&request->message);
 }
 
 struct method_row {
@@ -79,11 +50,13 @@ static void take_dns_parameter(struct doh_request *request, struct slice value)
 	if (request->dns_found)
 		return;
 	request->dns_found = true;
-	if (!make_room(request, value.len))
+	struct doh_message *message = &request->message;
+	request->out_of_memory = !doh_message_reserve(message, value.len);
+	if (request->out_of_memory)
 		return;
-	struct writer to = writer_of(request->message, request->capacity);
+	struct writer to = writer_of(message->at, message->capacity);
 	request->dns_broken = !base64url_decode(&to, value);
-	request->len = (uint32_t)to.len;
+	message->len = (uint32_t)to.len;
 }
 
 static struct slice take_until(struct slice *from, uint8_t separator)
@@ -105,15 +78,6 @@ static void take_path(struct doh_request *request, const char *path, struct slic
 		if (slice_equals_text(name, "dns"))
 			take_dns_parameter(request, parameter);
 	}
-}
-
-static void take_content_type(struct doh_request *request, struct slice value)
-{
-	struct slice type = take_until(&value, ';');
-	while (type.len > 0 && (type.at[type.len - 1] == ' ' || type.at[type.len - 1] == '\t'))
-		type.len--;
-	request->type_right = type.len == sizeof media_type - 1 &&
-		strncasecmp((const char *)type.at, media_type, type.len) == 0;
 }
 
 static void take_content_length(struct doh_request *request, struct slice value)
@@ -139,7 +103,7 @@ void doh_request_field(
 	else if (slice_equals_text(name, ":method"))
 		take_method(request, value);
 	else if (slice_equals_text(name, "content-type"))
-		take_content_type(request, value);
+		request->type_right = doh_is_media_type(value);
 	else if (slice_equals_text(name, "content-length"))
 		take_content_length(request, value);
 }
@@ -147,21 +111,16 @@ void doh_request_field(
 void doh_request_end_fields(struct doh_request *request)
 {
 	if (request->method == HTTP_POST)
-		request->len = 0; /* the message is the body, whatever the path says */
+		request->message.len = 0; /* the message is the body, whatever the path says */
 }
 
 void doh_request_body(struct doh_request *request, struct slice bytes)
 {
-	if (request->method != HTTP_POST || request->too_large || bytes.len == 0)
+	if (request->method != HTTP_POST || request->too_large)
 		return;
-	if (bytes.len > DOH_MESSAGE_MAX - request->len) {
-		request->too_large = true;
-		return;
-	}
-	if (!make_room(request, request->len + bytes.len))
-		return;
-	memcpy(request->message + request->len, bytes.at, bytes.len);
-	request->len += (uint32_t)bytes.len;
+	int error = doh_message_append(&request->message, bytes);
+	request->too_large |= error == ERR_TOO_LONG;
+	request->out_of_memory |= error == ERR_NO_MEMORY;
 }
 
 unsigned doh_request_status(const struct doh_request *request, bool complete)
@@ -180,5 +139,5 @@ unsigned doh_request_status(const struct doh_request *request, bool complete)
 		return 415;
 	if (request->method != HTTP_POST && (!request->dns_found || request->dns_broken))
 		return 400;
-	return complete && request->len == 0 ? 400 : 200;
+	return complete && request->message.len == 0 ? 400 : 200;
 }

@@ -4,13 +4,10 @@
 #define PROXY_FRAMING_DOH_REQUEST_H
 
 #include "base/writer.h"
+#include "proxy/framing/doh_message.h"
 #include "proxy/framing/framer.h"
 
-enum {
-	DOH_MESSAGE_MAX = 65535,
-	DOH_HEADER_LIST_MAX = 16 * 1024, /* sum of names, values and 32 each, RFC 9113 6.5.2 */
-	DOH_INLINE_MAX = 512,            /* a usual query needs no memory of its own */
-};
+enum { DOH_HEADER_LIST_MAX = 16 * 1024 /* sum of names, values and 32 each, RFC 9113 6.5.2 */ };
 
 struct doh_request {
 	enum http_method method;
@@ -23,10 +20,7 @@ struct doh_request {
 	bool too_large;
 	bool out_of_memory;
 	uint32_t field_bytes;
-	uint32_t len; /* of the message so far */
-	uint32_t capacity;
-	uint8_t *message; /* points at inline_message until that is too small */
-	uint8_t inline_message[DOH_INLINE_MAX];
+	struct doh_message message; /* so far */
 };
 
 void doh_request_init(struct doh_request *request);

@@ -10,22 +10,19 @@
  * every answer that it takes pays for one), and frames that lead to no request. */
 #include "proxy/framing/framer.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/list.h"
 #include "base/writer.h"
 #include "proxy/framing/doh_request.h"
+#include "proxy/framing/h2.h"
 
 enum {
 	STREAMS_MAX = 100,
 	RESET_BURST = 200, /* resets a client may send at once ... */
 	RESET_RATE = 20,   /* ... and every second after that */
-	CONTINUATIONS_MAX = 8,
-	ACKS_MAX = 100,
-	IDLE_FRAMES_MAX = 1000, /* frames since the last whole request */
-	FAULTS_MAX = 100,       /* streams that we had to reset, less those that ended well */
+	FAULTS_MAX = 100,  /* streams that we had to reset, less those that ended well */
 };
 
 struct doh_stream {
@@ -42,34 +39,19 @@ struct doh_stream {
 struct framer {
 	struct framer_settings settings;
 	nghttp2_session *session;
-	const uint8_t *frame; /* what nghttp2 gave and drain() has not yet passed on */
-	size_t frame_len;
+	struct h2_out out;
 	size_t queued;
 	struct list open;
-	struct list late; /* oldest first */
-	unsigned idle_frames;
+	struct list late;     /* oldest first */
+	unsigned idle_frames; /* since the last whole request */
 	unsigned faults;
 	int32_t last_stream;
 	bool finished;
 };
 
-#define FIELD(name_text, value_text, length)                                                       \
-	{                                                                                          \
-		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
-		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = (length),                 \
-		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME                                              \
-	}
-
 static struct doh_stream *stream_find(struct framer *framer, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(framer->session, id);
-}
-
-static struct slice decimal(char text[20], uint64_t value)
-{
-	struct writer to = writer_of(text, 20);
-	writer_decimal(&to, value);
-	return writer_slice(&to);
 }
 
 static void tell_status(struct framer *framer, const struct doh_stream *stream, unsigned status)
@@ -80,12 +62,12 @@ static void tell_status(struct framer *framer, const struct doh_stream *stream, 
 /* A response without a body. A request that is not complete is told to stop (RFC 9113 8.1). */
 static int refuse(struct framer *framer, int32_t id, struct doh_stream *stream, unsigned status)
 {
-	char text[20];
-	struct slice digits = decimal(text, status);
+	char text[H2_DECIMAL_MAX];
+	struct slice digits = h2_decimal(text, status);
 	nghttp2_nv fields[] = {
-		FIELD(":status", digits.at, digits.len),
-		FIELD("content-length", "0", 1),
-		FIELD("allow", "GET, HEAD, POST", 15),
+		H2_FIELD(":status", digits.at, digits.len),
+		H2_FIELD("content-length", "0", 1),
+		H2_FIELD("allow", "GET, HEAD, POST", 15),
 	};
 	if (stream->refused || stream->asked)
 		return 0;
@@ -144,7 +126,7 @@ static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
 	list_remove(&stream->in_late);
 	stream->asked = true;
 	framer->settings.events->on_message(
-		framer->settings.host, id, slice_of(stream->request.message, stream->request.len));
+		framer->settings.host, id, doh_message_bytes(&stream->request.message));
 	return 0;
 }
 
@@ -156,17 +138,6 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	(void)head;
 	framer->idle_frames++;
 	return 0;
-}
-
-/* Frames of kinds that HTTP/2 does not know are only counted (RFC 9113 5.5). */
-static int on_unknown_frame(
-	nghttp2_session *session, void **payload, const nghttp2_frame_hd *head, void *context)
-{
-	(void)session;
-	(void)payload;
-	(void)head;
-	(void)context;
-	return NGHTTP2_ERR_CANCEL;
 }
 
 static bool is_request_part(const nghttp2_frame *frame)
@@ -224,7 +195,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static void stream_free(struct framer *framer, struct doh_stream *stream)
 {
 	if (stream->replied)
-		framer->queued -= stream->request.len - stream->sent;
+		framer->queued -= stream->request.message.len - stream->sent;
 	else if (stream->asked)
 		framer->settings.events->on_abandoned(framer->settings.host, stream->id);
 	list_remove(&stream->in_open);
@@ -253,9 +224,9 @@ static ssize_t read_reply(nghttp2_session *session, int32_t id, uint8_t *to, siz
 	struct doh_stream *stream = source->ptr;
 	(void)session;
 	(void)id;
-	size_t left = stream->request.len - stream->sent;
+	size_t left = stream->request.message.len - stream->sent;
 	size_t len = left < capacity ? left : capacity;
-	memcpy(to, stream->request.message + stream->sent, len);
+	memcpy(to, stream->request.message.at + stream->sent, len);
 	stream->sent += len;
 	framer->queued -= len;
 	if (len == left)
@@ -269,30 +240,30 @@ static int doh_reply(struct framer *framer, int32_t id, struct slice message, ui
 	struct doh_stream *stream = stream_find(framer, id);
 	if (!stream || stream->replied || stream->refused)
 		return 0;
-	char length_text[20];
-	struct slice length = decimal(length_text, message.len);
-	char age_text[sizeof max_age + 20];
+	char length_text[H2_DECIMAL_MAX];
+	struct slice length = h2_decimal(length_text, message.len);
+	char age_text[sizeof max_age + H2_DECIMAL_MAX];
 	struct writer age = writer_of(age_text, sizeof age_text);
 	writer_text(&age, max_age);
 	writer_decimal(&age, max_age_s);
 	nghttp2_nv fields[] = {
-		FIELD(":status", "200", 3),
-		FIELD("content-type", "application/dns-message", 23),
-		FIELD("content-length", length.at, length.len),
-		FIELD("cache-control", age.at, age.len),
+		H2_FIELD(":status", "200", 3),
+		H2_FIELD("content-type", DOH_MEDIA_TYPE, sizeof DOH_MEDIA_TYPE - 1),
+		H2_FIELD("content-length", length.at, length.len),
+		H2_FIELD("cache-control", age.at, age.len),
 	};
 	nghttp2_data_provider body = { .source.ptr = stream, .read_callback = read_reply };
 	bool head_only = stream->request.method == HTTP_HEAD;
 	tell_status(framer, stream, 200);
 	stream->replied = true;
-	stream->request.len = 0;
+	stream->request.message.len = 0;
 	stream->request.method = HTTP_POST; /* doh_request_body() takes the reply's bytes */
 	if (!head_only)
 		doh_request_body(&stream->request, message);
 	if (stream->request.out_of_memory)
 		return nghttp2_submit_rst_stream(
 			framer->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
-	framer->queued += stream->request.len;
+	framer->queued += stream->request.message.len;
 	return nghttp2_submit_response(framer->session, id, fields, 4, head_only ? NULL : &body);
 }
 
@@ -311,25 +282,16 @@ static nghttp2_option *options;
 /* Shared by all sessions of all workers; filled before main() and never written again. */
 __attribute__((constructor)) static void fill_shared(void)
 {
-	if (nghttp2_session_callbacks_new(&callbacks) || nghttp2_option_new(&options))
-		abort();
+	h2_begin(&callbacks, &options);
 	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
-		nghttp2_option_set_user_recv_extension_type(options, (uint8_t)type);
-	nghttp2_option_set_no_closed_streams(options, 1);
-	nghttp2_option_set_max_outbound_ack(options, ACKS_MAX);
 #ifdef HAVE_NGHTTP2_STREAM_RESET_RATE_LIMIT
 	nghttp2_option_set_stream_reset_rate_limit(options, RESET_BURST, RESET_RATE);
-#endif
-#ifdef HAVE_NGHTTP2_MAX_CONTINUATIONS
-	nghttp2_option_set_max_continuations(options, CONTINUATIONS_MAX);
 #endif
 }
 
@@ -375,7 +337,7 @@ static void doh_free(struct framer *framer)
 
 static bool is_at_end(const struct framer *framer)
 {
-	return framer->frame_len == 0 && !nghttp2_session_want_read(framer->session) &&
+	return framer->out.len == 0 && !nghttp2_session_want_read(framer->session) &&
 		!nghttp2_session_want_write(framer->session);
 }
 
@@ -383,7 +345,7 @@ static int doh_feed(struct framer *framer, struct slice plain)
 {
 	ssize_t taken = nghttp2_session_mem_recv(framer->session, plain.at, plain.len);
 	bool resets = framer->faults > FAULTS_MAX;
-	bool frames = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > IDLE_FRAMES_MAX;
+	bool frames = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > H2_IDLE_FRAMES_MAX;
 	if (resets)
 		framer->settings.events->on_reset_flood(framer->settings.host);
 	if (resets || frames) {
@@ -397,22 +359,7 @@ static int doh_feed(struct framer *framer, struct slice plain)
 
 static size_t doh_drain(struct framer *framer, uint8_t *to, size_t capacity)
 {
-	size_t len = 0;
-	while (len < capacity) {
-		if (framer->frame_len == 0) {
-			ssize_t got = nghttp2_session_mem_send(framer->session, &framer->frame);
-			if (got <= 0)
-				break;
-			framer->frame_len = (size_t)got;
-		}
-		size_t take =
-			framer->frame_len < capacity - len ? framer->frame_len : capacity - len;
-		memcpy(to + len, framer->frame, take);
-		framer->frame += take;
-		framer->frame_len -= take;
-		len += take;
-	}
-	return len;
+	return h2_drain(framer->session, &framer->out, to, capacity);
 }
 
 static void doh_finish(struct framer *framer)

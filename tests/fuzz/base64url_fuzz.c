@@ -55,6 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fine) {
 		check(to.len == text.len * 3 / 4);
 		check(slice_equals(text, slice_of(again, encode(again, writer_slice(&to)))));
+		struct writer ours = writer_of(again, text.len);
+		base64url_encode(&ours, writer_slice(&to));
+		check(!ours.failed && slice_equals(text, writer_slice(&ours)));
 		/* Exactly as much room as needed is enough, one byte less is not. */
 		struct writer exact = writer_of(bytes, to.len);
 		check(base64url_decode(&exact, text));

@@ -101,6 +101,34 @@ static void test_too_small(void **state)
 	assert_true(base64url_decode(&to, slice_of_text("Zg==")));
 }
 
+/* RFC 4648 10, without padding. */
+static void test_encode(void **state)
+{
+	static const struct row texts[] = {
+		FINE("", ""),
+		FINE("Zg", "f"),
+		FINE("Zm8", "fo"),
+		FINE("Zm9v", "foo"),
+		FINE("Zm9vYg", "foob"),
+		FINE("Zm9vYmE", "fooba"),
+		FINE("Zm9vYmFy", "foobar"),
+		FINE("-_8", "\xfb\xff"),
+		FINE("____AAAA", "\xff\xff\xff\0\0\0"),
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		char text[16];
+		size_t len = strlen(texts[i].text);
+		struct writer to = writer_of(text, len);
+		base64url_encode(&to, slice_of(texts[i].bytes, texts[i].len));
+		assert_false(to.failed);
+		assert_true(slice_equals_text(writer_slice(&to), texts[i].text));
+		struct writer less = writer_of(text, len ? len - 1 : 0);
+		base64url_encode(&less, slice_of(texts[i].bytes, texts[i].len));
+		assert_int_equal(less.failed, len > 0);
+	}
+}
+
 /* Each value of two bytes has one text, and that text decodes to it. */
 static void test_all_pairs(void **state)
 {
@@ -114,6 +142,11 @@ static void test_all_pairs(void **state)
 		struct writer to = writer_of(bytes, sizeof bytes);
 		assert_true(base64url_decode(&to, slice_of(text, 3)));
 		assert_int_equal(bytes[0] << 8 | bytes[1], value);
+		char again[3];
+		struct writer back = writer_of(again, sizeof again);
+		base64url_encode(&back, writer_slice(&to));
+		assert_false(back.failed);
+		assert_memory_equal(again, text, sizeof text);
 	}
 }
 
@@ -123,6 +156,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_nul_is_foreign),
 		cmocka_unit_test(test_too_small),
+		cmocka_unit_test(test_encode),
 		cmocka_unit_test(test_all_pairs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,22 @@ static void reserved_room_counts_only_when_claimed(void **state)
 	bytes_deinit(&queue);
 }
 
+static void takes_no_more_than_there_is_or_fits(void **state)
+{
+	(void)state;
+	struct bytes queue;
+	char to[8] = "";
+	bytes_init(&queue, 100);
+	assert_int_equal(bytes_take(&queue, to, sizeof to), 0);
+	assert_int_equal(bytes_append(&queue, "abcde", 5), 0);
+	assert_int_equal(bytes_take(&queue, to, 0), 0);
+	assert_int_equal(bytes_take(&queue, to, 3), 3);
+	assert_memory_equal(to, "abc", 3);
+	assert_int_equal(bytes_take(&queue, to, sizeof to), 2);
+	assert_memory_equal(to, "de", 2);
+	assert_null(queue.at);
+}
+
 /* A stream that is never quite empty: the room in front is used again instead of growing. */
 static void a_long_stream_stays_small(void **state)
 {
@@ -130,6 +146,7 @@ int main(void)
 		cmocka_unit_test(nothing_goes_over_the_ceiling),
 		cmocka_unit_test(a_huge_ceiling_ends_in_no_memory),
 		cmocka_unit_test(reserved_room_counts_only_when_claimed),
+		cmocka_unit_test(takes_no_more_than_there_is_or_fits),
 		cmocka_unit_test(a_long_stream_stays_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ static void run(const struct row *row, bool path_first, size_t step)
 	if (early != row->status_early || status != row->status)
 		fail_msg("%s %s: %u and %u", row->method, row->path, early, status);
 	if (status == 200)
-		assert_int_equal(request.len, row->len);
+		assert_int_equal(request.message.len, row->len);
 	doh_request_deinit(&request);
 	doh_request_deinit(&request);
 }
@@ -153,8 +153,8 @@ static void test_long_parameter(void **state)
 	field(&request, ":path", path);
 	doh_request_end_fields(&request);
 	assert_int_equal(doh_request_status(&request, true), 200);
-	assert_int_equal(request.len, 6000);
-	assert_ptr_not_equal(request.message, request.inline_message);
+	assert_int_equal(request.message.len, 6000);
+	assert_ptr_not_equal(request.message.at, request.message.inline_bytes);
 	doh_request_deinit(&request);
 }
 
