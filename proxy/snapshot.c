@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "proxy/client_health.h"
 #include "proxy/policy_load.h"
 #include "proxy/upstream/system_resolvers.h"
 
@@ -13,7 +14,6 @@ static void snapshot_free(struct snapshot *snapshot)
 	if (snapshot->tls)
 		tls_context_unref(snapshot->tls);
 	config_free(snapshot->config);
-	free(snapshot->system);
 	free(snapshot->view_labels);
 	free(snapshot->rule_labels);
 	free(snapshot);
@@ -74,12 +74,9 @@ static bool find_upstreams(struct snapshot *snapshot, struct config_errors *erro
 	struct config *config = snapshot->config;
 	if (config->upstream_count > 0)
 		return true;
-	snapshot->system = calloc(1, sizeof *snapshot->system);
-	if (!snapshot->system)
-		return false;
-	int error = system_resolvers_read(
-		snapshot->system, path, config->listeners, config->listener_count);
-	if (!config_take_upstreams(config, snapshot->system->upstreams, snapshot->system->count))
+	struct system_resolvers system;
+	int error = system_resolvers_read(&system, path, config->listeners, config->listener_count);
+	if (!config_take_upstreams(config, system.upstreams, system.count))
 		return false;
 	if (!error && config->upstream_count > 0)
 		return true;
@@ -98,6 +95,8 @@ static bool load_parts(
 	bool upstreams = parts->offline || find_upstreams(snapshot, errors);
 	snapshot->policy = policy_load(
 		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);
+	if (snapshot->policy && !parts->offline)
+		client_health_warn(snapshot->policy);
 	return tls && upstreams && snapshot->policy &&
 		(!parts->labels || take_labels(snapshot, parts->labels));
 }

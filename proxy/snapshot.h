@@ -11,12 +11,9 @@
 #include "rules/policy.h"
 #include "tls/context.h"
 
-struct system_resolvers;
-
 struct snapshot {
 	_Atomic unsigned references;
 	struct config *config;
-	struct system_resolvers *system; /* in config->upstreams when none were given, else NULL */
 	struct policy *policy;
 	struct tls_context *tls; /* NULL when no listener needs it */
 	uint32_t revision;       /* 1 for the first, one more for each that was published */

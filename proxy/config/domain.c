@@ -125,7 +125,7 @@ const char *domain_parse_zone(struct dns_name *name, const char *text, struct do
 		if (!strchr(text, '/'))
 			return domain_parse_tree(name, text, fault);
 		return "is neither a domain nor a network such as \"10.0.0.0/8\" or "
-		       "\"2001:db8::/32\" (without bits behind its prefix)";
+		       "\"2001:db8::/32\"";
 	}
 	bool is_v4 = address_is_v4(&network.address) && network.prefix_len >= V4_FIRST;
 	unsigned step = is_v4 ? 8 : 4;

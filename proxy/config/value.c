@@ -328,11 +328,23 @@ static bool network_without_host_bits(const char *text, char meant[ADDRESS_TEXT_
 	return true;
 }
 
+/* Tells of a network that is none only because of that. */
+static bool tell_host_bits(struct value_reader *reader, const struct setting *setting)
+{
+	struct network network;
+	char meant[ADDRESS_TEXT_MAX + 8];
+	if (network_parse(&network, setting->text) ||
+		!network_without_host_bits(setting->text, meant))
+		return false;
+	problem_in(reader->errors, setting, "%s has bits behind its prefix; did you mean \"%s\"?",
+		QUOTED(setting->text), meant);
+	return true;
+}
+
 static bool read_network(struct value_reader *reader, const struct schema_key *key,
 	const struct setting *setting, void *to)
 {
 	struct network network;
-	char meant[ADDRESS_TEXT_MAX + 8];
 	(void)key;
 	if (setting->kind != SETTING_TEXT)
 		return wrong_kind(reader, setting, "a network in quotation marks");
@@ -340,11 +352,7 @@ static bool read_network(struct value_reader *reader, const struct schema_key *k
 		memcpy(to, &network, sizeof network);
 		return true;
 	}
-	if (network_without_host_bits(setting->text, meant))
-		problem_in(reader->errors, setting,
-			"%s has bits behind its prefix; did you mean \"%s\"?",
-			QUOTED(setting->text), meant);
-	else
+	if (!tell_host_bits(reader, setting))
 		problem_in(reader->errors, setting,
 			"%s is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\", nor an "
 			"address",
@@ -473,6 +481,8 @@ static bool read_listed_domain(struct value_reader *reader, const struct schema_
 	struct domain_fault fault;
 	if (setting->kind != SETTING_TEXT)
 		return wrong_kind(reader, setting, "a domain name in quotation marks");
+	if (key->type == SCHEMA_ZONES && tell_host_bits(reader, setting))
+		return false;
 	const char *wrong = key->type == SCHEMA_ZONES
 		? domain_parse_zone(&domain->name, setting->text, &fault)
 		: domain_parse_tree(&domain->name, setting->text, &fault);

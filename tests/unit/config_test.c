@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "dns/types.h"
+#include "proxy/config/builtin.h"
 #include "proxy/config/problem.h"
 #include "proxy/config/schema.h"
 #include "proxy/config/source.h"
+#include "proxy/query/special.h"
 #include "rules/policy.h"
 
 #define VECTORS   TEST_VECTORS "/config/"
@@ -278,6 +280,21 @@ static void test_what_is_left_out_has_its_default(void **state)
 	struct config *config = load_good_text(MINIMAL);
 	assert_string_equal(config->directory, ".");
 	assert_int_equal(config->upstream_count, 0);
+	assert_int_equal(config->upstream_group_count, 0);
+	assert_int_equal(config->view_groups[0], 0);
+	assert_int_equal(config->route_count, 0);
+	for (int i = 0; i < SPECIAL_NAMES; i++)
+		assert_int_equal(config->special_names[i], i != SPECIAL_CANARY);
+	assert_false(config->ddr);
+	assert_int_equal(config->cache.size, 64 * 1024 * 1024);
+	assert_null(config->cache.file);
+	assert_int_equal(config->cache.min_ttl_s, 0);
+	assert_int_equal(config->cache.max_ttl_s, 86400);
+	assert_int_equal(config->cache.negative_max_ttl_s, 3600);
+	assert_int_equal(config->cache.stale_s, 86400);
+	assert_int_equal(config->cache.stale_after_ms, 1800);
+	assert_true(config->cache.prefetch);
+	assert_int_equal(config->policy.rebinding_exception_count, 0);
 	assert_null(config->tls_certificate);
 	assert_null(config->query_log.file);
 	assert_int_equal(config->admin_port, 0);
@@ -296,6 +313,7 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(view->default_block_response, BLOCK_NODATA);
 	assert_int_equal(view->fail_mode, FAIL_CLOSED);
 	assert_int_equal(view->association_count, 0);
+	assert_false(view->rebinding_protection);
 	config_free(config);
 }
 
@@ -367,6 +385,94 @@ static void check_every_view(const struct policy_spec *policy)
 	assert_int_equal(home->associations[1].priority, 5);
 }
 
+static void check_every_upstream(const struct config *config)
+{
+	assert_int_equal(config->upstream_count, 5);
+	const struct upstream_config *lan = &config->upstreams[0];
+	assert_int_equal(lan->protocol, UPSTREAM_DNS);
+	assert_address(&lan->address, "2001:db8::53");
+	assert_int_equal(lan->address_count, 1);
+	assert_address(&lan->addresses[0], "2001:db8::53");
+	assert_int_equal(lan->port, 53);
+	assert_int_equal(lan->weight, 1);
+	assert_null(lan->tls_name);
+	assert_null(lan->path);
+	assert_null(lan->authority);
+	assert_address(&config->upstreams[1].address, "192.0.2.53");
+	assert_int_equal(config->upstreams[1].weight, 1000);
+	const struct upstream_config *tls = &config->upstreams[2];
+	assert_int_equal(tls->protocol, UPSTREAM_DOT);
+	assert_int_equal(tls->port, 853);
+	assert_int_equal(tls->address_count, 2);
+	assert_address(&tls->address, "9.9.9.9");
+	assert_address(&tls->addresses[1], "2620:fe::fe");
+	assert_string_equal(tls->tls_name, "dns.quad9.net");
+	assert_string_equal(tls->tls_ca, VECTORS "ca.pem");
+	assert_null(tls->authority);
+	const struct upstream_config *https = &config->upstreams[3];
+	assert_int_equal(https->protocol, UPSTREAM_DOH);
+	assert_int_equal(https->address_count, 0);
+	assert_string_equal(https->host, "dns.example.net");
+	assert_int_equal(https->bootstrap, 0);
+	assert_string_equal(https->tls_name, "dns.example.net");
+	assert_null(https->tls_ca);
+	assert_string_equal(https->authority, "dns.example.net:8443");
+	assert_string_equal(https->path, "/ask");
+	assert_true(https->use_get);
+	const struct upstream_config *alone = &config->upstreams[4];
+	assert_int_equal(alone->port, 443);
+	assert_null(alone->tls_name);
+	assert_string_equal(alone->authority, "[2001:db8::54]");
+	assert_string_equal(alone->path, "/dns-query");
+	assert_false(alone->use_get);
+}
+
+static void assert_members(
+	const struct upstream_group_config *group, const uint16_t *members, size_t count)
+{
+	assert_int_equal(group->member_count, count);
+	assert_memory_equal(group->members, members, count * sizeof *members);
+}
+
+static void check_every_group(const struct config *config)
+{
+	const struct upstream_group_config *groups = config->upstream_groups;
+	assert_int_equal(config->upstream_group_count, 4);
+	assert_string_equal(groups[0].name, "internet");
+	assert_members(&groups[0], (const uint16_t[]){ 3, 2 }, 2);
+	assert_int_equal(groups[0].policy, UPSTREAM_FASTEST);
+	assert_int_equal(groups[1].policy, UPSTREAM_ORDERED);
+	assert_int_equal(groups[2].policy, UPSTREAM_WEIGHTED);
+	assert_int_equal(groups[3].policy, UPSTREAM_PARALLEL);
+	assert_int_equal(config->view_groups[0], 1);
+	assert_int_equal(config->view_groups[1], 0);
+	assert_int_equal(config->view_groups[2], 0);
+	assert_true(config->policy.views[0].rebinding_protection);
+	assert_false(config->policy.views[1].rebinding_protection);
+}
+
+static void check_every_route(const struct config *config)
+{
+	static const char *const domains[] = { "home.example.", "168.192.in-addr.arpa.",
+		"d.f.ip6.arpa.", "77.2.0.192.in-addr.arpa." };
+	const struct route_config *routes = config->routes;
+	assert_int_equal(config->route_count, 2);
+	assert_int_equal(routes[0].domain_count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_name(&routes[0].domains[i], domains[i]);
+	assert_int_equal(routes[0].view_count, 0);
+	assert_int_equal(routes[0].group, 1);
+	assert_int_equal(routes[1].view_count, 2);
+	assert_int_equal(routes[1].views[0], 2);
+	assert_int_equal(routes[1].views[1], 0);
+	assert_int_equal(routes[1].group, 2);
+	/* Those of routes have a right to private addresses as well. */
+	assert_int_equal(config->policy.rebinding_exception_count, 6);
+	assert_name(&config->policy.rebinding_exceptions[0], "plex.direct.");
+	for (size_t i = 0; i < 4; i++)
+		assert_name(&config->policy.rebinding_exceptions[1 + i], domains[i]);
+}
+
 static void test_every_key_is_taken(void **state)
 {
 	(void)state;
@@ -378,8 +484,20 @@ static void test_every_key_is_taken(void **state)
 	assert_listener(&config->listeners[3], "dns-5353", LISTENER_DNS, "::1", 5353, NULL);
 	assert_string_equal(config->tls_certificate, "/etc/ssl/server.pem");
 	assert_string_equal(config->tls_key, VECTORS "keys/server.key");
-	assert_address(&config->upstreams[0].address, "2001:db8::53");
-	assert_int_equal(config->upstreams[0].port, 53);
+	check_every_upstream(config);
+	check_every_group(config);
+	check_every_route(config);
+	for (int i = 0; i < SPECIAL_NAMES; i++)
+		assert_int_equal(config->special_names[i], i == SPECIAL_CANARY);
+	assert_true(config->ddr);
+	assert_int_equal(config->cache.size, 1024 * 1024);
+	assert_string_equal(config->cache.file, VECTORS "cache.bin");
+	assert_int_equal(config->cache.min_ttl_s, 60);
+	assert_int_equal(config->cache.max_ttl_s, 7200);
+	assert_int_equal(config->cache.negative_max_ttl_s, 0);
+	assert_int_equal(config->cache.stale_s, 0);
+	assert_int_equal(config->cache.stale_after_ms, 250);
+	assert_false(config->cache.prefetch);
 	assert_slice(config->policy.lists[1].inline_text, "");
 	assert_int_equal(config->policy.lists[2].format, LIST_HOSTS);
 	assert_slice(config->policy.lists[2].inline_text, "0.0.0.0 c.example\n0.0.0.0 d.example\n");
@@ -405,6 +523,252 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(config->limits.request_timeout_ms, 120000);
 	assert_int_equal(config->limits.idle_timeout_ms, 3600000);
 	config_free(config);
+}
+
+#define UPSTREAMS(...) MINIMAL "upstreams = (" __VA_ARGS__ ");"
+
+/* Names and paths stand behind a name and in front of a port. */
+static void test_the_authority_of_a_doh_upstream(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *authority;
+	} cases[] = {
+		{ "address = \"192.0.2.1\";", "192.0.2.1" },
+		{ "address = \"192.0.2.1\"; port = 443;", "192.0.2.1" },
+		{ "address = \"192.0.2.1\"; port = 8443;", "192.0.2.1:8443" },
+		{ "address = \"2001:db8::1\";", "[2001:db8::1]" },
+		{ "address = \"2001:db8::1\"; port = 1;", "[2001:db8::1]:1" },
+		{ "address = \"2001:db8::1\"; tls_name = \"A.Example.\";", "a.example" },
+		{ "addresses = [ \"2001:db8::1\" ]; tls_name = \"a\"; port = 65535;", "a:65535" },
+		{ "host = \"b.example\"; bootstrap = \"b\";", "b.example" },
+		{ "host = \"b.example\"; bootstrap = \"b\"; tls_name = \"c.example\";",
+			"c.example" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[1024];
+		snprintf(text, sizeof text,
+			UPSTREAMS("{ name = \"b\"; address = \"192.0.2.9\"; },"
+				  "{ name = \"u\"; protocol = \"doh\"; %s }"),
+			cases[i].keys);
+		struct config *config = load_good_text(text);
+		assert_string_equal(config->upstreams[1].authority, cases[i].authority);
+		config_free(config);
+	}
+}
+
+/* What the cache tells answers of different askers apart by. */
+static uint32_t identity_of(const char *upstreams)
+{
+	char text[2048];
+	snprintf(text, sizeof text, UPSTREAMS("{ name = \"boot\"; address = \"192.0.2.99\"; }, %s"),
+		upstreams);
+	struct config *config = load_good_text(text);
+	uint32_t identity = config->upstream_groups[0].identity;
+	config_free(config);
+	return identity;
+}
+
+static void test_the_identity_of_a_group(void **state)
+{
+	(void)state;
+#define DOT(name, rest) "{ name = \"" name "\"; protocol = \"dot\"; " rest " }"
+	static const char base[] =
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOT(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";");
+	static const char *const same[] = {
+		DOT("b", "host = \"b.example\"; bootstrap = \"boot\";") "," DOT(
+			"a", "addresses = [ \"192.0.2.2\", \"192.0.2.1\" ];"),
+		DOT("other", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ]; port = 853; weight = 7;") "," DOT(
+			"name", "host = \"B.example\"; bootstrap = \"boot\"; tls_ca = \"x\";"),
+	};
+	static const char *const others[] = {
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];"),
+		DOT("a", "addresses = [ \"192.0.2.1\" ];") "," DOT(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.3\" ];") "," DOT(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ]; port = 854;") "," DOT(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ]; tls_name = \"a\";") "," DOT(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOT("b",
+			"host = \"c.example\"; bootstrap = \"boot\"; tls_name = \"b.example\";"),
+		DOT("a",
+			"addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") ","
+									 "{ name = \"b\"; protocol = \"doh\"; host = \"b.example\"; bootstrap = \"boot\"; }",
+		DOT("a",
+			"addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") ","
+									 "{ name = \"b\"; protocol = \"doh\"; host = \"b.example\"; bootstrap = \"boot\"; path = \"/p\"; }",
+	};
+	enum { SAME = sizeof same / sizeof same[0], OTHERS = sizeof others / sizeof others[0] };
+	uint32_t seen[OTHERS + 1] = { identity_of(base) };
+	for (size_t i = 0; i < SAME; i++)
+		assert_int_equal(identity_of(same[i]), seen[0]);
+	for (size_t i = 0; i < OTHERS; i++) {
+		seen[i + 1] = identity_of(others[i]);
+		for (size_t j = 0; j <= i; j++)
+			assert_int_not_equal(seen[i + 1], seen[j]);
+	}
+}
+
+/* Nobody asked for secrets to be told in the clear when the encrypted upstream is away. */
+static void test_the_default_group(void **state)
+{
+	(void)state;
+	struct config *config = load_good_text(UPSTREAMS(
+		"{ name = \"plain\"; address = \"192.0.2.1\"; },"
+		"{ name = \"plain bootstrap\"; address = \"192.0.2.2\"; },"
+		"{ name = \"dot\"; protocol = \"dot\"; address = \"192.0.2.3\"; },"
+		"{ name = \"x\"; protocol = \"doh\"; host = \"x\"; bootstrap = \"plain bootstrap\"; },"
+		"{ name = \"y\"; protocol = \"doh\"; host = \"y\"; bootstrap = \"dot\"; }"));
+	assert_int_equal(config->upstream_group_count, 1);
+	assert_string_equal(config->upstream_groups[0].name, "default");
+	assert_int_equal(config->upstream_groups[0].policy, UPSTREAM_ORDERED);
+	assert_members(&config->upstream_groups[0], (const uint16_t[]){ 0, 2, 3, 4 }, 4);
+	config_free(config);
+	/* It has that name for views and routes, also when its members come later. */
+	config = load_good_text(
+		"listeners = ( { protocol = \"dns\"; address = \"127.0.0.1\"; } );"
+		"views = ( { name = \"all\"; upstream_group = \"default\"; } );"
+		"routes = ( { domains = [ \"a\" ]; upstream_group = \"default\"; } );");
+	assert_int_equal(config->view_groups[0], 0);
+	assert_int_equal(config->routes[0].group, 0);
+	config_free(config);
+}
+
+static void test_upstreams_of_the_system(void **state)
+{
+	(void)state;
+	char name[] = "192.0.2.1";
+	struct upstream_config system[2] = { { .name = name, .port = 53 },
+		{ .name = "::1", .port = 54 } };
+	struct config *config = load_good_text(MINIMAL);
+	assert_true(address_parse(&system[0].address, "192.0.2.1"));
+	assert_true(address_parse(&system[1].address, "2001:db8::1"));
+	assert_true(config_take_upstreams(config, system, 2));
+	memset(system, 0, sizeof system);
+	memset(name, 'x', sizeof name - 1);
+	assert_int_equal(config->upstream_count, 2);
+	assert_string_equal(config->upstreams[0].name, "192.0.2.1");
+	assert_int_equal(config->upstreams[1].port, 54);
+	assert_int_equal(config->upstreams[1].weight, 1);
+	assert_int_equal(config->upstreams[1].address_count, 1);
+	assert_address(&config->upstreams[1].address, "2001:db8::1");
+	assert_address(&config->upstreams[1].addresses[0], "2001:db8::1");
+	assert_int_equal(config->upstream_group_count, 1);
+	assert_string_equal(config->upstream_groups[0].name, "default");
+	assert_members(&config->upstream_groups[0], (const uint16_t[]){ 0, 1 }, 2);
+	config_free(config);
+	config = load_good_text(MINIMAL);
+	assert_true(config_take_upstreams(config, system, 0));
+	assert_int_equal(config->upstream_count, 0);
+	assert_int_equal(config->upstream_group_count, 0);
+	config_free(config);
+}
+
+/* A policy that does not refer to what is built in has nothing of it. */
+static void test_the_built_in_group(void **state)
+{
+	(void)state;
+#define VIEW_WITH(group)                                                                           \
+	"listeners = ( { protocol = \"dns\"; address = \"127.0.0.1\"; } );"                        \
+	"views = ( { name = \"v\"; associations = ( { rule_group = \"" group                       \
+	"\"; priority = 1; } ); } );"
+#define RULE_WITH(list)                                                                            \
+	"rule_groups = ( { name = \"g\"; rules = ( { name = \"r\"; priority = 1; action = "        \
+	"\"MONITOR\"; domain_list = \"" list "\"; } ); } );"                                       \
+	"domain_lists = ( { name = \"l\"; domains = [ \"a\" ]; } );"
+	static const struct {
+		const char *text;
+		size_t groups, lists;
+	} cases[] = {
+		{ MINIMAL, 0, 0 },
+		{ VIEW_WITH("g") RULE_WITH("l"), 1, 1 },
+		{ VIEW_WITH("g") RULE_WITH("builtin:client-health"), 1, 2 },
+		{ VIEW_WITH("builtin:client-health") RULE_WITH("l"), 2, 2 },
+		{ VIEW_WITH("builtin:client-health") RULE_WITH("builtin:client-health"), 2, 2 },
+		{ VIEW_WITH("builtin:client-health"), 1, 1 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config *config = load_good_text(cases[i].text);
+		const struct policy_spec *policy = &config->policy;
+		assert_int_equal(policy->group_count, cases[i].groups);
+		assert_int_equal(policy->list_count, cases[i].lists);
+		if (strstr(cases[i].text, "rule_group = \"builtin")) {
+			const struct rule_group_spec *group =
+				&policy->groups[policy->views[0].associations[0].group];
+			assert_string_equal(group->name, builtin_client_health);
+			assert_int_equal(group->rule_count, 1);
+			assert_string_equal(group->rules[0].name, "client-health");
+			assert_int_equal(group->rules[0].action, ACTION_ALLOW);
+			assert_int_equal(group->rules[0].redirection, REDIRECTION_TRUST);
+			assert_int_equal(group->rules[0].list, policy->list_count - 1);
+			assert_string_equal(
+				policy->lists[policy->list_count - 1].name, builtin_client_health);
+		}
+		config_free(config);
+	}
+}
+
+static void on_list_reject(void *context, uint32_t line, enum list_reject reject, struct slice text)
+{
+	(void)context;
+	(void)line;
+	(void)text;
+	fail_msg("%s", list_reject_text(reject));
+}
+
+static int on_list_pattern(
+	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+{
+	const struct builtin_name *entry = &builtin_client_health_names[line - 1];
+	bool is_below = strncmp(entry->pattern, "*.", 2) == 0;
+	struct dns_name example;
+	assert_true(dns_name_from_text(&example, slice_of_text(entry->example)));
+	assert_true(dns_name_is_under(dns_name_slice(&example), dns_name_slice(name)));
+	assert_int_equal(kind, is_below ? PATTERN_BELOW : PATTERN_EXACT);
+	assert_int_equal(is_below, example.len > name->len);
+	++*(size_t *)context;
+	return 0;
+}
+
+static void test_the_built_in_list_reads_well(void **state)
+{
+	(void)state;
+	size_t count = 0;
+	struct list_sink sink = { on_list_pattern, on_list_reject, &count };
+	struct config *config = load_good_text(VIEW_WITH("builtin:client-health"));
+	list_read(config->policy.lists[0].format, config->policy.lists[0].inline_text, &sink);
+	assert_int_equal(count, builtin_client_health_count);
+	config_free(config);
+	/* The reference shows the same list. */
+	char *text = read_file(REFERENCE);
+	for (size_t i = 0; i < builtin_client_health_count; i++) {
+		char row[256];
+		snprintf(row, sizeof row, "| `%s` | %s |\n", builtin_client_health_names[i].pattern,
+			builtin_client_health_names[i].user);
+		if (!strstr(text, row))
+			fail_msg("docs/config.md lacks: %s", row);
+	}
+	free(text);
+}
+
+/* The switches are spelled as the names are everywhere else. */
+static void test_special_names_are_spelled_alike(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SPECIAL_NAMES; i++) {
+		char text[512];
+		const char *name = special_name_text((enum special_name)i);
+		snprintf(text, sizeof text, MINIMAL "special_names = { %s = %s; };", name,
+			i == SPECIAL_CANARY ? "true" : "false");
+		struct config *config = load_good_text(text);
+		for (int j = 0; j < SPECIAL_NAMES; j++)
+			assert_int_equal(
+				config->special_names[j], (j != SPECIAL_CANARY) == (i != j));
+		config_free(config);
+	}
 }
 
 /* Long texts are cut into character-strings. */
@@ -883,6 +1247,13 @@ int main(void)
 		cmocka_unit_test(test_the_sample_is_read_in_full),
 		cmocka_unit_test(test_what_is_left_out_has_its_default),
 		cmocka_unit_test(test_every_key_is_taken),
+		cmocka_unit_test(test_the_authority_of_a_doh_upstream),
+		cmocka_unit_test(test_the_identity_of_a_group),
+		cmocka_unit_test(test_the_default_group),
+		cmocka_unit_test(test_upstreams_of_the_system),
+		cmocka_unit_test(test_the_built_in_group),
+		cmocka_unit_test(test_the_built_in_list_reads_well),
+		cmocka_unit_test(test_special_names_are_spelled_alike),
 		cmocka_unit_test(test_a_long_txt_record_is_cut),
 		cmocka_unit_test(test_words_are_those_of_the_rules),
 		cmocka_unit_test(test_the_reference_and_the_schema_agree),
