@@ -1,5 +1,8 @@
 """A private CA and leaf certificates, made by the project's own scripts."""
 
+import base64
+import hashlib
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +35,46 @@ def make(directory, *names):
     _script("make-ca", str(directory), "--name", "namegate flow tests")
     _script("make-leaf", str(directory), *names)
     return Certificates(Path(directory))
+
+
+def issue(authority, directory, *names):
+    """Another leaf of the same authority, in a directory of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for word in ("ca.pem", "ca.key"):
+        shutil.copy(authority.directory / word, directory)
+    _script("make-leaf", str(directory), *names)
+    return Certificates(Path(directory))
+
+
+def expire(certificates):
+    """The same leaf, signed anew by its authority with dates that are over."""
+    ca_key = certificates.directory / "ca.key"
+    keep = ("-copy_extensions", "copyall")
+    request = _openssl(
+        *("x509", "-x509toreq", "-in", certificates.certificate, "-signkey", certificates.key),
+        *keep,
+    )
+    signed = _openssl(
+        *("x509", "-req", "-days", "-1", "-CA", certificates.ca, "-CAkey", ca_key, *keep),
+        input=request,
+    )
+    certificates.certificate.write_bytes(signed + certificates.ca.read_bytes())
+    return certificates
+
+
+def pin(certificate):
+    """RFC 7469 2.4: base64 of the SHA-256 of a certificate's public key."""
+    key = _openssl("x509", "-in", certificate, "-noout", "-pubkey")
+    der = _openssl("pkey", "-pubin", "-outform", "der", input=key)
+    return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+def _openssl(*words, input=b""):
+    done = subprocess.run(
+        ["openssl", *(str(word) for word in words)], input=input, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 def _script(name, *arguments):

@@ -24,7 +24,15 @@ short   7 A   192.0.2.7
 svc     HTTPS 1 . alpn=h2
 many    TXT   "%(filler)s"
 *.wild  A     192.0.2.20
+%(big)s
 """
+
+# 12,000 bytes, more than any datagram and any TLS record on its way hold at once.
+BIG = 50
+VALUES = {
+    "filler": "x" * 200,
+    "big": "\n".join('big TXT "%03d%s"' % (i, "x" * 240) for i in range(BIG)),
+}
 
 CONFIG = """\
 server:
@@ -40,6 +48,8 @@ zone:
     file: "%(dir)s/plain.zone"
     zonefile-sync: -1
     journal-content: none
+  - domain: broken.test.
+    file: "%(dir)s/missing.zone"
 """
 
 
@@ -48,7 +58,7 @@ class Knot:
         self.directory, self.port = directory, port
 
     def __enter__(self):
-        values = {"dir": self.directory, "port": self.port, "filler": "x" * 200}
+        values = {"dir": self.directory, "port": self.port, **VALUES}
         (self.directory / "plain.zone").write_text(ZONE % values)
         config = self.directory / "knot.conf"
         config.write_text(CONFIG % values)

@@ -24,7 +24,7 @@ class Asked:
     """One query as it arrived."""
 
     at: float  # time.monotonic()
-    transport: str  # "udp" or "tcp"
+    transport: str  # "udp" or "tcp"; scripted_tls.py has "dot" and "doh"
     port: int  # its source port
     wire: bytes
 
@@ -185,7 +185,7 @@ def service(s):
 
 @behaviour("tc")
 def tc(s):
-    if s.asked.transport == "tcp":
+    if s.asked.transport != "udp":
         return ok(s)
     return w.reply(s.wire, flags=w.QR | w.RA | w.TC)
 
@@ -193,7 +193,7 @@ def tc(s):
 @behaviour("udponly")
 def udp_only(s):
     """TC over UDP and a connection closed without an answer over TCP."""
-    return b"" if s.asked.transport == "tcp" else w.reply(s.wire, flags=w.QR | w.RA | w.TC)
+    return b"" if s.asked.transport != "udp" else w.reply(s.wire, flags=w.QR | w.RA | w.TC)
 
 
 @behaviour("wrongid")
@@ -415,6 +415,9 @@ class ScriptedDns:
         self._loop.run_until_complete(self._start())
         self._ready.set()
         self._loop.run_forever()
+        self._close()
+
+    def _close(self):
         self._udp.close()
         self._tcp.close()
 
