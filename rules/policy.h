@@ -74,7 +74,10 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
  * was. When the hop that matched has TRUST, the names behind it are not judged.
  * An answer that cannot be followed to its end (more than POLICY_HOPS_MAX names, a loop, a name
  * that a DNAME makes too long) and that no hop blocks is a failure and takes the view's fail mode:
- * closed, or open: action and match stay what they were, and the reason is REASON_FAIL_OPEN. */
+ * closed, or open: action and match stay what they were, and the reason is REASON_FAIL_OPEN.
+ * Last, where the view has rebinding protection: private addresses of a public name (rebinding.h)
+ * block with NODATA; no rule allows them, but TRUST for the question's own name does: then the
+ * answer is not inspected at all. What local_data says is the operator's own word. */
 void policy_judge_answer(const struct policy *policy, const struct facts *facts,
 	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace);
 
@@ -114,6 +117,7 @@ struct view_info {
 	enum action default_action;
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
+	bool rebinding_protection;
 	bool failed;                                 /* a list that it uses could not be loaded */
 	const struct association_spec *associations; /* by priority */
 	size_t association_count;

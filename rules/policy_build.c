@@ -3,6 +3,7 @@
 #include "rules/policy_parts.h"
 
 #include "base/error.h"
+#include "rules/rebinding.h"
 
 #include <stdlib.h>
 
@@ -184,6 +185,26 @@ static int build_groups(struct policy *policy, const struct policy_spec *spec)
 	return error;
 }
 
+static int build_exceptions(struct policy *policy, const struct policy_spec *spec)
+{
+	size_t count = spec->rebinding_exception_count;
+	struct slice *names = arena_take(&policy->memory, count, sizeof *names);
+	for (size_t i = 0; names && i < count; i++) {
+		const struct dns_name *from = &spec->rebinding_exceptions[i];
+		uint8_t *wire = arena_take(&policy->memory, 1, from->len);
+		if (!wire)
+			return ERR_NO_MEMORY;
+		dns_name_lower(wire, from->wire, from->len);
+		names[i] = slice_of(wire, from->len);
+	}
+	if (!names)
+		return ERR_NO_MEMORY;
+	rebinding_sort(names, count);
+	policy->rebinding_exceptions = names;
+	policy->rebinding_exception_count = count;
+	return 0;
+}
+
 static int build_all(struct policy *policy, const struct policy_spec *spec,
 	const struct list_text *texts, uint64_t salt, const struct policy_build_events *events)
 {
@@ -198,6 +219,8 @@ static int build_all(struct policy *policy, const struct policy_spec *spec,
 		error = policy_views_build(policy, spec);
 	if (!error)
 		error = policy_local_build(policy, spec);
+	if (!error)
+		error = build_exceptions(policy, spec);
 	return error;
 }
 

@@ -4,6 +4,7 @@
 #include "rules/policy_parts.h"
 
 #include "rules/chain.h"
+#include "rules/rebinding.h"
 
 /* What one name came to. */
 struct judgement {
@@ -187,17 +188,15 @@ static void judge_chain(struct judge *judge, struct chain *chain)
 		fail(verdict, judge->view->fail_mode);
 }
 
-void policy_judge_answer(const struct policy *policy, const struct facts *facts,
-	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace)
+static void judge_names(const struct policy *policy, const struct view_info *view,
+	const struct facts *facts, const struct dns_answer *answer, struct verdict *verdict,
+	const struct policy_trace *trace)
 {
 	struct judge judge;
 	struct chain chain;
-	const struct view_info *view = policy_view(policy, facts->view);
-	if (verdict_is_final(verdict) || verdict->reason == REASON_FAIL_OPEN || verdict->trusted ||
-		!view)
-		return;
 	/* No association: the firewall is off for this view, and so is its failure mode. */
-	if (view->association_count == 0 && view->default_action != ACTION_BLOCK)
+	if (verdict->reason == REASON_FAIL_OPEN ||
+		(view->association_count == 0 && view->default_action != ACTION_BLOCK))
 		return;
 	chain_begin(&chain, facts->name, answer);
 	judge.policy = policy;
@@ -206,4 +205,37 @@ void policy_judge_answer(const struct policy *policy, const struct facts *facts,
 	judge.verdict = verdict;
 	judge.trace = trace;
 	judge_chain(&judge, &chain);
+}
+
+/* Needs no list, and so has no failure mode: a view that is open for want of a list is protected
+ * all the same. */
+static void judge_addresses(const struct policy *policy, const struct view_info *view,
+	const struct facts *facts, const struct dns_answer *answer, struct verdict *verdict)
+{
+	struct dns_name owner;
+	if (!view->rebinding_protection || verdict_is_final(verdict) ||
+		policy_local_has(policy, facts->name) ||
+		!rebinding_finds(answer, policy->rebinding_exceptions,
+			policy->rebinding_exception_count, &owner))
+		return;
+	take_judgement(verdict,
+		&(struct judgement){ .action = ACTION_BLOCK,
+			.reason = REASON_REBINDING,
+			.block_response = BLOCK_NODATA,
+			.match = no_match });
+	verdict->matched_name.len = 0;
+	if (dns_name_equals(dns_name_slice(&owner), facts->name))
+		return;
+	verdict->matched_name.len = owner.len;
+	dns_name_lower(verdict->matched_name.wire, owner.wire, owner.len);
+}
+
+void policy_judge_answer(const struct policy *policy, const struct facts *facts,
+	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace)
+{
+	const struct view_info *view = policy_view(policy, facts->view);
+	if (verdict_is_final(verdict) || verdict->trusted || !view)
+		return;
+	judge_names(policy, view, facts, answer, verdict, trace);
+	judge_addresses(policy, view, facts, answer, verdict);
 }

@@ -71,6 +71,13 @@ static size_t find_first(const struct policy *policy, struct slice name)
 	return low;
 }
 
+bool policy_local_has(const struct policy *policy, struct slice name)
+{
+	size_t first = find_first(policy, name);
+	return first < policy->local_record_count &&
+		slice_equals(dns_name_slice(&policy->local_records[first].name), name);
+}
+
 bool policy_local_records(const struct policy *policy, struct slice name, uint16_t type,
 	void (*on_record)(void *context, uint16_t type, uint32_t ttl_s, struct slice rdata),
 	void *context)

@@ -40,7 +40,12 @@ struct policy {
 	size_t listener_count;
 	struct local_record_spec *local_records; /* by name */
 	size_t local_record_count;
+	struct slice *rebinding_exceptions; /* as rebinding_sort() puts them */
+	size_t rebinding_exception_count;
 };
+
+/* Has local_data records of this name (lower case)? */
+bool policy_local_has(const struct policy *policy, struct slice name);
 
 /* 0 or an error; what was made is freed with the policy. */
 int policy_views_build(struct policy *policy, const struct policy_spec *spec);

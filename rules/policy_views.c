@@ -115,6 +115,7 @@ static int build_view(struct policy *policy, struct view_info *to, const struct 
 	to->default_action = from->default_action;
 	to->default_block_response = from->default_block_response;
 	to->fail_mode = from->fail_mode;
+	to->rebinding_protection = from->rebinding_protection;
 	to->name = from->name ? arena_text(&policy->memory, from->name) : NULL;
 	if (from->name && !to->name)
 		return ERR_NO_MEMORY;

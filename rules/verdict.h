@@ -64,8 +64,8 @@ struct verdict {
 	uint8_t monitor_count;
 	struct rule_match match;
 	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
-	struct dns_name
-		matched_name; /* the name of the hop that decided; len 0 when it is the question */
+	struct dns_name matched_name; /* the name of the hop that decided, or that has the private
+					 address; len 0 when it is the question */
 };
 
 /* "ALLOW", "NXDOMAIN", as configuration and log spell them. */

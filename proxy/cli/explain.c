@@ -162,6 +162,7 @@ static void print_verdict(const struct policy *policy, const struct verdict *ver
 		[REASON_FAIL_CLOSED] =
 			"the policy cannot be evaluated: SERVFAIL (fail_mode closed)",
 		[REASON_FAIL_OPEN] = "the policy cannot be evaluated: let through (fail_mode open)",
+		[REASON_REBINDING] = "a private address under a public name",
 	};
 	printf("verdict %s",
 		verdict->action == ACTION_NONE ? "ALLOW" : action_name(verdict->action));

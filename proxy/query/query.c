@@ -268,7 +268,9 @@ static struct slice block_text(const struct query *q, char *text, size_t size)
 {
 	const struct rule_info *rule = rule_of(q);
 	struct writer to = writer_of(text, size);
-	if (!rule)
+	if (q->verdict.reason == REASON_REBINDING)
+		writer_text(&to, "rebinding protection");
+	else if (!rule)
 		writer_text(&to, "default action");
 	else {
 		writer_text(&to, policy_group_name(policy_of(q), rule->group));

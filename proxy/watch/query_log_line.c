@@ -261,6 +261,13 @@ static struct slice matched_name(const struct query_log_event *event)
 	return verdict->matched_name.len ? dns_name_slice(&verdict->matched_name) : event->name;
 }
 
+static void write_matched_name(struct writer *line, const struct query_log_event *event)
+{
+	LITERAL(line, ",\"matched_name\":\"");
+	write_domain(line, matched_name(event));
+	LITERAL(line, "\"");
+}
+
 static void write_match(struct writer *line, const struct query_log_event *event)
 {
 	const struct rule_match *match = &event->verdict->match;
@@ -275,9 +282,7 @@ static void write_match(struct writer *line, const struct query_log_event *event
 		escape_json(line, writer_slice(&entry), DOMAIN_MAX);
 		LITERAL(line, "\"");
 	}
-	LITERAL(line, ",\"matched_name\":\"");
-	write_domain(line, matched_name(event));
-	LITERAL(line, "\"");
+	write_matched_name(line, event);
 	NUMBER(line, "hop", match->hop);
 }
 
@@ -303,6 +308,7 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 		[REASON_DEFAULT] = { "default_action", NULL },
 		[REASON_FAIL_CLOSED] = { "policy_failed", "closed" },
 		[REASON_FAIL_OPEN] = { "policy_failed", "open" },
+		[REASON_REBINDING] = { "rebinding", NULL },
 	};
 	const struct verdict *verdict = event->verdict;
 	if (!verdict)
@@ -313,6 +319,8 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 		FIELD(line, "block_response", block_response_name(verdict->block_response));
 	if (verdict->reason == REASON_RULE || verdict->reason == REASON_DEFAULT)
 		write_match(line, event);
+	if (verdict->reason == REASON_REBINDING)
+		write_matched_name(line, event);
 	write_monitored(line, event);
 	if (verdict->reason < sizeof reasons / sizeof reasons[0]) {
 		FIELD(line, "reason", reasons[verdict->reason].reason);

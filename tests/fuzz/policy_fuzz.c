@@ -111,7 +111,10 @@ static void check_verdict(const struct policy *policy, const struct verdict *ver
 	MUST(verdict->action < ACTION_MONITOR);
 	MUST(verdict->monitor_count <= VERDICT_MONITORS_MAX);
 	MUST((verdict->reason == REASON_RULE) <= (match->rule != POLICY_NO_ID));
-	MUST((match->hop > 0) == (verdict->matched_name.len > 0));
+	if (verdict->reason != REASON_REBINDING)
+		MUST((match->hop > 0) == (verdict->matched_name.len > 0));
+	if (verdict->reason == REASON_REBINDING)
+		MUST(verdict->action == ACTION_BLOCK && match->rule == POLICY_NO_ID);
 	MUST(verdict->reason != REASON_FAIL_CLOSED || verdict->action == ACTION_NONE);
 	for (unsigned i = 0; i < verdict->monitor_count; i++)
 		MUST(policy_rule(policy, verdict->monitors[i].rule)->action == ACTION_MONITOR);
@@ -199,14 +202,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct view_spec view = { .name = "view",
 		.default_action = options & 0x10 ? ACTION_BLOCK : ACTION_ALLOW,
 		.fail_mode = options & 0x20 ? FAIL_OPEN : FAIL_CLOSED,
+		.rebinding_protection = options & 0x40,
 		.associations = &association,
 		.association_count = 1 };
+	const struct dns_name exception = { 9,
+		"\x07"
+		"example" };
 	struct policy_spec spec = { .lists = lists,
 		.list_count = LISTS,
 		.groups = &group,
 		.group_count = 1,
 		.views = &view,
-		.view_count = 1 };
+		.view_count = 1,
+		.rebinding_exceptions = &exception,
+		.rebinding_exception_count = 1 };
 	int error;
 	struct policy *policy = policy_build(&spec, texts, options, NULL, &error);
 	MUST(policy);

@@ -137,12 +137,14 @@ static inline void fixture_say(
 	};
 	struct writer to = writer_of(text, size - 1);
 	const struct rule_match *match = &verdict->match;
-	if (verdict->reason >= REASON_FAIL_CLOSED)
+	if (verdict->reason == REASON_FAIL_CLOSED || verdict->reason == REASON_FAIL_OPEN)
 		writer_text(&to, failures[verdict->reason]);
 	if (verdict->reason != REASON_FAIL_CLOSED)
 		writer_text(&to, action_name(verdict->action));
 	if (verdict->reason == REASON_DEFAULT)
 		writer_text(&to, " default");
+	if (verdict->reason == REASON_REBINDING)
+		writer_text(&to, " rebinding");
 	if (match->rule != POLICY_NO_ID) {
 		writer_text(&to, " ");
 		writer_decimal(&to, policy_rule(policy, match->rule)->priority);
@@ -150,6 +152,9 @@ static inline void fixture_say(
 	if (match->hop) {
 		writer_text(&to, " ");
 		writer_decimal(&to, match->hop);
+		writer_text(&to, " ");
+		dns_name_write_text(&to, dns_name_slice(&verdict->matched_name));
+	} else if (verdict->reason == REASON_REBINDING && verdict->matched_name.len) {
 		writer_text(&to, " ");
 		dns_name_write_text(&to, dns_name_slice(&verdict->matched_name));
 	} else {

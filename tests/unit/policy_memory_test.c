@@ -45,7 +45,10 @@ static void test_every_allocation_can_fail(void **state)
 	struct policy_fixture fixture;
 	struct local_record_spec record = { fixture_name("b.home"), DNS_TYPE_A, 60,
 		slice_of_text("b1") };
+	const struct dns_name exception = fixture_name("corp.test");
 	policy_fixture_init(&fixture, rules);
+	fixture.spec.rebinding_exceptions = &exception;
+	fixture.spec.rebinding_exception_count = 1;
 	/* Enough names for the arrays to grow. */
 	size_t len = 0;
 	for (unsigned i = 0; i < 2000; i++)

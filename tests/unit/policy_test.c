@@ -355,6 +355,100 @@ static void test_facts_in_capitals(void **state)
 	policy_free(policy);
 }
 
+/* The question's answer is `chain`, and 10.0.0.1 for `owner`. */
+static struct verdict judge_private(
+	const struct policy *policy, const char *question, const char *chain, const char *owner)
+{
+	static const uint8_t private[4] = { 10, 0, 0, 1 };
+	static struct fixture_answer answer;
+	struct verdict verdict;
+	struct dns_name name = fixture_name(question);
+	struct dns_name last = fixture_name(owner);
+	struct facts facts = { .query_type = DNS_TYPE_A, .name = dns_name_slice(&name) };
+	policy_judge_query(policy, &facts, &verdict, NULL);
+	fixture_answer_begin(&answer, dns_name_slice(&name), DNS_TYPE_A);
+	fixture_answer_records(&answer, chain);
+	fixture_answer_add(
+		&answer, dns_name_slice(&last), DNS_TYPE_A, slice_of(private, sizeof private));
+	policy_judge_answer(policy, &facts, fixture_answer_open(&answer), &verdict, NULL);
+	return verdict;
+}
+
+static void test_rebinding(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rules[4];
+		const char *question, *chain, *owner;
+		const char *verdict;
+		enum fail_mode fail_mode;
+		enum action default_action;
+	} rows[] = {
+		{ { NULL }, "a.test", "", "a.test", "BLOCK rebinding", 0, 0 },
+		{ { NULL }, "a.test", "a.test CNAME b.test", "B.test", "BLOCK rebinding b.test.", 0,
+			0 },
+		{ { "10 ALLOW a.test" }, "a.test", "", "a.test", "BLOCK rebinding", 0, 0 },
+		{ { "10 ALERT a.test" }, "a.test", "", "a.test", "BLOCK rebinding", 0, 0 },
+		{ { "10 ALLOW a.test TRUST" }, "a.test", "", "a.test", "ALLOW 10 by a.test.", 0,
+			0 },
+		{ { "10 ALLOW a.test TRUST" }, "a.test", "a.test CNAME b.test", "b.test",
+			"ALLOW 10 by a.test.", 0, 0 },
+		/* Trust in a name on the way is about the names behind it. */
+		{ { "10 ALLOW b.test TRUST" }, "a.test", "a.test CNAME b.test", "b.test",
+			"BLOCK rebinding b.test.", 0, 0 },
+		{ { "10 ALERT b.test TRUST" }, "a.test", "a.test CNAME b.test", "b.test",
+			"BLOCK rebinding b.test.", 0, 0 },
+		/* A rule that blocks comes first. */
+		{ { "10 BLOCK b.test" }, "a.test", "a.test CNAME b.test", "b.test",
+			"BLOCK 10 1 b.test. by b.test.", 0, 0 },
+		{ { NULL }, "a.test", "", "a.test", "BLOCK default", 0, ACTION_BLOCK },
+		/* The name that was asked is what counts. */
+		{ { NULL }, "corp.test", "", "corp.test", "NONE", 0, 0 },
+		{ { NULL }, "a.corp.test", "a.corp.test CNAME b.test", "b.test", "NONE", 0, 0 },
+		{ { NULL }, "a.test", "a.test CNAME b.corp.test", "b.corp.test",
+			"BLOCK rebinding b.corp.test.", 0, 0 },
+		{ { "10 ALLOW a.corp.test" }, "a.corp.test", "", "a.corp.test",
+			"ALLOW 10 by a.corp.test.", 0, 0 },
+		{ { NULL }, "ours.test", "", "ours.test", "NONE", 0, 0 },
+		{ { NULL }, "below.ours.test", "", "below.ours.test", "BLOCK rebinding", 0, 0 },
+		{ { NULL }, "nas.home.arpa", "", "nas.home.arpa", "NONE", 0, 0 },
+		/* No list is needed for this. */
+		{ { "10 ALLOW !" }, "a.test", "", "a.test", "SERVFAIL", FAIL_CLOSED, 0 },
+		{ { "10 ALLOW !" }, "a.test", "", "a.test", "BLOCK rebinding", FAIL_OPEN, 0 },
+		{ { "10 ALLOW !" }, "corp.test", "", "corp.test", "OPEN NONE", FAIL_OPEN, 0 },
+	};
+	const struct dns_name exceptions[] = { fixture_name("z.test"), fixture_name("Corp.Test"),
+		fixture_name("a.long.name.test") };
+	const struct local_record_spec record = { fixture_name("ours.test"), DNS_TYPE_A, 60,
+		slice_of_text("aaaa") };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy_fixture fixture;
+		char text[512];
+		policy_fixture_init(&fixture, rows[i].rules);
+		fixture.view.fail_mode = rows[i].fail_mode;
+		fixture.view.default_action =
+			rows[i].default_action ? rows[i].default_action : ACTION_ALLOW;
+		fixture.spec.rebinding_exceptions = exceptions;
+		fixture.spec.rebinding_exception_count = 3;
+		fixture.spec.local_records = &record;
+		fixture.spec.local_record_count = 1;
+		for (int protected = 0; protected < 2; protected ++) {
+			fixture.view.rebinding_protection = protected;
+			struct policy *policy = policy_fixture_build(&fixture, 1);
+			struct verdict verdict = judge_private(
+				policy, rows[i].question, rows[i].chain, rows[i].owner);
+			fixture_say(policy, &verdict, text, sizeof text);
+			bool as_told = strcmp(text, rows[i].verdict) == 0;
+			if (as_told != (protected || !strstr(rows[i].verdict, "rebinding")))
+				fail_msg("row %zu, protected %d: %s", i, protected, text);
+			if (verdict.reason == REASON_REBINDING)
+				assert_int_equal(verdict.block_response, BLOCK_NODATA);
+			assert_int_equal(policy_view(policy, 0)->rebinding_protection, protected);
+			policy_free(policy);
+		}
+	}
+}
+
 static uint16_t view_of(const struct policy *policy, const char *client, uint16_t listener)
 {
 	struct address address;
@@ -700,6 +794,7 @@ int main(void)
 		cmocka_unit_test(test_monitors),
 		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_facts_in_capitals),
+		cmocka_unit_test(test_rebinding),
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_view_ties),
 		cmocka_unit_test(test_local_records),

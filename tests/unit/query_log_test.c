@@ -220,6 +220,8 @@ static void every_shape_of_a_verdict(void **state)
 			"\"policy_failed\"", "\"closed\"" },
 		{ "fine.test", 0, ACTION_NONE, REASON_FAIL_OPEN, "", "", "", "",
 			"\"policy_failed\"", "\"open\"" },
+		{ "fine.test", 0, ACTION_BLOCK, REASON_REBINDING, "\"BLOCK\"", "\"BLOCK\"",
+			"\"NODATA\"", "", "\"rebinding\"", "" },
 	};
 	struct policy *policy = make_policy();
 	(void)state;
@@ -254,6 +256,11 @@ static void a_hop_names_itself(void **state)
 	assert_true(dns_name_from_text(&verdict.matched_name, slice_of_text("x.\\000.bad.test")));
 	struct slice ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
 	check_member(ext, "hop", "2");
+	check_member(ext, "matched_name", "\"x.\\\\000.bad.test.\"");
+	/* Who has a private address stands on no list, and may be on no chain. */
+	verdict.reason = REASON_REBINDING;
+	ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(ext, "hop", "");
 	check_member(ext, "matched_name", "\"x.\\\\000.bad.test.\"");
 	policy_free(policy);
 }

@@ -49,6 +49,7 @@ static void test_final(void **state)
 		{ ACTION_NONE, REASON_FAIL_CLOSED, true },
 		{ ACTION_NONE, REASON_FAIL_OPEN, false },
 		{ ACTION_ALERT, REASON_FAIL_OPEN, false },
+		{ ACTION_BLOCK, REASON_REBINDING, true },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct verdict verdict = { .action = rows[i].action, .reason = rows[i].reason };
