@@ -149,6 +149,7 @@ const struct schema_key schema_keys[] = {
 	UPSTREAM("weight", NUMBER, weight, .preset = "1", RANGE(1, 1000)),
 	UPSTREAM("tls_name", HOST, tls_name, .absent = "host; without one the address"),
 	UPSTREAM("tls_ca", FILE, tls_ca, .absent = "the system's authorities", RANGE(1, FILE_LEN_MAX)),
+	UPSTREAM("tls_pins", PINS, tls_pins, .absent = "every key", RANGE(1, 16)),
 	UPSTREAM("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
 	UPSTREAM("method", WORD, method, .preset = "POST", .words = methods),
 

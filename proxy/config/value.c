@@ -509,6 +509,25 @@ static bool read_host(struct value_reader *reader, const struct schema_key *key,
 		store_text(reader, host, to);
 }
 
+static bool read_pin(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	(void)key;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "a pin in quotation marks");
+	return tls_pin_parse(to, setting->text) ||
+		!is_wrong(reader, setting,
+			"is not a pin: the base64 of the SHA-256 of a public key, 44 letters with "
+			"a \"=\" at the end");
+}
+
+static bool read_pins(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	return read_list(
+		reader, key, setting, reader->memory, sizeof(struct tls_pin), read_pin, to);
+}
+
 static bool read_query_type(struct value_reader *reader, const struct schema_key *key,
 	const struct setting *setting, void *to)
 {
@@ -551,6 +570,7 @@ static const read_fn read_functions[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_DOMAINS] = read_domains,
 	[SCHEMA_ZONES] = read_domains,
 	[SCHEMA_HOST] = read_host,
+	[SCHEMA_PINS] = read_pins,
 	[SCHEMA_QUERY_TYPE] = read_query_type,
 };
 

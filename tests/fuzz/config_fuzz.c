@@ -34,6 +34,53 @@ static void check_listeners(const struct config *config)
 	}
 }
 
+static void check_upstreams(const struct config *config)
+{
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		const struct upstream_config *upstream = &config->upstreams[i];
+		bool is_doh = upstream->protocol == UPSTREAM_DOH;
+		PROMISE(upstream->name && upstream->port && upstream->weight);
+		PROMISE((upstream->host != NULL) == (upstream->address_count == 0));
+		PROMISE(!upstream->host ||
+			config->upstreams[upstream->bootstrap].address_count > 0);
+		PROMISE(upstream->protocol != UPSTREAM_DNS ||
+			(upstream->address_count == 1 && !upstream->tls_name));
+		PROMISE(is_doh == (upstream->authority != NULL));
+		PROMISE(is_doh == (upstream->path != NULL));
+	}
+	PROMISE((config->upstream_count == 0) == (config->upstream_group_count == 0));
+	for (size_t i = 0; i < config->upstream_group_count; i++) {
+		const struct upstream_group_config *group = &config->upstream_groups[i];
+		PROMISE(group->name && group->member_count > 0);
+		for (size_t j = 0; j < group->member_count; j++)
+			PROMISE(group->members[j] < config->upstream_count);
+	}
+}
+
+/* There is one group at least by the time when somebody asks. */
+static void check_routes(const struct config *config)
+{
+	size_t groups = config->upstream_group_count ? config->upstream_group_count : 1;
+	for (size_t i = 0; i < config->policy.view_count; i++)
+		PROMISE(config->view_groups[i] < groups);
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct route_config *route = &config->routes[i];
+		PROMISE(route->group < groups && route->domain_count > 0);
+		for (size_t j = 0; j < route->domain_count; j++)
+			PROMISE(dns_name_check(dns_name_slice(&route->domains[j])) ==
+				route->domains[j].len);
+		for (size_t j = 0; j < route->view_count; j++)
+			PROMISE(route->views[j] < config->policy.view_count);
+	}
+}
+
+static void check_cache(const struct cache_config *cache)
+{
+	PROMISE(cache->size == 0 || cache->size >= CONFIG_CACHE_SIZE_MIN);
+	PROMISE(cache->size > 0 || !cache->file);
+	PROMISE(cache->min_ttl_s <= cache->max_ttl_s);
+}
+
 static void check_rules(const struct policy_spec *policy)
 {
 	for (size_t i = 0; i < policy->group_count; i++) {
@@ -80,6 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!config)
 		return 0;
 	check_listeners(config);
+	check_upstreams(config);
+	check_routes(config);
+	check_cache(&config->cache);
 	check_rules(&config->policy);
 	check_views(&config->policy);
 	check_local_records(&config->policy);

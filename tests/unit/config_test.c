@@ -409,6 +409,10 @@ static void check_every_upstream(const struct config *config)
 	assert_string_equal(tls->tls_name, "dns.quad9.net");
 	assert_string_equal(tls->tls_ca, VECTORS "ca.pem");
 	assert_null(tls->authority);
+	assert_int_equal(tls->tls_pin_count, 2);
+	for (uint8_t i = 0; i < 32; i++)
+		assert_int_equal(tls->tls_pins[0].sha256[i], i);
+	assert_int_equal(tls->tls_pins[1].sha256[0], 0x8d);
 	const struct upstream_config *https = &config->upstreams[3];
 	assert_int_equal(https->protocol, UPSTREAM_DOH);
 	assert_int_equal(https->address_count, 0);
