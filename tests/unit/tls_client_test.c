@@ -484,6 +484,61 @@ static void test_handshake(void **state)
 	}
 }
 
+/* No server has to ask for another key share: one that knows ML-KEM, or that does not. */
+static void test_one_round_trip(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *groups;
+		size_t flight_count;
+	} rows[] = { { "X25519", 2 }, { "X25519:P-256", 2 }, { "P-256", 3 }, { "P-384", 3 } };
+	struct tls_client *client = good_client(TLS_ALPN_DOT);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		SSL_CTX *server = server_settings(TLS1_3_VERSION, WHO_GOOD);
+		assert_int_equal(SSL_CTX_set1_groups_list(server, rows[i].groups), 1);
+		struct talk *talk = talk_with(client, server);
+		assert_true(talk_handshake(talk));
+		assert_int_equal(talk->flight_count, rows[i].flight_count);
+		talk_exchange(talk);
+		talk_free(talk);
+		tls_client_forget(client);
+		SSL_CTX_free(server);
+	}
+	tls_client_unref(client);
+}
+
+/* What a client may not accept, whatever the server prefers. */
+static void test_nothing_in_common(void **state)
+{
+	(void)state;
+	static const struct {
+		int version;
+		const char *ciphers;
+		const char *groups;
+	} rows[] = {
+		{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", NULL },
+		{ TLS1_2_VERSION, "AES128-GCM-SHA256", NULL },
+		{ TLS1_2_VERSION, "eNULL", NULL },
+		{ TLS1_2_VERSION, "ALL", "P-521" },
+		{ TLS1_3_VERSION, "ALL", "P-521" },
+	};
+	struct tls_client *client = good_client(TLS_ALPN_DOT);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		SSL_CTX *server = server_settings(rows[i].version, WHO_GOOD);
+		char list[128];
+		snprintf(list, sizeof list, "%s:@SECLEVEL=0", rows[i].ciphers);
+		assert_int_equal(SSL_CTX_set_cipher_list(server, list), 1);
+		if (rows[i].groups)
+			assert_int_equal(SSL_CTX_set1_groups_list(server, rows[i].groups), 1);
+		struct talk *talk = talk_with(client, server);
+		assert_false(talk_handshake(talk));
+		failed_for(talk, "peer_alert");
+		talk_free(talk);
+		SSL_CTX_free(server);
+	}
+	tls_client_unref(client);
+}
+
 static void test_our_own_server(void **state)
 {
 	(void)state;
@@ -883,27 +938,34 @@ static void test_a_ticket_is_used_once(void **state)
 	}
 }
 
-/* The same bytes are never offered twice. */
-static void test_hellos_differ(void **state)
+static size_t hello_of(struct tls_stream *stream)
+{
+	static uint8_t out[TLS_OUT_MIN];
+	uint8_t plain[10];
+	struct writer to = writer_of(out, sizeof out);
+	struct slice nothing = slice_of(NULL, 0);
+	assert_int_equal(tls_stream_read(stream, &nothing, plain, sizeof plain, &to), 0);
+	return to.len;
+}
+
+/* A hello with a ticket is longer than one without. */
+static void test_a_ticket_leaves_with_one_hello(void **state)
 {
 	(void)state;
 	struct tls_client *client = good_client(TLS_ALPN_DOT);
 	SSL_CTX *server = server_settings(TLS1_3_VERSION, WHO_GOOD);
+	SSL_CTX_set_num_tickets(server, 2);
 	assert_false(resumes(client, server));
-	static uint8_t hellos[3][TLS_OUT_MIN];
+	struct tls_stream *streams[3];
 	size_t lens[3];
 	for (size_t i = 0; i < 3; i++) {
-		struct tls_stream *stream = tls_client_open(client);
-		struct writer to = writer_of(hellos[i], sizeof hellos[i]);
-		struct slice nothing = slice_of(NULL, 0);
-		uint8_t plain[10];
-		assert_int_equal(tls_stream_read(stream, &nothing, plain, 10, &to), 0);
-		lens[i] = to.len;
-		tls_stream_free(stream);
+		streams[i] = tls_client_open(client);
+		lens[i] = hello_of(streams[i]);
 	}
-	/* The last 200 bytes of a ticket and before the binder; 32 + 3 bytes of binder end it. */
-	assert_true(lens[0] > lens[1] + 100);
-	assert_int_equal(lens[1], lens[2]); /* an attempt that was given up forgets all */
+	assert_true(lens[0] > lens[2] + 100);
+	assert_true(lens[1] > lens[2] + 100);
+	for (size_t i = 0; i < 3; i++)
+		tls_stream_free(streams[i]);
 	SSL_CTX_free(server);
 	tls_client_unref(client);
 }
@@ -930,10 +992,7 @@ static void test_failure_forgets(void **state)
 
 		/* A server that never says a word. */
 		struct tls_stream *stream = tls_client_open(client);
-		uint8_t out[TLS_OUT_MIN], plain[10];
-		struct writer to = writer_of(out, sizeof out);
-		struct slice nothing = slice_of(NULL, 0);
-		assert_int_equal(tls_stream_read(stream, &nothing, plain, 10, &to), 0);
+		hello_of(stream);
 		tls_stream_free(stream);
 		assert_false(resumes(client, server));
 		SSL_CTX_free(server);
@@ -1248,6 +1307,8 @@ int main(void)
 		cmocka_unit_test(test_ca_files),
 		cmocka_unit_test(test_system_authorities),
 		cmocka_unit_test(test_handshake),
+		cmocka_unit_test(test_one_round_trip),
+		cmocka_unit_test(test_nothing_in_common),
 		cmocka_unit_test(test_our_own_server),
 		cmocka_unit_test(test_write_needs_a_handshake),
 		cmocka_unit_test(test_goodbyes),
@@ -1257,7 +1318,7 @@ int main(void)
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_resumption_with_our_own_server),
 		cmocka_unit_test(test_a_ticket_is_used_once),
-		cmocka_unit_test(test_hellos_differ),
+		cmocka_unit_test(test_a_ticket_leaves_with_one_hello),
 		cmocka_unit_test(test_failure_forgets),
 		cmocka_unit_test(test_not_tls),
 		cmocka_unit_test(test_old_versions),
