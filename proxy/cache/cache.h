@@ -71,7 +71,8 @@ void cache_find(struct cache *cache, const struct cache_key *key, uint32_t now_s
 	struct cache_hit *hit);
 
 /* Keeps a value for ttl_s seconds in the place of what was there. A value that is too large for a
- * shard, or a ttl_s of 0, is not kept. */
+ * shard, or a ttl_s of 0, is not kept; what was there then ends now. A put for a type says that the
+ * name exists: CACHE_ANY_TYPE of the same name, class, flags and group is forgotten. */
 void cache_put(struct cache *cache, const struct cache_key *key, struct slice value, uint32_t ttl_s,
 	uint32_t now_s);
 
@@ -96,5 +97,34 @@ struct cache_stats {
 	uint64_t contended; /* times that somebody else had the lock */
 };
 void cache_stats(struct cache *cache, struct cache_stats *stats);
+
+/* --- for the file: answers with their age, one by one --- */
+
+struct cache_record {
+	struct cache_key key;
+	struct slice value;
+	uint32_t age_s;      /* since it was stored */
+	uint32_t lifetime_s; /* from then on; may be over */
+	uint8_t weight;      /* how much it was asked for: 0 to 3 */
+};
+
+/* A walk over all answers that are not over. Zero-initialise. */
+struct cache_walk {
+	unsigned shard;
+	unsigned part;
+	bool begun;
+	uint64_t at;
+	uint64_t limit;
+};
+
+/* Tells what stands in one portion of a shard, holding its lock: `on_record` only copies. When it
+ * says false, the portion ends, and the same record comes again. Returns false at the end. What
+ * moves about meanwhile may come twice. */
+typedef bool (*cache_record_fn)(void *context, const struct cache_record *record);
+bool cache_walk(struct cache *cache, struct cache_walk *walk, uint32_t now_s,
+	cache_record_fn on_record, void *context);
+
+/* Takes a record back; false when there is one in its place, or it is over or too large. */
+bool cache_restore(struct cache *cache, const struct cache_record *record, uint32_t now_s);
 
 #endif
