@@ -28,7 +28,9 @@ const char *const upstream_reason_names[UPSTREAM_REASONS] = {
 	[UPSTREAM_REASON_HEDGE] = "hedge",
 	[UPSTREAM_REASON_FAILOVER] = "failover",
 	[UPSTREAM_REASON_RETRY] = "retry",
+	[UPSTREAM_REASON_PARALLEL] = "parallel",
 	[UPSTREAM_REASON_PROBE] = "probe",
+	[UPSTREAM_REASON_LEARN] = "learn",
 };
 
 static enum upstream_answer_class class_of(uint16_t rcode)

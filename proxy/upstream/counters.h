@@ -35,7 +35,9 @@ enum upstream_reason {
 	UPSTREAM_REASON_HEDGE,    /* another one is silent */
 	UPSTREAM_REASON_FAILOVER, /* another one failed */
 	UPSTREAM_REASON_RETRY,    /* it was silent itself, and there is nobody else */
+	UPSTREAM_REASON_PARALLEL, /* together with another one, from the start */
 	UPSTREAM_REASON_PROBE,    /* it is down: is it still? */
+	UPSTREAM_REASON_LEARN,    /* a copy: how fast is it? */
 	UPSTREAM_REASONS
 };
 
@@ -63,6 +65,7 @@ struct upstream_counters {
 	upstream_counter edns_off;    /* times that EDNS was switched off */
 	upstream_counter in_flight;   /* gauge */
 	upstream_counter up;          /* gauge: 1 or 0 */
+	upstream_counter outages;     /* times that it went down */
 	/* Histogram: answers not slower than the bound and slower than the one before; the last is
 	 * beyond all bounds. */
 	upstream_counter latency[UPSTREAM_LATENCY_BUCKETS + 1];
