@@ -29,6 +29,7 @@ enum {
 	PATH_LEN_MAX = 2048,    /* of a GET; longer ones go by POST */
 	WINDOW = 1024 * 1024,   /* of the connection; the default would be few answers a round trip
 				 */
+	CANCELLED_MAX = ASKER_QUESTIONS_MAX / 2, /* without an answer: then another connection */
 	AHEAD_MAX = 64 * 1024,
 	AHEAD_STEP = 4096,
 };
@@ -38,6 +39,7 @@ struct question {
 	uint32_t number;
 	int32_t stream;
 	bool over;            /* no event follows any more */
+	bool reset;           /* by us; the room that it takes is as good as free */
 	bool sent;            /* all of it: from now on the buffer is the answer's */
 	bool fields_done;     /* those of the final response; what follows are trailers */
 	bool type_right;      /* content-type: application/dns-message */
@@ -55,6 +57,8 @@ struct asker {
 	struct list open;
 	struct list untold; /* failed while drain() wrote */
 	unsigned open_count;
+	unsigned reset_count;   /* of these */
+	unsigned cancelled;     /* since the last answer, if only to a cancelled one */
 	unsigned idle_frames;   /* since the last question or answer */
 	struct asker_http http; /* of the event that is being told */
 	bool feeding;
@@ -111,8 +115,11 @@ static void tell_untold(struct asker *asker)
 	}
 }
 
-static int reset(struct asker *asker, const struct question *question)
+static int reset(struct asker *asker, struct question *question)
 {
+	if (!question->reset)
+		asker->reset_count++;
+	question->reset = true;
 	return nghttp2_submit_rst_stream(
 		asker->session, NGHTTP2_FLAG_NONE, question->stream, NGHTTP2_CANCEL);
 }
@@ -144,6 +151,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 		return 0;
 	nghttp2_session_set_stream_user_data(session, id, NULL);
 	asker->open_count--;
+	asker->reset_count -= question->reset;
 	list_remove(&question->in_open);
 	if (!question->over && !asker->feeding) {
 		list_append(&asker->untold, &question->in_open);
@@ -251,10 +259,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		asker->leaving = true;
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
+	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	if (ended)
+		asker->cancelled = 0;
 	struct question *question = question_of(session, frame->hd.stream_id);
 	if (!question || question->over)
 		return 0;
-	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	if (frame->hd.type == NGHTTP2_HEADERS && question->http.status >= 200)
 		question->fields_done = true;
 	if (question->fields_done && !is_ours(question))
@@ -357,12 +367,17 @@ static int32_t submit(struct asker *asker, struct question *question, struct sli
 	return submit_post(asker, question, message);
 }
 
-static unsigned doh_room(const struct asker *asker)
+/* Streams that the peer and we allow. */
+static unsigned streams_max(const struct asker *asker)
 {
 	uint32_t most = nghttp2_session_get_remote_settings(
 		asker->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-	if (most > ASKER_QUESTIONS_MAX)
-		most = ASKER_QUESTIONS_MAX;
+	return most < ASKER_QUESTIONS_MAX ? most : ASKER_QUESTIONS_MAX;
+}
+
+static unsigned doh_room(const struct asker *asker)
+{
+	unsigned most = streams_max(asker);
 	return asker->leaving || asker->open_count >= most ? 0 : most - asker->open_count;
 }
 
@@ -405,8 +420,10 @@ static void doh_cancel(struct asker *asker, uint32_t number)
 	question->over = true;
 	if (question->sent)
 		doh_message_deinit(&question->message);
-	if (doh_room(asker) < asker->open_count)
+	if (asker->open_count - asker->reset_count > streams_max(asker) / 2)
 		reset(asker, question);
+	if (++asker->cancelled >= CANCELLED_MAX)
+		asker->leaving = true;
 }
 
 /* --- the session --- */
