@@ -38,6 +38,7 @@ struct question {
 	struct list in_open; /* or in untold */
 	uint32_t number;
 	int32_t stream;
+	int untold;           /* why it failed, while drain() wrote */
 	bool over;            /* no event follows any more */
 	bool reset;           /* by us; the room that it takes is as good as free */
 	bool sent;            /* all of it: from now on the buffer is the answer's */
@@ -110,7 +111,7 @@ static void tell_untold(struct asker *asker)
 	struct list *node;
 	while ((node = list_take_first(&asker->untold))) {
 		struct question *question = container_of(node, struct question, in_open);
-		fail(asker, question, ERR_CLOSED);
+		fail(asker, question, question->untold);
 		question_free(question);
 	}
 }
@@ -153,14 +154,16 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	asker->open_count--;
 	asker->reset_count -= question->reset;
 	list_remove(&question->in_open);
+	/* nghttp2 calls refused what it could not send, and what is above the last one of a
+	 * GOAWAY. */
+	int error = code == NGHTTP2_REFUSED_STREAM ? ERR_CLOSED : ERR_MALFORMED;
 	if (!question->over && !asker->feeding) {
+		question->untold = error;
 		list_append(&asker->untold, &question->in_open);
 		return 0;
 	}
-	/* nghttp2 calls refused what it could not send, and what is above the last one of a
-	 * GOAWAY. */
 	if (!question->over)
-		fail(asker, question, code == NGHTTP2_REFUSED_STREAM ? ERR_CLOSED : ERR_MALFORMED);
+		fail(asker, question, error);
 	question_free(question);
 	return 0;
 }

@@ -827,6 +827,7 @@ static void what_ends_while_draining_is_told_later(void **state)
 		assert_int_equal(asker_doh.feed(pair->asker, slice_of(NULL, 0)), 0);
 		assert_int_equal(pair->failures, 1);
 		assert_int_equal(pair->told[1].failed, 1);
+		assert_int_equal(pair->told[1].error, ERR_MALFORMED);
 		pair_free(pair);
 	}
 }
