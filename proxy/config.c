@@ -193,10 +193,6 @@ static void tell_idle_upstreams(const struct config *config)
 void config_log_notes(const struct config *config)
 {
 	tell_idle_upstreams(config);
-	if (config->control_socket)
-		log_warning("config: control_socket is set, but this version does not open it "
-			    "path=%s",
-			config->control_socket);
 	if (config->allow_open_resolver)
 		log_warning("config: allow_open_resolver is set: views without clients serve "
 			    "strangers");

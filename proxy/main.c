@@ -11,6 +11,8 @@ static const struct cli_verb verbs[] = {
 	{ "explain",
 		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME]",
 		"show how a question would be decided, and why", cli_explain },
+	{ "flush", "-c FILE (NAME [--below] | --all)",
+		"let the running program forget cached answers", cli_flush },
 	{ "version", "", "show versions", cli_version },
 };
 

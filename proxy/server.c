@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "proxy/cli/cli.h"
+#include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
 #include "proxy/front/listener.h"
 #include "proxy/status.h"
@@ -36,6 +37,7 @@ struct server {
 	_Atomic unsigned workers_running;
 	struct status status; /* what the admin listener tells; owns the parts that serve */
 	struct admin *admin;
+	struct control *control;
 };
 
 static int64_t wall_s(void)
@@ -131,6 +133,8 @@ static void close_handles(struct server *server)
 	uv_close((uv_handle_t *)&server->worker_ended, NULL);
 	admin_close(server->admin);
 	server->admin = NULL;
+	control_close(server->control);
+	server->control = NULL;
 }
 
 static void begin_drain(struct server *server, const char *name)
@@ -328,6 +332,20 @@ static bool open_admin(struct server *server)
 	return server->admin != NULL;
 }
 
+static bool open_control(struct server *server)
+{
+	const char *path = server->status.snapshot->config->control_socket;
+	const struct control_source source = { .context = server };
+	int error;
+	if (!path)
+		return true;
+	server->control = control_open(&server->loop, path, &source, &error);
+	if (!server->control)
+		log_error("control: cannot listen on \"%s\": %s", path,
+			error == -EADDRINUSE ? "another process listens there" : error_text(error));
+	return server->control != NULL;
+}
+
 static bool start_workers(struct server *server)
 {
 	/* Signals are the main thread's business. */
@@ -362,7 +380,7 @@ static int serve(struct server *server)
 	const struct config *config = server->status.snapshot->config;
 	raise_descriptor_limit();
 	if (!probe_listeners(config) || !open_workers(server) || !open_admin(server) ||
-		!start_workers(server))
+		!open_control(server) || !start_workers(server))
 		return EXIT_FAILED;
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,

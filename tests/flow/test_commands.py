@@ -1,11 +1,12 @@
 """The command line: check, explain, version, usage; what they say and how they exit."""
 
 import re
+import stat
 
 import pytest
 
 from config_text import config_text, inline, rule
-from program import EX_CONFIG, run_command, with_rules
+from program import EX_CONFIG, run_command, running, with_rules
 
 
 @pytest.fixture
@@ -236,6 +237,62 @@ class TestExplain:
         assert done.returncode == 2 and "nobody" in done.stderr
 
 
+class TestControlSocket:
+    """What changes or reveals goes through a UNIX socket that only we and root may use."""
+
+    def start(self, maker, **how):
+        settings = maker.settings(scripted=5300)
+        settings["control_socket"] = "control.sock"
+        return maker.start(settings, **how)
+
+    def flush(self, namegate, *arguments):
+        return run_command("flush", "-c", str(namegate.config), *arguments)
+
+    def test_comes_and_goes(self, maker):
+        namegate = self.start(maker, wait="live")
+        path = namegate.directory / "control.sock"
+        assert stat.S_ISSOCK(path.stat().st_mode) and path.stat().st_mode & 0o777 == 0o600
+        assert namegate.stop() == 0
+        assert not path.exists()
+        done = self.flush(namegate, "--all")
+        assert done.returncode == 1 and "nobody listens" in done.stderr
+
+    def test_stale_socket_is_replaced(self, maker):
+        namegate = self.start(maker, wait="live")
+        namegate.process.kill()
+        namegate.process.wait()
+        running.remove(namegate)
+        assert (namegate.directory / "control.sock").exists()
+        assert "nobody listens" in self.flush(namegate, "--all").stderr
+        namegate.start(wait="live")
+
+    def test_live_socket_is_an_error(self, maker):
+        namegate = self.start(maker, wait="live")
+        settings = maker.settings(scripted=5300)
+        settings["control_socket"] = str(namegate.directory / "control.sock")
+        path = maker.directory / "namegate.conf"
+        path.write_text(config_text(settings))
+        done = run_command("run", "-c", str(path))
+        assert done.returncode == 1 and "another process listens there" in done.stderr
+        assert (namegate.directory / "control.sock").exists()
+
+    def test_directory_must_exist(self, maker):
+        settings = maker.settings(scripted=5300)
+        settings["control_socket"] = "none/control.sock"
+        path = maker.directory / "namegate.conf"
+        path.write_text(config_text(settings))
+        done = run_command("run", "-c", str(path))
+        assert done.returncode == 1 and "none/control.sock" in done.stderr
+
+    def test_not_configured(self, config):
+        done = run_command("flush", "-c", config(), "--all")
+        assert done.returncode == 1 and "control_socket" in done.stderr
+
+    def test_bad_name(self, config):
+        done = run_command("flush", "-c", config(), "a..b")
+        assert done.returncode == 2 and "a..b" in done.stderr
+
+
 @pytest.mark.quick
 class TestVersion:
     @pytest.mark.parametrize("word", ("namegate 0.1", "libuv", "nghttp2", "OpenSSL", "cares", "libconfig"))
@@ -257,6 +314,12 @@ class TestVersion:
         ("check", "-c", "x", "extra"),
         ("explain", "-c", "x"),
         ("explain", "-c", "x", "name", "--type"),
+        ("flush", "-c", "x"),
+        ("flush", "name"),
+        ("flush", "-c", "x", "name", "another"),
+        ("flush", "-c", "x", "name", "--all"),
+        ("flush", "-c", "x", "--all", "--below"),
+        ("flush", "-c", "x", "name", "--under"),
         ("version", "extra"),
     ),
     ids=" ".join,
@@ -270,5 +333,5 @@ def test_usage(arguments):
 def test_help():
     done = run_command("--help")
     assert done.returncode == 0
-    for verb in ("run", "check", "explain", "version"):
+    for verb in ("run", "check", "explain", "flush", "version"):
         assert verb in done.stdout

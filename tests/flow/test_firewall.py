@@ -519,6 +519,77 @@ def test_designation_is_never_forwarded(plain, scripted, connect, name, protocol
     assert not scripted.asked
 
 
+class TestRebinding:
+    """rebinding_protection: private addresses of public names; tests/unit has the addresses."""
+
+    @pytest.fixture(scope="class")
+    def protected(self, shared_maker, scripted_session):
+        settings = shared_maker.settings(scripted=scripted_session)
+        lists = [inline("fine", "fine.rebind.test"), inline("trusted", "trust.rebind.test")]
+        rules = [
+            rule("fine", "ALLOW", "fine"),
+            rule("trusted", "ALLOW", "trusted", redirection="TRUST"),
+        ]
+        with_rules(settings, lists, rules, rebinding_protection=True)
+        settings["views"].append({"name": "other", "clients": ["127.0.0.2/32"]})
+        settings["rebinding_exceptions"] = ["corp.test"]
+        settings["local_data"] = [{"name": "nas.rebind.test", "type": "A", "value": "10.0.0.7"}]
+        return shared_maker.start(settings)
+
+    HINT = b"\0\1\0" + b"\0\4\0\4\x0a\0\0\1"  # RFC 9460 7.3: ipv4hint=10.0.0.1
+
+    def serve(self, scripted, qname, *answers):
+        scripted.zone[qname + "."] = lambda s: w.reply(s.wire, answers)
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_private_address(self, protected, scripted, connect, protocol):
+        qname = "%s.rebind.test" % protocol
+        self.serve(scripted, qname, w.a(qname), w.a(qname, "192.168.1.1"))
+        answer = ask(connect(protected, protocol), qname)
+        assert answer.rcode == w.NOERROR and not answer.answer
+        assert answer.ede_code == BLOCKED and "rebinding protection" in str(answer.ede)
+        ext = protected.wait_log(qname)[-1]["ext"]
+        assert ext["action"] == "BLOCK" and ext["reason"] == "rebinding"
+        assert ext["matched_name"] == qname + "." and "rule" not in ext and "hop" not in ext
+
+    def test_hint(self, protected, scripted, connect):
+        self.serve(
+            scripted, "hint.rebind.test", w.record("hint.rebind.test", w.HTTPS, self.HINT)
+        )
+        answer = ask(connect(protected, "udp"), "hint.rebind.test", w.HTTPS)
+        assert answer.ede_code == BLOCKED and not answer.answer
+
+    def test_behind_an_alias_into_an_exception(self, protected, scripted, connect):
+        self.serve(
+            scripted,
+            "evil.rebind.test",
+            w.record("evil.rebind.test", w.CNAME, w.name("www.corp.test")),
+            w.a("www.corp.test", "10.0.0.1"),
+        )
+        assert ask(connect(protected, "udp"), "evil.rebind.test").ede_code == BLOCKED
+        assert protected.wait_log("evil.rebind.test")[-1]["ext"]["matched_name"] == "www.corp.test."
+
+    def test_allowed_is_not_trusted(self, protected, scripted, connect):
+        for qname in ("fine.rebind.test", "trust.rebind.test"):
+            self.serve(scripted, qname, w.a(qname, "10.0.0.1"))
+        client = connect(protected, "udp")
+        assert ask(client, "fine.rebind.test").ede_code == BLOCKED
+        assert ask(client, "trust.rebind.test").addresses == ["10.0.0.1"]
+
+    def test_exceptions(self, protected, scripted, connect):
+        self.serve(scripted, "a.corp.test", w.a("a.corp.test", "10.0.0.1"))
+        client = connect(protected, "udp")
+        assert ask(client, "a.corp.test").addresses == ["10.0.0.1"]
+        assert ask(client, "nas.rebind.test").addresses == ["10.0.0.7"]
+        assert ask(client, "ok.rebind.test").addresses == ["192.0.2.1"]
+
+    def test_other_views_are_not_protected(self, protected, scripted, connect):
+        self.serve(scripted, "lan.rebind.test", w.a("lan.rebind.test", "10.0.0.1"))
+        other = connect(protected, "udp", source="127.0.0.2")
+        assert ask(other, "lan.rebind.test").addresses == ["10.0.0.1"]
+        assert ask(connect(protected, "udp"), "lan.rebind.test").ede_code == BLOCKED
+
+
 class TestFailMode:
     """A list that can not be loaded at start."""
 

@@ -1,0 +1,30 @@
+/* control_request.h - what is said over the control socket: one line of words, the verb first, and
+ * lines back, the last of them "ok" or "error: TEXT":
+ *
+ *     flush below example.com.
+ *
+ *     12 entries flushed
+ *     ok
+ *
+ * Words are printable ASCII; names stand in presentation form, which has no blank in it. Pure. */
+#ifndef PROXY_CONTROL_CONTROL_REQUEST_H
+#define PROXY_CONTROL_CONTROL_REQUEST_H
+
+#include "base/slice.h"
+
+enum {
+	CONTROL_LINE_MAX = 4096, /* bytes of a request, its newline included */
+	CONTROL_WORDS_MAX = 16,
+	CONTROL_ANSWER_MAX = 65536, /* bytes of an answer in all */
+};
+
+struct control_request {
+	size_t count; /* at least 1 */
+	struct slice words[CONTROL_WORDS_MAX];
+};
+
+/* Takes a line without its newline apart; words point into it. False when there is no word, too
+ * many of them, or a byte that is neither printable nor a blank. */
+bool control_request_read(struct control_request *request, struct slice line);
+
+#endif

@@ -1,0 +1,55 @@
+/* control_fuzz.c - a line that comes over the control socket: whatever it is, the answer is whole,
+ * printable, and the command at the other end can take it apart. */
+#include "dns/name.h"
+#include "proxy/control/control_client.h"
+#include "proxy/control/control_verbs.h"
+#include "tests/unit/rebuild.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static size_t flush(void *context, struct slice name, bool below)
+{
+	(void)context;
+	REBUILD_REQUIRE(name.len > 0 && dns_name_check(name) == name.len);
+	return name.len + below;
+}
+
+static void check_words(const struct control_request *request, struct slice line)
+{
+	REBUILD_REQUIRE(request->count > 0 && request->count <= CONTROL_WORDS_MAX);
+	for (size_t i = 0; i < request->count; i++) {
+		struct slice word = request->words[i];
+		REBUILD_REQUIRE(word.len > 0 && word.at >= line.at &&
+			word.at + word.len <= line.at + line.len);
+		for (size_t k = 0; k < word.len; k++)
+			REBUILD_REQUIRE(word.at[k] > ' ' && word.at[k] < 0x7f);
+	}
+}
+
+static void check_answer(struct slice bytes)
+{
+	struct control_answer answer;
+	REBUILD_REQUIRE(control_client_read(&answer, bytes));
+	for (size_t i = 0; i < bytes.len; i++)
+		REBUILD_REQUIRE(bytes.at[i] == '\n' || (bytes.at[i] >= ' ' && bytes.at[i] < 0x7f));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t buffer[CONTROL_ANSWER_MAX];
+	static const struct control_source sources[] = { { .flush = flush }, { .flush = NULL } };
+	struct control_request request;
+	struct control_answer answer;
+	struct slice line = slice_of(data, size);
+	control_client_read(&answer, line); /* an answer may be anything as well */
+	if (!control_request_read(&request, line))
+		return 0;
+	check_words(&request, line);
+	for (size_t i = 0; i < 2; i++) {
+		struct writer to = writer_of(buffer, sizeof buffer);
+		control_verbs_run(&sources[i], &request, &to);
+		REBUILD_REQUIRE(!to.failed);
+		check_answer(writer_slice(&to));
+	}
+	return 0;
+}
