@@ -148,10 +148,9 @@ struct config {
 	const char *tls_key;
 	const struct upstream_config *upstreams;
 	size_t upstream_count; /* 0: the system's resolvers */
-	const struct upstream_group_config
-		*upstream_groups; /* the first is the default; none given: one
-				      of all upstreams, named "default". Empty
-				      only together with upstreams */
+	/* The first is the default. None given: one named "default" of all upstreams, less plain
+	 * ones that are somebody's bootstrap. Empty only together with upstreams. */
+	const struct upstream_group_config *upstream_groups;
 	size_t upstream_group_count;
 	const struct route_config *routes;
 	size_t route_count;
