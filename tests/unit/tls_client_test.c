@@ -11,7 +11,7 @@
 /* --- certificates, made once --- */
 
 enum who {
-	WHO_GOOD, /* dns.example, *.wild.example, pa*.example, 192.0.2.1, 2001:db8::1 */
+	WHO_GOOD, /* dns.example, *.wild.example, pa*.wide.example, 192.0.2.1, 2001:db8::1 */
 	WHO_COMMON_NAME,
 	WHO_EXPIRED,
 	WHO_NOT_YET,
@@ -33,7 +33,7 @@ static const struct {
 	const struct fixture_certificate *issuer;
 } leaf_rows[WHO_COUNT] = {
 	[WHO_GOOD] = { { "EC", "elsewhere",
-			       "DNS:dns.example,DNS:*.wild.example,DNS:pa*.example,IP:192.0.2.1,IP:"
+			       "DNS:dns.example,DNS:*.wild.example,DNS:pa*.wide.example,IP:192.0.2.1,IP:"
 			       "2001:db8::1",
 			       false, "serverAuth", -60, DAY_S },
 		&ca },
@@ -649,7 +649,7 @@ static const struct {
 	{ WHO_GOOD, "a.wild.example", CA },
 	{ WHO_GOOD, "a.b.wild.example", CA, .word = "certificate_name" },
 	{ WHO_GOOD, "wild.example", CA, .word = "certificate_name" },
-	{ WHO_GOOD, "part.example", CA, .word = "certificate_name" },
+	{ WHO_GOOD, "part.wide.example", CA, .word = "certificate_name" },
 	{ WHO_GOOD, "elsewhere", CA, .word = "certificate_name" }, /* its common name */
 	{ WHO_GOOD, "dns.example.com", CA, .word = "certificate_name",
 		.reason = "hostname mismatch" },
