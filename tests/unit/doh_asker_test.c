@@ -1026,6 +1026,35 @@ static void one_at_a_time(void **state)
 	pair_free(pair);
 }
 
+/* BIND closes a connection on which more than fifty streams begin before the first one brings
+ * something; so bodies follow soon, however many are asked at once and however little is taken. */
+static void bodies_follow_their_headers(void **state)
+{
+	(void)state;
+	static uint8_t bytes[256 * 1024];
+	struct pair *pair = pair_new(false);
+	size_t len = 0;
+	for (uint32_t number = 0; number < ASKER_QUESTIONS_MAX; number++) {
+		assert_int_equal(ask(pair, number), 0);
+		if (number % 7 == 0)
+			len += asker_doh.drain(pair->asker, bytes + len, 100);
+	}
+	len += asker_doh.drain(pair->asker, bytes + len, sizeof bytes - len);
+	unsigned without = 0, bodies = 0;
+	for (size_t at = 0; at < len;) {
+		uint8_t type = bytes[at + 3];
+		size_t size = (size_t)bytes[at] << 16 | (size_t)bytes[at + 1] << 8 | bytes[at + 2];
+		without += type == NGHTTP2_HEADERS;
+		without -= type == NGHTTP2_DATA;
+		bodies += type == NGHTTP2_DATA;
+		assert_in_range(without, 0, 40);
+		at += 9 + size;
+	}
+	assert_int_equal(without, 0);
+	assert_int_equal(bodies, ASKER_QUESTIONS_MAX);
+	pair_free(pair);
+}
+
 /* What was taken when more were allowed waits, and is sent when there is room again. */
 static void fewer_while_they_wait(void **state)
 {
@@ -1390,6 +1419,7 @@ int main(void)
 		cmocka_unit_test(goodbye_in_two_steps),
 		cmocka_unit_test(room_is_what_the_peer_allows),
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(bodies_follow_their_headers),
 		cmocka_unit_test(fewer_while_they_wait),
 		cmocka_unit_test(cancelled_in_every_state),
 		cmocka_unit_test(no_more_resets_than_needed),
