@@ -84,6 +84,69 @@ static void our_request_is_a_good_query(void **state)
 	assert_int_equal(query.opt.options.len, 0);
 }
 
+/* Of any name: a multiple of 128, one OPT with what was asked for, nothing but zeros as padding,
+ * and the same question as in clear text. */
+static void padded_hides_the_length(void **state)
+{
+	(void)state;
+	uint8_t name[DNS_NAME_MAX], plain[DNS_REQUEST_MAX], buffer[DNS_REQUEST_PADDED_MAX];
+	/* a.a.a...: every odd length of a wire name */
+	for (size_t len = 1; len <= sizeof name; len += 2) {
+		for (size_t i = 0; i + 1 < len; i += 2) {
+			name[i] = 1;
+			name[i + 1] = 'a';
+		}
+		name[len - 1] = 0;
+		struct dns_request request = {
+			.name = slice_of(name, len), .type = 28, .class = 1, .dnssec_ok = true
+		};
+		for (unsigned keepalive = 0; keepalive < 2; keepalive++) {
+			struct writer to = writer_of(buffer, sizeof buffer);
+			assert_true(dns_request_write_padded(&to, &request, 0x1234, keepalive));
+			assert_int_equal(to.len % DNS_REQUEST_PADDING, 0);
+			assert_true(to.len < DNS_HEADER_LEN + len + 4 + 11 + 8 + 128);
+			struct writer clear = writer_of(plain, sizeof plain);
+			assert_true(dns_request_write(&clear, &request, 0x1234));
+			assert_memory_equal(plain, buffer, clear.len - 2);
+			struct dns_query query;
+			assert_int_equal(dns_query_open(&query, writer_slice(&to)), DNS_QUERY_FINE);
+			assert_true(query.opt.has_padding);
+			assert_int_equal(query.opt.has_keepalive, keepalive);
+			struct slice options = query.opt.options;
+			for (size_t i = keepalive ? 8 : 4; i < options.len; i++)
+				assert_int_equal(options.at[i], 0);
+		}
+	}
+}
+
+static void padded_exact_bytes(void **state)
+{
+	(void)state;
+	uint8_t buffer[DNS_REQUEST_PADDED_MAX];
+	struct dns_request request = {
+		.name = wire("'wWw.example'"), .type = 1, .class = 1, .recursion_desired = true
+	};
+	struct writer to = writer_of(buffer, sizeof buffer);
+	assert_true(dns_request_write_padded(&to, &request, 0xbeef, true));
+	assert_true(slice_equals(writer_slice(&to),
+		wire("beef 0100 0001 0000 0000 0001 'wWw.example' 0001 0001"
+		     "00 0029 04d0 00 00 0000 0058 000b 0000 000c 0050 00*80")));
+	to = writer_of(buffer, 127);
+	assert_false(dns_request_write_padded(&to, &request, 0xbeef, true));
+}
+
+static void the_longest_padded_name_fits(void **state)
+{
+	(void)state;
+	uint8_t buffer[DNS_REQUEST_PADDED_MAX];
+	struct dns_request request = {
+		.name = wire("3f 61*63 3f 62*63 3f 63*63 3d 64*61 00"), .type = 1, .class = 1
+	};
+	struct writer to = writer_of(buffer, sizeof buffer);
+	assert_true(dns_request_write_padded(&to, &request, 1, true));
+	assert_int_equal(to.len, DNS_REQUEST_PADDED_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +154,9 @@ int main(void)
 		cmocka_unit_test(opt_is_eleven_bytes_and_last),
 		cmocka_unit_test(the_longest_name_fits_exactly),
 		cmocka_unit_test(our_request_is_a_good_query),
+		cmocka_unit_test(padded_hides_the_length),
+		cmocka_unit_test(padded_exact_bytes),
+		cmocka_unit_test(the_longest_padded_name_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
