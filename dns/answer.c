@@ -146,3 +146,33 @@ bool dns_record_target(
 	dns_name_read(&message, target);
 	return !message.failed;
 }
+
+/* How long it may be kept: of an SOA not longer than the negative answer that it is for (RFC 2308
+ * 5), whose time is counted in its last field. */
+static uint32_t lifetime_s(const struct dns_record *record)
+{
+	if (record->type != DNS_TYPE_SOA || record->rdata.len < 4)
+		return record->ttl_s;
+	struct reader fields = reader_of(record->rdata);
+	reader_seek(&fields, record->rdata.len - 4);
+	uint32_t minimum_s = reader_u32(&fields);
+	return minimum_s < record->ttl_s ? minimum_s : record->ttl_s;
+}
+
+void dns_answer_age(struct dns_answer *answer, uint8_t *to, uint32_t age_s)
+{
+	enum { TTL_BEFORE_RDATA = 6 };
+	struct dns_record_walk walk;
+	struct dns_record record;
+	struct writer message = writer_of(to, answer->message.len);
+	writer_slice_bytes(&message, answer->message);
+	dns_record_walk_begin(&walk, answer);
+	while (dns_record_next(&walk, &record)) {
+		uint32_t ttl_s = lifetime_s(&record);
+		ttl_s = ttl_s > age_s ? ttl_s - age_s : 0;
+		size_t at = record.rdata_at - TTL_BEFORE_RDATA;
+		writer_patch_u16(&message, at, (uint16_t)(ttl_s >> 16));
+		writer_patch_u16(&message, at + 2, (uint16_t)ttl_s);
+	}
+	dns_answer_open(answer, writer_slice(&message));
+}

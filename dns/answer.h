@@ -56,6 +56,10 @@ void dns_record_walk_begin(struct dns_record_walk *walk, const struct dns_answer
  * they are between us and the upstream, and a signature does not outlive the rebuilding. */
 bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record);
 
+/* Makes a copy of the answer in `to` (answer->message.len bytes) with all TTLs less by `age_s`, not
+ * below 0; `answer` becomes a view of the copy. */
+void dns_answer_age(struct dns_answer *answer, uint8_t *to, uint32_t age_s);
+
 /* The name at the front of a record's RDATA, as CNAME, DNAME, NS and PTR have it, and, for SVCB and
  * HTTPS, the TargetName behind the priority. False when there is none or it cannot be read. */
 bool dns_record_target(

@@ -358,6 +358,40 @@ static void random_answers_are_read_and_rebuilt(void **state)
 	}
 }
 
+/* TTLs count down, not below 0; what a negative answer's SOA says about it counts. OPT has no TTL.
+ */
+static void ages(void **state)
+{
+	(void)state;
+	struct slice message = wire("0001 8180 0001 0002 0002 0001 'a.example' 0001 0001"
+				    "c00c 0001 0001 0000012c 0004 c0000201"
+				    "c00c 0001 0001 00000064 0004 c0000202"
+				    "c00e 0006 0001 00000e10 0016 00 00 00000001 00000002 00000003"
+				    "00000004 000000c8"
+				    "c00e 0002 0001 80000000 0002 c00c"
+				    "00 0029 04d0 00008000 0000");
+	static const uint32_t ttls[] = { 200, 0, 100, 0 };
+	struct dns_answer answer;
+	uint8_t to[512], again[512];
+	assert_int_equal(dns_answer_open(&answer, message), 0);
+	dns_answer_age(&answer, to, 100);
+	assert_ptr_equal(answer.message.at, to);
+	assert_int_equal(answer.message.len, message.len);
+	assert_true(answer.opt.present && answer.opt.dnssec_ok);
+	struct dns_record_walk walk;
+	struct dns_record record;
+	dns_record_walk_begin(&walk, &answer);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(dns_record_next(&walk, &record));
+		assert_int_equal(record.ttl_s, ttls[i]);
+	}
+	assert_false(dns_record_next(&walk, &record));
+	dns_answer_age(&answer, again, UINT32_MAX);
+	dns_record_walk_begin(&walk, &answer);
+	while (dns_record_next(&walk, &record))
+		assert_int_equal(record.ttl_s, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +405,7 @@ int main(void)
 		cmocka_unit_test(counts_records),
 		cmocka_unit_test(names_have_a_sum),
 		cmocka_unit_test(random_answers_are_read_and_rebuilt),
+		cmocka_unit_test(ages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
