@@ -1,5 +1,7 @@
 #include "proxy/upstream/counters.h"
 
+#include <string.h>
+
 #include "dns/types.h"
 
 const uint32_t upstream_latency_bounds_us[UPSTREAM_LATENCY_BUCKETS] = { 50, 100, 250, 500, 1000,
@@ -32,6 +34,30 @@ const char *const upstream_reason_names[UPSTREAM_REASONS] = {
 	[UPSTREAM_REASON_PROBE] = "probe",
 	[UPSTREAM_REASON_LEARN] = "learn",
 };
+
+const char *const upstream_tls_failure_names[UPSTREAM_TLS_FAILURES] = {
+	[UPSTREAM_TLS_CERTIFICATE_UNTRUSTED] = "certificate_untrusted",
+	[UPSTREAM_TLS_CERTIFICATE_NAME] = "certificate_name",
+	[UPSTREAM_TLS_CERTIFICATE_PIN] = "certificate_pin",
+	[UPSTREAM_TLS_NO_SHARED_PROTOCOL] = "no_shared_protocol",
+	[UPSTREAM_TLS_NO_SHARED_CIPHER] = "no_shared_cipher",
+	[UPSTREAM_TLS_NO_APPLICATION_PROTOCOL] = "no_application_protocol",
+	[UPSTREAM_TLS_PEER_ALERT] = "peer_alert",
+	[UPSTREAM_TLS_NOT_TLS] = "not_tls",
+	[UPSTREAM_TLS_BAD_RECORD] = "bad_record",
+	[UPSTREAM_TLS_TIMEOUT] = "timeout",
+	[UPSTREAM_TLS_CLOSED] = "closed",
+	[UPSTREAM_TLS_OTHER] = "other",
+};
+
+enum upstream_tls_failure upstream_tls_failure_of(const char *word)
+{
+	unsigned failure = 0;
+	while (failure < UPSTREAM_TLS_OTHER &&
+		strcmp(word, upstream_tls_failure_names[failure]) != 0)
+		failure++;
+	return (enum upstream_tls_failure)failure;
+}
 
 static enum upstream_answer_class class_of(uint16_t rcode)
 {

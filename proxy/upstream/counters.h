@@ -41,6 +41,23 @@ enum upstream_reason {
 	UPSTREAM_REASONS
 };
 
+/* Why a TLS handshake failed: the words of tls/client.h, and two of ours. */
+enum upstream_tls_failure {
+	UPSTREAM_TLS_CERTIFICATE_UNTRUSTED,
+	UPSTREAM_TLS_CERTIFICATE_NAME,
+	UPSTREAM_TLS_CERTIFICATE_PIN,
+	UPSTREAM_TLS_NO_SHARED_PROTOCOL,
+	UPSTREAM_TLS_NO_SHARED_CIPHER,
+	UPSTREAM_TLS_NO_APPLICATION_PROTOCOL,
+	UPSTREAM_TLS_PEER_ALERT,
+	UPSTREAM_TLS_NOT_TLS,
+	UPSTREAM_TLS_BAD_RECORD,
+	UPSTREAM_TLS_TIMEOUT,
+	UPSTREAM_TLS_CLOSED, /* by the upstream, without a word */
+	UPSTREAM_TLS_OTHER,
+	UPSTREAM_TLS_FAILURES
+};
+
 enum { UPSTREAM_LATENCY_BUCKETS = 16 };
 
 /* Upper bounds of the buckets in microseconds: 50 us ... 5 s. */
@@ -50,6 +67,10 @@ extern const uint32_t upstream_latency_bounds_us[UPSTREAM_LATENCY_BUCKETS];
 extern const char *const upstream_answer_class_names[UPSTREAM_ANSWER_CLASSES];
 extern const char *const upstream_error_names[UPSTREAM_ERRORS];
 extern const char *const upstream_reason_names[UPSTREAM_REASONS];
+extern const char *const upstream_tls_failure_names[UPSTREAM_TLS_FAILURES];
+
+/* UPSTREAM_TLS_OTHER for a word that is none of them. */
+enum upstream_tls_failure upstream_tls_failure_of(const char *word);
 
 typedef _Atomic uint64_t upstream_counter;
 
@@ -70,6 +91,14 @@ struct upstream_counters {
 	 * beyond all bounds. */
 	upstream_counter latency[UPSTREAM_LATENCY_BUCKETS + 1];
 	upstream_counter latency_sum_us;
+	/* DoT and DoH: */
+	upstream_counter connections;         /* gauge: those that are up */
+	upstream_counter connections_opened;  /* up to the end of the handshake */
+	upstream_counter connections_resumed; /* of those */
+	upstream_counter connect_failures;    /* TCP: refused, unreachable, nothing in time */
+	upstream_counter tls_failures[UPSTREAM_TLS_FAILURES];
+	upstream_counter replays;     /* asked again, as the connection ended before the answer */
+	upstream_counter idle_closes; /* by the upstream: it was quicker than we */
 };
 
 static inline void upstream_count_add(upstream_counter *counter, uint64_t value)

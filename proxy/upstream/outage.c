@@ -13,6 +13,9 @@ struct outage {
 	bool is_down;                /* said last */
 	uint64_t since_ms;
 	struct log_rate rate;
+	const char *reason; /* said last; NULL: none since it is back */
+	uint64_t reason_ms;
+	struct log_rate reason_rate;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,6 +50,8 @@ static bool tell(struct outage *outage, bool is_down, uint64_t now_ms)
 			(unsigned long long)(now_ms - outage->since_ms) / 1000);
 	outage->is_down = is_down;
 	outage->since_ms = now_ms;
+	if (!is_down)
+		outage->reason = NULL;
 	return true;
 }
 
@@ -56,4 +61,24 @@ bool outage_tell(const char *name, bool is_down, uint64_t now_ms)
 	bool told = tell(find(name), is_down, now_ms);
 	pthread_mutex_unlock(&lock);
 	return told;
+}
+
+static bool may_say_why(struct outage *outage, const char *word, uint64_t now_ms)
+{
+	if (outage->reason && strcmp(outage->reason, word) == 0 &&
+		now_ms - outage->reason_ms < OUTAGE_REASON_MS)
+		return false;
+	if (log_rate_ok(&outage->reason_rate, now_ms) == 0)
+		return false;
+	outage->reason = word;
+	outage->reason_ms = now_ms;
+	return true;
+}
+
+bool outage_may_say_why(const char *name, const char *word, uint64_t now_ms)
+{
+	pthread_mutex_lock(&lock);
+	bool may = may_say_why(find(name), word, now_ms);
+	pthread_mutex_unlock(&lock);
+	return may;
 }

@@ -807,6 +807,8 @@ static void on_work(struct exchange_host *host)
 
 static const struct exchange_type *const types[] = {
 	[UPSTREAM_DNS] = &exchange_plain,
+	[UPSTREAM_DOT] = &exchange_secure,
+	[UPSTREAM_DOH] = &exchange_secure,
 };
 
 static const struct exchange_type *type_of(const struct upstream_config *upstream)

@@ -91,11 +91,39 @@ static void test_more_names_than_places(void **state)
 	catch_end(100, "99-0");
 }
 
+static void test_reasons(void **state)
+{
+	(void)state;
+	const struct {
+		uint64_t now_ms;
+		const char *word;
+		bool may;
+	} rows[] = {
+		{ 1000, "certificate_name", true },
+		{ 2500, "certificate_name", false },
+		{ 3600, "timeout", true },
+		{ 4000, "certificate_name", false }, /* one a second */
+		{ 4700, "certificate_name", true },
+		{ 60000, "certificate_name", false },
+		{ 64700, "certificate_name", true },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(
+			outage_may_say_why("three", rows[i].word, rows[i].now_ms), rows[i].may);
+	/* It has been back, and this is another outage. */
+	catch_begin();
+	assert_true(outage_tell("three", true, 66000));
+	assert_true(outage_tell("three", false, 67000));
+	catch_end(2, "answers again");
+	assert_true(outage_may_say_why("three", "certificate_name", 68000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_line_each),
 		cmocka_unit_test(test_flapping_is_bounded),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_more_names_than_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

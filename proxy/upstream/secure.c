@@ -1,0 +1,1021 @@
+/* secure.c - DoT and DoH to one upstream: as few connections as possible, opened when there is
+ * something to ask, and many questions at once on each. docs/decisions/006-encrypted-upstreams.md
+ * says why it is done like this.
+ *
+ *   ask -> place -> put: on a link that has room; it leaves before the loop waits again (link.c)
+ *              \-> wait, and dial: one address after the other, 300 ms apart, until a link is up
+ *   link -> on_answer: judged and reported at once, as the bytes die with the call
+ *        -> on_over: what was on it waits for a fresh link, once
+ *   tick -> silence of questions and of links, idle links, the next address
+ *
+ * Whatever comes to nothing is queued (`done`) and reported by work(), from a later turn. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/reader.h"
+#include "proxy/upstream/exchange.h"
+#include "proxy/upstream/idle_limit.h"
+#include "proxy/upstream/judge.h"
+#include "proxy/upstream/link.h"
+#include "proxy/upstream/outage.h"
+#include "proxy/upstream/reach.h"
+#include "proxy/upstream/upstream.h"
+
+enum {
+	NUMBER_BUCKETS = 1024, /* power of two */
+	NUMBER_TRIES = 8,
+	LINKS_MAX = 4,           /* that are up */
+	WAITING_MAX = 1024,      /* questions without a link */
+	DIAL_MS = 3000,          /* from the first SYN to the end of the handshake */
+	DIAL_STEP_MS = 300,      /* of silence, then the next address as well */
+	DOUBT_MS = 400,          /* of silence, then TCP is asked whether the path is broken */
+	STALL_MS = 1500,         /* of silence, then a fresh link is opened in any case */
+	LOST_MS = 3000,          /* of silence, then it is closed, fresh link or not */
+	STRIKES_MAX = 3,         /* answers to nothing that we asked */
+	IDLE_CLOSE_MIN_MS = 500, /* who closes sooner does it for another reason */
+};
+
+/* One question, in a slot. */
+struct question {
+	struct list age; /* secure->fresh, then secure->quiet, by start; free ones: secure->free */
+	struct list place; /* link->questions, secure->waiting or secure->done */
+	struct link *link; /* NULL: it waits, or is done */
+	struct question *next_by_number;
+	uint64_t owner;
+	uint64_t started_ns;
+	uint64_t started_ms;
+	uint64_t put_ms;               /* on its link */
+	uint64_t after;                /* goes on links with a higher serial only */
+	enum exchange_outcome outcome; /* when done */
+	uint16_t number;
+	uint16_t wire_len;
+	bool replayed;
+	uint8_t wire[DNS_REQUEST_PADDED_MAX];
+};
+
+/* An attempt to have one more link. */
+struct dial {
+	bool on;
+	bool refused; /* a certificate was: there was a line about that */
+	size_t tried; /* addresses */
+	uint64_t began_ms;
+	uint64_t step_ms; /* then the next address */
+	int error;        /* of the link that failed last */
+	const char *word;
+	char reason[96];
+};
+
+struct secure {
+	struct exchange exchange; /* the front: see exchange.h */
+	struct link_host host;
+	struct list links; /* all but those that are closing, by age */
+	uint64_t serial;   /* of the link that came up last */
+	struct dial dial;
+	struct reach reach;
+	struct idle_limit idle;
+	struct question *questions; /* UPSTREAM_IN_FLIGHT of them */
+	unsigned touched;           /* those beyond were never used, so they cost no memory */
+	unsigned in_flight;
+	unsigned waiting_count;
+	struct list free;
+	struct list fresh; /* silent for less than UPSTREAM_HEDGE_MS */
+	struct list quiet;
+	struct list waiting;
+	struct list done;
+	struct question *by_number[NUMBER_BUCKETS];
+	uint64_t ticked_ms;
+	bool is_dot;
+	bool bootstrapping;
+	bool started; /* there are handles */
+	bool closed;
+};
+
+static struct secure *secure_of(struct exchange *exchange)
+{
+	return container_of(exchange, struct secure, exchange);
+}
+
+static const struct secure *secure_of_const(const struct exchange *exchange)
+{
+	return (const struct secure *)exchange;
+}
+
+static uint64_t now_ms(const struct secure *secure)
+{
+	return uv_now(secure->exchange.host->loop);
+}
+
+static void count_error(struct secure *secure, enum upstream_error error)
+{
+	upstream_count(&secure->exchange.counters.errors[error]);
+}
+
+/* --- numbers: the id over DoT, the name of a question towards an asker in any case --- */
+
+static struct question *find_by_number(const struct secure *secure, uint32_t number)
+{
+	struct question *question = secure->by_number[number % NUMBER_BUCKETS];
+	while (question && question->number != number)
+		question = question->next_by_number;
+	return question;
+}
+
+/* Unique among those in flight to this upstream. */
+static void number_take(struct secure *secure, struct question *question)
+{
+	uint16_t number;
+	do
+		number = random_u16(&secure->exchange.host->random);
+	while (find_by_number(secure, number));
+	question->number = number;
+	question->next_by_number = secure->by_number[number % NUMBER_BUCKETS];
+	secure->by_number[number % NUMBER_BUCKETS] = question;
+	if (secure->is_dot) { /* RFC 8484 4.1: 0 over HTTP */
+		question->wire[0] = (uint8_t)(number >> 8);
+		question->wire[1] = (uint8_t)number;
+	}
+}
+
+static void number_give_back(struct secure *secure, struct question *question)
+{
+	struct question **at = &secure->by_number[question->number % NUMBER_BUCKETS];
+	while (*at && *at != question)
+		at = &(*at)->next_by_number;
+	if (*at)
+		*at = question->next_by_number;
+}
+
+/* --- questions --- */
+
+static struct question *question_take(struct secure *secure)
+{
+	struct list *node = list_take_first(&secure->free);
+	if (!node && secure->touched == UPSTREAM_IN_FLIGHT)
+		return NULL;
+	struct question *question = node ? container_of(node, struct question, age)
+					 : &secure->questions[secure->touched++];
+	memset(question, 0, offsetof(struct question, wire));
+	list_init(&question->age);
+	list_init(&question->place);
+	upstream_gauge_set(&secure->exchange.counters.in_flight, ++secure->in_flight);
+	return question;
+}
+
+static void question_free(struct secure *secure, struct question *question)
+{
+	list_remove(&question->place);
+	list_remove(&question->age);
+	/* To the front: the memory of the last one used is warm. */
+	list_append(secure->free.next, &question->age);
+	upstream_gauge_set(&secure->exchange.counters.in_flight, --secure->in_flight);
+}
+
+/* Takes it from where it is: its link, or among those that wait. */
+static void question_lift(struct secure *secure, struct question *question)
+{
+	struct link *link = question->link;
+	list_remove(&question->place);
+	question->link = NULL;
+	if (!link) {
+		secure->waiting_count--;
+		return;
+	}
+	number_give_back(secure, question);
+	link->question_count--;
+	if (link->question_count == 0 && link->retired)
+		link_end(link, LINK_DONE);
+}
+
+static void question_wait(struct secure *secure, struct question *question)
+{
+	list_append(&secure->waiting, &question->place);
+	secure->waiting_count++;
+}
+
+/* It was lifted; the report follows from work(). */
+static void question_done(
+	struct secure *secure, struct question *question, enum exchange_outcome outcome)
+{
+	question->outcome = outcome;
+	list_remove(&question->age);
+	list_append(&secure->done, &question->place);
+	secure->exchange.host->on_work(secure->exchange.host);
+}
+
+static void question_failed(struct secure *secure, struct question *question)
+{
+	count_error(secure, UPSTREAM_ERROR_TCP_FAILED);
+	health_on_silence(&secure->exchange.health, now_ms(secure));
+	question_done(secure, question, EXCHANGE_FAILED);
+}
+
+/* Frees the slot first: whoever hears it may ask again. */
+static void report(struct secure *secure, struct question *question, enum exchange_outcome outcome,
+	const struct dns_answer *answer)
+{
+	struct exchange_report said = { .outcome = outcome,
+		.index = secure->exchange.index,
+		.owner = question->owner,
+		.answer = answer };
+	question_free(secure, question);
+	secure->exchange.host->on_report(secure->exchange.host, &said);
+}
+
+/* --- what is said in the log --- */
+
+/* Why it cannot be reached; that it is back is said elsewhere (outage.h). */
+static void tell_trouble(struct secure *secure, const char *what, const char *word,
+	const char *reason, const struct address *address)
+{
+	const struct upstream_config *upstream = secure->exchange.upstream;
+	char text[ADDRESS_TEXT_MAX] = "";
+	if (!outage_may_say_why(upstream->name, word, now_ms(secure)))
+		return;
+	if (address)
+		address_text(address, text);
+	log_warning("upstream \"%s\": %s address=%s port=%u: %s (%s)", upstream->name, what, text,
+		upstream->port, word, reason);
+}
+
+/* --- links --- */
+
+static bool is_up(const struct link *link)
+{
+	return link->phase == LINK_UP && link->end == LINK_GOES_ON;
+}
+
+/* Would it take questions, if not now? */
+static bool is_usable(const struct link *link)
+{
+	return is_up(link) && !link_is_leaving(link) && link->doubtful == UINT64_MAX;
+}
+
+static unsigned count_up(const struct secure *secure)
+{
+	unsigned count = 0;
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next)
+		count += is_up(container_of(node, struct link, in_links));
+	return count;
+}
+
+static bool has_usable(const struct secure *secure)
+{
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+		if (is_usable(container_of(node, struct link, in_links)))
+			return true;
+	}
+	return false;
+}
+
+/* A replay wants a link that came up later than what it knows to be dead, if there can be one. */
+static bool is_fresh_for(
+	const struct secure *secure, const struct link *link, const struct question *question)
+{
+	return link->serial > question->after || count_up(secure) >= LINKS_MAX;
+}
+
+/* The oldest that has room, so that others fall idle and go. */
+static struct link *link_for(const struct secure *secure, const struct question *question)
+{
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+		struct link *link = container_of(node, struct link, in_links);
+		if (is_usable(link) && link_room(link) > 0 && is_fresh_for(secure, link, question))
+			return link;
+	}
+	return NULL;
+}
+
+/* 0, or an error of asker_type.ask. */
+static int put(struct secure *secure, struct link *link, struct question *question)
+{
+	int error = ERR_BUSY;
+	/* Over DoT a number may be taken by a question that we have given up. */
+	for (unsigned i = 0; i < NUMBER_TRIES && error == ERR_BUSY; i++) {
+		number_take(secure, question);
+		error = link_ask(
+			link, question->number, slice_of(question->wire, question->wire_len));
+		if (error)
+			number_give_back(secure, question);
+	}
+	if (error)
+		return error;
+	question->link = link;
+	question->put_ms = link->busy_ms = now_ms(secure);
+	list_append(&link->questions, &question->place);
+	link->question_count++;
+	upstream_count(&secure->exchange.counters.queries_tcp);
+	return 0;
+}
+
+/* Puts a question that is nowhere on a link; false when there is none for it. */
+static bool place(struct secure *secure, struct question *question)
+{
+	struct link *link;
+	while ((link = link_for(secure, question))) {
+		int error = put(secure, link, question);
+		if (error == 0)
+			return true;
+		if (error == ERR_BUSY)
+			return false;
+		link->retired = true; /* not on this one, then */
+		if (link->question_count == 0)
+			link_end(link, LINK_DONE);
+	}
+	return false;
+}
+
+static void link_drop(struct link *link)
+{
+	list_remove(&link->in_links);
+	link_close(link);
+}
+
+/* --- dialling --- */
+
+static void dial_failed(struct secure *secure);
+static void want_link(struct secure *secure);
+
+static bool is_connecting(const struct secure *secure)
+{
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+		if (container_of(node, struct link, in_links)->phase != LINK_UP)
+			return true;
+	}
+	return false;
+}
+
+/* The next address; false when there are no more. */
+static bool dial_step(struct secure *secure)
+{
+	struct dial *dial = &secure->dial;
+	const struct address *address = reach_nth(&secure->reach, dial->tried);
+	if (!address)
+		return false;
+	dial->tried++;
+	dial->step_ms = now_ms(secure) + DIAL_STEP_MS;
+	struct link *link = link_open(&secure->host, address);
+	if (!link) {
+		dial->error = ERR_NO_MEMORY;
+		return dial_step(secure);
+	}
+	list_append(&secure->links, &link->in_links);
+	return true;
+}
+
+static void dial_begin(struct secure *secure)
+{
+	if (secure->dial.on || count_up(secure) >= LINKS_MAX ||
+		!reach_may_try(&secure->reach, now_ms(secure)))
+		return;
+	if (!secure->started) {
+		link_host_start(&secure->host);
+		secure->started = true;
+	}
+	secure->dial = (struct dial){ .on = true, .began_ms = now_ms(secure), .word = "other" };
+	if (!dial_step(secure))
+		dial_failed(secure);
+}
+
+static void drop_connecting(struct secure *secure)
+{
+	struct list *next;
+	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
+		struct link *link = container_of(node, struct link, in_links);
+		next = node->next;
+		if (link->phase != LINK_UP)
+			link_drop(link);
+	}
+}
+
+/* Everything that waits; unless there is a link, and only its room is waited for. */
+static void fail_waiting(struct secure *secure)
+{
+	if (has_usable(secure))
+		return;
+	struct list *node;
+	while ((node = list_take_first(&secure->waiting))) {
+		secure->waiting_count--;
+		question_failed(secure, container_of(node, struct question, place));
+	}
+}
+
+static void bootstrap(struct secure *secure)
+{
+	if (secure->bootstrapping || !secure->exchange.upstream->host)
+		return;
+	secure->bootstrapping = true;
+	secure->exchange.host->on_bootstrap(secure->exchange.host, &secure->exchange);
+}
+
+static void dial_failed(struct secure *secure)
+{
+	struct dial *dial = &secure->dial;
+	uint64_t now = now_ms(secure);
+	dial->on = false;
+	reach_on_failure(&secure->reach, dial->began_ms, now);
+	if (!dial->refused)
+		tell_trouble(secure, "unreachable", dial->word,
+			dial->reason[0] ? dial->reason : error_text(dial->error),
+			reach_nth(&secure->reach, 0));
+	fail_waiting(secure);
+	bootstrap(secure); /* it may have moved */
+}
+
+/* Puts what waits where it can be put; dials for the rest. */
+static void serve_waiting(struct secure *secure)
+{
+	struct list batch;
+	list_init(&batch);
+	for (struct list *node; (node = list_take_first(&secure->waiting));)
+		list_append(&batch, node);
+	for (struct list *node; (node = list_take_first(&batch));) {
+		struct question *question = container_of(node, struct question, place);
+		if (place(secure, question))
+			secure->waiting_count--;
+		else
+			list_append(&secure->waiting, &question->place);
+	}
+	if (!list_is_empty(&secure->waiting))
+		want_link(secure);
+}
+
+static void want_link(struct secure *secure)
+{
+	if (secure->closed)
+		return;
+	if (secure->reach.count == 0)
+		bootstrap(secure);
+	else
+		dial_begin(secure);
+}
+
+/* --- what links tell --- */
+
+static void on_up(struct link *link)
+{
+	struct secure *secure = link->host->context;
+	struct upstream_counters *counters = &secure->exchange.counters;
+	link->serial = ++secure->serial;
+	link->busy_ms = now_ms(secure);
+	upstream_count(&counters->connections_opened);
+	if (tls_stream_is_resumed(link->tls))
+		upstream_count(&counters->connections_resumed);
+	upstream_gauge_set(&counters->connections, count_up(secure));
+	reach_on_reached(&secure->reach, &link->address);
+	secure->dial.on = false;
+	drop_connecting(secure);
+	/* The network is there, and those that are still silent are not. */
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+		struct link *other = container_of(node, struct link, in_links);
+		if (other->doubtful != UINT64_MAX)
+			link_end(other, LINK_LOST);
+	}
+	serve_waiting(secure);
+}
+
+/* What the asker said about an answer's options: how long the peer keeps idle connections. */
+static void learn_keepalive(struct secure *secure, const struct dns_opt *opt)
+{
+	enum { OPTION_KEEPALIVE = 11, UNIT_MS = 100 };
+	struct reader options = reader_of(opt->options);
+	while (secure->is_dot && opt->has_keepalive && reader_left(&options) > 0) {
+		uint16_t code = reader_u16(&options);
+		struct slice value = reader_bytes(&options, reader_u16(&options));
+		if (code == OPTION_KEEPALIVE && value.len == 2)
+			idle_limit_on_told(&secure->idle,
+				(uint32_t)(value.at[0] << 8 | value.at[1]) * UNIT_MS);
+	}
+}
+
+static void take_answer(
+	struct secure *secure, struct question *question, const struct dns_answer *opened)
+{
+	uint64_t took_us = (uv_hrtime() - question->started_ns) / 1000;
+	upstream_count_answer(&secure->exchange.counters, opened->rcode, took_us);
+	latency_add(&secure->exchange.latency, took_us);
+	learn_keepalive(secure, &opened->opt);
+	report(secure, question, EXCHANGE_ANSWER, opened);
+}
+
+/* Answered, but not what was asked, or not to be read. */
+static void take_nonsense(
+	struct secure *secure, struct question *question, enum upstream_error error)
+{
+	count_error(secure, error);
+	report(secure, question, EXCHANGE_MALFORMED, NULL);
+}
+
+static void strike(struct link *link, unsigned count)
+{
+	link->strikes += count;
+	if (link->strikes >= STRIKES_MAX)
+		link_end(link, LINK_BROKEN);
+}
+
+static void on_strays(struct link *link, unsigned count)
+{
+	struct secure *secure = link->host->context;
+	upstream_count_add(&secure->exchange.counters.errors[UPSTREAM_ERROR_MISMATCH], count);
+	strike(link, count);
+}
+
+/* An answer out of a cache of HTTP: its TTLs are those of when it was put there (RFC 8484 5.1). */
+static void take_aged(struct secure *secure, struct question *question,
+	const struct dns_answer *opened, uint32_t age_s)
+{
+	uint8_t *bytes = malloc(opened->message.len);
+	struct dns_answer aged = *opened;
+	if (!bytes) {
+		report(secure, question, EXCHANGE_NO_MEMORY, NULL);
+		return;
+	}
+	dns_answer_age(&aged, bytes, age_s);
+	take_answer(secure, question, &aged);
+	free(bytes);
+}
+
+static void on_answer(struct link *link, uint32_t number, struct slice message)
+{
+	struct secure *secure = link->host->context;
+	struct question *question = find_by_number(secure, number);
+	struct dns_answer opened;
+	if (secure->closed || !question || question->link != link)
+		return;
+	const struct judge_sent sent = { .message = slice_of(question->wire, question->wire_len),
+		.has_opt = true,
+		.over_tcp = true };
+	enum judge_match match = judge_match(&sent, message);
+	question_lift(secure, question);
+	link->busy_ms = now_ms(secure);
+	health_on_answer(&secure->exchange.health);
+	if (match == JUDGE_FOREIGN) {
+		strike(link, 1);
+		take_nonsense(secure, question, UPSTREAM_ERROR_MISMATCH);
+		return;
+	}
+	link->answered = true;
+	reach_on_success(&secure->reach);
+	switch (judge_answer(&sent, match, message, false, &opened)) {
+	case JUDGE_DROP_OPT:
+		/* Whoever speaks TLS knows EDNS: FORMERR is the answer. */
+		count_error(secure, UPSTREAM_ERROR_FORMERR);
+		if (match == JUDGE_NO_QUESTION)
+			report(secure, question, EXCHANGE_MALFORMED, NULL);
+		else
+			take_answer(secure, question, &opened);
+		return;
+	case JUDGE_ANSWER: break;
+	default: take_nonsense(secure, question, UPSTREAM_ERROR_MALFORMED); return;
+	}
+	uint32_t age_s = link_http(link).age_s;
+	if (age_s == 0)
+		take_answer(secure, question, &opened);
+	else
+		take_aged(secure, question, &opened, age_s);
+}
+
+/* The link did not live to see the answer, or the peer did not work on it: once more, on a link
+ * that came up later than `after`. */
+static void replay(struct secure *secure, struct question *question, uint64_t after)
+{
+	question_lift(secure, question);
+	if (question->replayed) {
+		question_failed(secure, question);
+		return;
+	}
+	question->replayed = true;
+	question->after = after;
+	upstream_count(&secure->exchange.counters.replays);
+	question_wait(secure, question);
+}
+
+static void tell_malformed(struct secure *secure, const struct link *link)
+{
+	char reason[64];
+	snprintf(reason, sizeof reason, "HTTP status %u, or a wrong content type or length",
+		link_http(link).status);
+	tell_trouble(secure, "answers, but not with DNS", "malformed", reason, &link->address);
+}
+
+static void on_failed(struct link *link, uint32_t number, int error)
+{
+	struct secure *secure = link->host->context;
+	struct question *question = find_by_number(secure, number);
+	if (secure->closed || !question || question->link != link)
+		return;
+	if (error == ERR_CLOSED) {
+		replay(secure, question, 0);
+		/* Not from within the asker, which may have more to say. */
+		secure->exchange.host->on_work(secure->exchange.host);
+		return;
+	}
+	question_lift(secure, question);
+	link->busy_ms = now_ms(secure);
+	health_on_answer(&secure->exchange.health);
+	tell_malformed(secure, link);
+	take_nonsense(secure, question, UPSTREAM_ERROR_MALFORMED);
+}
+
+static void note_attempt(struct secure *secure, const struct link *link)
+{
+	struct dial *dial = &secure->dial;
+	struct upstream_counters *counters = &secure->exchange.counters;
+	dial->error = link->error;
+	dial->word = link->phase == LINK_SHAKING ? link->word : "no connection";
+	snprintf(dial->reason, sizeof dial->reason, "%s", link->reason);
+	if (link->phase == LINK_CONNECTING) {
+		upstream_count(&counters->connect_failures);
+		return;
+	}
+	enum upstream_tls_failure failure = upstream_tls_failure_of(link->word);
+	upstream_count(&counters->tls_failures[failure]);
+	if (failure > UPSTREAM_TLS_CERTIFICATE_PIN)
+		return;
+	dial->refused = true;
+	tell_trouble(secure, "certificate refused", link->word, link->reason, &link->address);
+}
+
+/* One of the links that are to come up did not. */
+static void on_attempt_over(struct secure *secure, struct link *link)
+{
+	note_attempt(secure, link);
+	link_drop(link);
+	if (secure->dial.on && !dial_step(secure) && !is_connecting(secure))
+		dial_failed(secure);
+}
+
+static void learn_from_end(struct secure *secure, const struct link *link)
+{
+	uint64_t idle_ms = now_ms(secure) - link->busy_ms;
+	bool by_peer = link->end == LINK_LEFT || link->end == LINK_BROKEN;
+	if (!by_peer)
+		return;
+	if (!link->answered && (link->question_count > 0 || link->strikes > 0)) {
+		/* It takes connections, but no questions: that is as good as none. */
+		reach_on_failure(&secure->reach, link->opened_ms, now_ms(secure));
+	} else if (link->question_count == 0 && idle_ms >= IDLE_CLOSE_MIN_MS) {
+		upstream_count(&secure->exchange.counters.idle_closes);
+		idle_limit_on_peer_close(&secure->idle, idle_ms);
+	}
+}
+
+static void on_over(struct link *link)
+{
+	struct secure *secure = link->host->context;
+	if (link->phase != LINK_UP) {
+		on_attempt_over(secure, link);
+		return;
+	}
+	uint64_t after = link->doubtful != UINT64_MAX ? link->doubtful : secure->serial;
+	learn_from_end(secure, link);
+	while (!list_is_empty(&link->questions))
+		replay(secure, container_of(link->questions.next, struct question, place), after);
+	link_drop(link);
+	upstream_gauge_set(&secure->exchange.counters.connections, count_up(secure));
+	serve_waiting(secure);
+}
+
+static void on_closed(void *context)
+{
+	struct secure *secure = context;
+	secure->exchange.host->on_closed(secure->exchange.host);
+}
+
+static const struct link_events link_events = {
+	.on_up = on_up,
+	.on_answer = on_answer,
+	.on_failed = on_failed,
+	.on_strays = on_strays,
+	.on_over = on_over,
+	.on_closed = on_closed,
+};
+
+/* --- asking --- */
+
+/* Nobody will take it before the pause is over: better said at once. */
+static bool is_hopeless(const struct secure *secure)
+{
+	return !secure->dial.on && !has_usable(secure) &&
+		!reach_may_try(&secure->reach, now_ms(secure));
+}
+
+static int secure_ask(struct exchange *exchange, const struct dns_request *request, uint64_t owner)
+{
+	struct secure *secure = secure_of(exchange);
+	struct question *question = secure->closed || secure->waiting_count >= WAITING_MAX
+		? NULL
+		: question_take(secure);
+	if (!question) {
+		count_error(secure, UPSTREAM_ERROR_BUSY);
+		return ERR_BUSY;
+	}
+	struct writer to = writer_of(question->wire, sizeof question->wire);
+	dns_request_write_padded(&to, request, 0, secure->is_dot);
+	question->wire_len = (uint16_t)to.len;
+	question->owner = owner;
+	question->started_ns = uv_hrtime();
+	question->started_ms = now_ms(secure);
+	list_append(&secure->fresh, &question->age);
+	if (place(secure, question))
+		return 0;
+	if (is_hopeless(secure)) {
+		question_failed(secure, question);
+		return 0;
+	}
+	question_wait(secure, question);
+	want_link(secure);
+	return 0;
+}
+
+static void secure_work(struct exchange *exchange)
+{
+	struct secure *secure = secure_of(exchange);
+	if (!secure->closed && !list_is_empty(&secure->waiting))
+		serve_waiting(secure);
+	/* Only what is done by now: whoever asks again from a report waits for the next turn. */
+	struct list batch;
+	list_init(&batch);
+	for (struct list *node; (node = list_take_first(&secure->done));)
+		list_append(&batch, node);
+	for (struct list *node; !secure->closed && (node = list_take_first(&batch));) {
+		struct question *question = container_of(node, struct question, place);
+		report(secure, question, question->outcome, NULL);
+	}
+}
+
+/* --- time --- */
+
+static void expire(struct secure *secure, struct question *question)
+{
+	count_error(secure, UPSTREAM_ERROR_TIMEOUT);
+	if (question->link)
+		link_cancel(question->link, question->number);
+	question_lift(secure, question);
+	report(secure, question, EXCHANGE_SILENT, NULL);
+}
+
+/* The first of the list, if it is that old. */
+static struct question *oldest(const struct list *ages, uint64_t now, unsigned age_ms)
+{
+	if (list_is_empty(ages))
+		return NULL;
+	struct question *question = container_of(ages->next, struct question, age);
+	return question->started_ms + age_ms <= now ? question : NULL;
+}
+
+static void notice_silence(struct secure *secure, uint64_t now)
+{
+	struct question *question;
+	while ((question = oldest(&secure->fresh, now, UPSTREAM_HEDGE_MS))) {
+		list_remove(&question->age);
+		list_append(&secure->quiet, &question->age);
+		health_on_silence(&secure->exchange.health, now);
+	}
+	while (!secure->closed && (question = oldest(&secure->quiet, now, UPSTREAM_DEADLINE_MS)))
+		expire(secure, question);
+}
+
+/* The oldest on a link that could be asked elsewhere: a slow one costs one fresh link, not two. */
+static const struct question *oldest_on(const struct link *link, bool unreplayed_only)
+{
+	for (struct list *node = link->questions.next; node != &link->questions;
+		node = node->next) {
+		const struct question *question = container_of(node, struct question, place);
+		if (!unreplayed_only || !question->replayed)
+			return question;
+	}
+	return NULL;
+}
+
+/* For how long this question has been waiting without a single byte from the peer. */
+static uint64_t silence_ms(const struct link *link, const struct question *question, uint64_t now)
+{
+	if (!question)
+		return 0;
+	return now - (question->put_ms > link->heard_ms ? question->put_ms : link->heard_ms);
+}
+
+/* A link on which nothing comes back: cut off when TCP says so, stalled when it takes too long. New
+ * questions get a fresh link, and once that is up this one is given up; or it speaks again. */
+static void check_silence(struct secure *secure, struct link *link, uint64_t now)
+{
+	if (link->question_count == 0) {
+		if (link->doubtful != UINT64_MAX) /* silent to the end */
+			link_end(link, LINK_LOST);
+		return;
+	}
+	uint64_t silent_ms = silence_ms(link, oldest_on(link, false), now);
+	if (silent_ms < DOUBT_MS) {
+		link->doubtful = UINT64_MAX;
+		return;
+	}
+	bool is_cut = link_is_cut(link);
+	if (link->doubtful == UINT64_MAX &&
+		(is_cut || silence_ms(link, oldest_on(link, true), now) >= STALL_MS)) {
+		link->doubtful = secure->serial;
+		if (!has_usable(secure))
+			want_link(secure);
+	}
+	if (is_cut && silent_ms >= LOST_MS)
+		link_end(link, LINK_LOST);
+}
+
+static void check_idle(struct secure *secure, struct link *link, uint64_t now)
+{
+	uint64_t step_ms = now - secure->ticked_ms; /* the next tick is about as far away */
+	if (link->question_count > 0 || link->busy_ms >= secure->ticked_ms ||
+		now - link->busy_ms + step_ms < secure->idle.limit_ms)
+		return;
+	idle_limit_on_own_close(&secure->idle);
+	link_end(link, LINK_DONE);
+}
+
+static void give_up_connecting(struct secure *secure)
+{
+	struct list *next;
+	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
+		struct link *link = container_of(node, struct link, in_links);
+		next = node->next;
+		if (link->phase == LINK_UP)
+			continue;
+		link->error = ERR_TIMEOUT;
+		link->word = "timeout";
+		link->reason = "nothing in time";
+		note_attempt(secure, link);
+		link_drop(link);
+	}
+}
+
+static void check_dial(struct secure *secure, uint64_t now)
+{
+	struct dial *dial = &secure->dial;
+	if (!dial->on)
+		return;
+	if (now >= dial->step_ms)
+		dial_step(secure);
+	if (now - dial->began_ms < DIAL_MS)
+		return;
+	give_up_connecting(secure);
+	dial_failed(secure);
+}
+
+static void secure_tick(struct exchange *exchange, uint64_t now)
+{
+	struct secure *secure = secure_of(exchange);
+	if (secure->closed)
+		return;
+	notice_silence(secure, now);
+	if (secure->closed)
+		return;
+	struct list *next;
+	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
+		struct link *link = container_of(node, struct link, in_links);
+		next = node->next;
+		if (!is_up(link))
+			continue;
+		check_silence(secure, link, now);
+		check_idle(secure, link, now);
+	}
+	check_dial(secure, now);
+	if (!list_is_empty(&secure->waiting))
+		serve_waiting(secure);
+	secure->ticked_ms = now;
+	secure_work(exchange);
+}
+
+static bool secure_is_busy(const struct exchange *exchange)
+{
+	const struct secure *secure = secure_of_const(exchange);
+	return secure->in_flight > 0 || secure->dial.on;
+}
+
+static bool secure_has_sockets(const struct exchange *exchange)
+{
+	return !list_is_empty(&secure_of_const(exchange)->links);
+}
+
+/* --- from outside --- */
+
+static void secure_take_addresses(
+	struct exchange *exchange, const struct address *addresses, size_t count)
+{
+	struct secure *secure = secure_of(exchange);
+	secure->bootstrapping = false;
+	if (secure->closed)
+		return;
+	if (count > 0) {
+		reach_take(&secure->reach, addresses, count);
+		serve_waiting(secure);
+	} else if (secure->reach.count == 0) {
+		reach_on_failure(&secure->reach, now_ms(secure), now_ms(secure));
+		tell_trouble(
+			secure, "no address", "bootstrap", secure->exchange.upstream->host, NULL);
+		fail_waiting(secure);
+	}
+}
+
+/* What is in flight is asked again, and this is not its fault: it may be replayed once more. */
+static void secure_distrust(struct exchange *exchange)
+{
+	struct secure *secure = secure_of(exchange);
+	if (secure->closed)
+		return;
+	reach_on_success(&secure->reach);
+	secure->dial.on = false;
+	struct list *node;
+	while ((node = list_take_first(&secure->links))) {
+		struct link *link = container_of(node, struct link, in_links);
+		while (!list_is_empty(&link->questions)) {
+			struct question *question =
+				container_of(link->questions.next, struct question, place);
+			question_lift(secure, question);
+			question_wait(secure, question);
+		}
+		link_drop(link);
+	}
+	upstream_gauge_set(&exchange->counters.connections, 0);
+	serve_waiting(secure);
+}
+
+/* --- life --- */
+
+static struct exchange *secure_open(struct exchange_host *host,
+	const struct upstream_config *upstream, struct tls_client *tls, unsigned index)
+{
+	struct secure *secure = calloc(1, sizeof *secure);
+	if (!secure)
+		return NULL;
+	secure->questions = calloc(UPSTREAM_IN_FLIGHT, sizeof *secure->questions);
+	if (!secure->questions) {
+		free(secure);
+		return NULL;
+	}
+	secure->exchange = (struct exchange){
+		.type = &exchange_secure, .host = host, .upstream = upstream, .index = index
+	};
+	secure->is_dot = upstream->protocol == UPSTREAM_DOT;
+	secure->host = (struct link_host){ .loop = host->loop,
+		.asker = secure->is_dot ? &asker_dot : &asker_doh,
+		.settings = { .authority = upstream->authority,
+			.path = upstream->path,
+			.use_get = upstream->use_get },
+		.tls = tls,
+		.port = upstream->port,
+		.plain_buffer = host->plain_buffer,
+		.cipher_buffer = host->cipher_buffer,
+		.events = &link_events,
+		.context = secure };
+	if (upstream->address_count > 0)
+		reach_take(&secure->reach, upstream->addresses, upstream->address_count);
+	else if (!upstream->host)
+		reach_take(&secure->reach, &upstream->address, 1);
+	idle_limit_init(&secure->idle);
+	list_init(&secure->links);
+	list_init(&secure->free);
+	list_init(&secure->fresh);
+	list_init(&secure->quiet);
+	list_init(&secure->waiting);
+	list_init(&secure->done);
+	return &secure->exchange;
+}
+
+static void secure_close(struct exchange *exchange)
+{
+	struct secure *secure = secure_of(exchange);
+	if (secure->closed)
+		return;
+	secure->closed = true;
+	while (!list_is_empty(&secure->links))
+		link_drop(container_of(secure->links.next, struct link, in_links));
+	if (secure->started)
+		link_host_stop(&secure->host);
+}
+
+static bool secure_is_closed(const struct exchange *exchange)
+{
+	const struct secure *secure = secure_of_const(exchange);
+	return secure->closed && secure->host.handles == 0;
+}
+
+static void secure_free(struct exchange *exchange)
+{
+	struct secure *secure = secure_of(exchange);
+	free(secure->questions);
+	free(secure);
+}
+
+const struct exchange_type exchange_secure = {
+	.open = secure_open,
+	.close = secure_close,
+	.is_closed = secure_is_closed,
+	.free = secure_free,
+	.ask = secure_ask,
+	.work = secure_work,
+	.tick = secure_tick,
+	.is_busy = secure_is_busy,
+	.has_sockets = secure_has_sockets,
+	.distrust = secure_distrust,
+	.take_addresses = secure_take_addresses,
+};
