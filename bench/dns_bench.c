@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "dns/packed.h"
 #include "dns/rdata_text.h"
 #include "dns/request.h"
 #include "tests/unit/costly_answers.h"
@@ -71,6 +72,50 @@ static void rebuild_answer(void)
 	sink += rebuild(&reply, &query, &answer, limits, buffer, sizeof buffer).len;
 }
 
+static uint8_t packed_buffer[DNS_PACKED_MAX];
+static struct slice packed_bytes;
+static struct dns_query packed_query;
+
+static void pack_answer(void)
+{
+	static const struct dns_packed_ttls ttls = { .max_s = DNS_TTL_MAX_S,
+		.negative_max_s = 3600 };
+	struct dns_answer answer;
+	dns_answer_open(&answer, answer_bytes);
+	packed_query = rebuild_query(&answer, true);
+	packed_bytes = dns_packed_write(&answer, &ttls, packed_buffer, sizeof packed_buffer);
+	sink += packed_bytes.len;
+}
+
+static void paste_packed(void)
+{
+	struct dns_packed packed;
+	struct dns_reply reply;
+	dns_packed_open(&packed, packed_bytes);
+	dns_reply_begin(&reply, &packed_query, (struct dns_reply_limits){ .size = 1232 }, buffer,
+		sizeof buffer);
+	dns_packed_paste(&reply, &packed, (struct dns_packed_age){ .age_s = 5 });
+	sink += dns_reply_finish(&reply).len;
+}
+
+/* What a hit would cost without pasting: open the message that was kept, copy every record. */
+static void copy_packed(void)
+{
+	struct dns_packed packed;
+	struct dns_answer answer;
+	struct dns_reply reply;
+	dns_packed_open(&packed, packed_bytes);
+	dns_answer_open(&answer, packed.message);
+	sink += rebuild(&reply, &packed_query, &answer, (struct dns_reply_limits){ .size = 1232 },
+		buffer, sizeof buffer)
+			.len;
+}
+
+static void check_packed(void)
+{
+	sink += dns_packed_check(packed_bytes);
+}
+
 static void refuse_query(void)
 {
 	struct dns_query query;
@@ -125,6 +170,34 @@ int main(void)
 	measure("open it and read all records and targets", walk_answer);
 	measure("open it and write all RDATA as text", write_texts);
 	measure("open it and rebuild it", rebuild_answer);
+	static const struct {
+		const char *title, *answer;
+	} kept[] = {
+		{ "1 address",
+			"1234 8180 0001 0001 0000 0000 'www.example.com' 0001 0001"
+			"c00c 0001 0001 0000003c 0004 c0000201" },
+		{ "3 CNAME, 1 address",
+			"1234 8180 0001 0004 0000 0000 'www.example.com' 0001 0001"
+			"c00c 0005 0001 0000003c 0006 03 \"cdn\" c010"
+			"c02d 0005 0001 0000003c 000a 'edge.net'"
+			"c03f 0005 0001 0000003c 0004 01 \"x\" c044"
+			"c055 0001 0001 0000003c 0004 c0000201" },
+	};
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+		static const struct {
+			const char *title;
+			void (*operation)(void);
+		} ways[] = { { "open and pack", pack_answer },
+			{ "reply from packed, pasted", paste_packed },
+			{ "reply from packed, record by record", copy_packed },
+			{ "check packed", check_packed } };
+		answer_bytes = wire(kept[i].answer);
+		for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+			char title[128];
+			snprintf(title, sizeof title, "%s: %s", ways[way].title, kept[i].title);
+			measure(title, ways[way].operation);
+		}
+	}
 	for (size_t i = 0; i < COSTLY_KINDS; i++) {
 		char title[128];
 		answer_bytes = costly_build(&costly_kinds[i], costly);
@@ -132,6 +205,8 @@ int main(void)
 		measure(title, open_answer);
 		snprintf(title, sizeof title, "open and rebuild it: %s", costly_kinds[i].title);
 		measure(title, rebuild_answer);
+		snprintf(title, sizeof title, "open and pack it: %s", costly_kinds[i].title);
+		measure(title, pack_answer);
 	}
 	return 0;
 }

@@ -9,7 +9,8 @@ enum { POINTER_BITS = 0xc000, POSITION_MAX = 0x3fff, PROBES = 4 };
 
 void dns_compress_init(struct dns_compress *compress)
 {
-	memset(compress, 0, sizeof *compress);
+	compress->learned = 0;
+	compress->has_slots = false;
 }
 
 static uint32_t hash_label(size_t parent, const uint8_t *label)
@@ -81,6 +82,20 @@ static bool is_learned(
 		dns_name_equals(slice_of(message->at + at, name.len), name);
 }
 
+/* Remembers the labels of the learned name. */
+static void fill_slots(struct dns_compress *compress, const struct writer *message)
+{
+	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	size_t at = compress->learned;
+	compress->has_slots = true;
+	memset(compress->slots, 0, sizeof compress->slots);
+	if (!at)
+		return;
+	struct slice name = slice_of(message->at + at, message->len - at);
+	name.len = dns_name_check(name);
+	remember_labels(compress, message, at, offsets, dns_name_labels(name, offsets), 0);
+}
+
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name)
 {
 	uint8_t offsets[DNS_NAME_LABELS_MAX];
@@ -88,6 +103,8 @@ void dns_compress_write(struct dns_compress *compress, struct writer *message, s
 		writer_u16(message, (uint16_t)(POINTER_BITS | compress->learned));
 		return;
 	}
+	if (!compress->has_slots)
+		fill_slots(compress, message);
 	size_t count = dns_name_labels(name, offsets);
 	size_t known = 0;     /* where the longest known suffix stands; 0: only the root is known */
 	size_t fresh = count; /* labels before it */
@@ -112,18 +129,15 @@ void dns_compress_write(struct dns_compress *compress, struct writer *message, s
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position)
 {
-	uint8_t offsets[DNS_NAME_LABELS_MAX];
-	struct slice name = slice_of(message->at + position, message->len - position);
-	name.len = dns_name_check(name);
-	size_t count = dns_name_labels(name, offsets);
-	remember_labels(compress, message, position, offsets, count, 0);
-	if (count > 0 && position <= POSITION_MAX)
-		compress->learned = (uint16_t)position;
+	if (position > POSITION_MAX || message->at[position] == 0)
+		return;
+	compress->learned = (uint16_t)position;
+	compress->has_slots = false;
 }
 
 void dns_compress_cut(struct dns_compress *compress, size_t position)
 {
-	for (unsigned i = 0; i < DNS_COMPRESS_SLOTS; i++)
+	for (unsigned i = 0; i < DNS_COMPRESS_SLOTS && compress->has_slots; i++)
 		if (compress->slots[i].position >= position)
 			compress->slots[i].position = 0;
 	if (compress->learned >= position)

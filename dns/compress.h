@@ -12,6 +12,7 @@ enum { DNS_COMPRESS_SLOTS = 64 };
 
 struct dns_compress {
 	uint16_t learned; /* where the name of dns_compress_learn() stands; 0: nowhere */
+	bool has_slots;   /* they are filled in when a name first needs one: many never do */
 	struct {
 		uint16_t position; /* of a label; 0: empty, as the header stands there */
 		uint16_t parent;   /* of the label behind it; 0: the root */
@@ -25,7 +26,7 @@ void dns_compress_init(struct dns_compress *compress);
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name);
 
 /* Remembers a name that already stands uncompressed at `position`: the question. It is found again
- * whole, however full the slots are. */
+ * whole, however full the slots are. To be said first: what was remembered before is forgotten. */
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position);
 
