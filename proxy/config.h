@@ -203,6 +203,9 @@ void config_log_notes(const struct config *config);
 /* The ready sink: "file:line: path: message" on standard error. */
 void config_errors_to_stderr(struct config_errors *errors);
 
+/* Would both ask the same upstreams in the same way, so that what is open can stay open? */
+bool config_same_upstreams(const struct config *a, const struct config *b);
+
 /* Which settings differ that only a restart can change (those whose row in docs/config.md says so:
  * listeners, workers, admin, query_log, limits of tables, control_socket, state_directory)? NULL
  * when none, else the name of the first. */

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
+#include "proxy/cache/cache_file.h"
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
@@ -20,7 +22,10 @@
 
 enum { SIGNAL_HUP, SIGNAL_USR1, SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
 
-enum { HOUSEKEEPING_MS = 1000 };
+enum {
+	HOUSEKEEPING_MS = 1000,
+	PREFETCH_PERCENT = 10, /* of the lifetime left */
+};
 
 struct server {
 	uv_loop_t loop;
@@ -74,12 +79,27 @@ static bool may_be_adopted(const struct server *server, const struct snapshot *l
 	return !setting;
 }
 
+static struct cache_settings cache_settings_of(const struct config *config)
+{
+	struct cache_settings settings = {
+		.size = config->cache.size,
+		.stale_s = config->cache.stale_s,
+		.refresh_percent = config->cache.prefetch ? PREFETCH_PERCENT : 0,
+	};
+	random_fill(&settings.salt, sizeof settings.salt);
+	return settings;
+}
+
 static void adopt(struct server *server, struct snapshot *loaded)
 {
 	struct status *status = &server->status;
 	loaded->revision = status->snapshot->revision + 1;
 	for (unsigned i = 0; i < status->worker_count; i++)
 		worker_publish(status->workers[i], snapshot_ref(loaded));
+	if (status->cache) {
+		const struct cache_settings settings = cache_settings_of(loaded->config);
+		cache_configure(status->cache, &settings);
+	}
 	snapshot_unref(status->snapshot);
 	status->snapshot = loaded;
 	status->reload_success_s = wall_s();
@@ -285,6 +305,7 @@ static struct worker *open_worker(struct server *server, unsigned index)
 		.snapshot = status->snapshot,
 		.metrics = metrics_new(status->labels),
 		.log = status->log ? query_log_ring(status->log, index) : NULL,
+		.cache = status->cache,
 		.on_end = on_worker_end,
 		.context = server };
 	int error = ERR_NO_MEMORY;
@@ -299,6 +320,29 @@ static struct worker *open_worker(struct server *server, unsigned index)
 	return NULL;
 }
 
+/* What an earlier run kept is taken up. */
+static bool open_cache(struct status *status)
+{
+	const struct config *config = status->snapshot->config;
+	const struct cache_settings settings = cache_settings_of(config);
+	if (config->cache.size == 0)
+		return true;
+	status->cache = cache_new(&settings);
+	if (status->cache && config->cache.file)
+		cache_file_read(status->cache, config->cache.file, cache_clock_now());
+	if (!status->cache)
+		log_error("cache: no memory for %zu bytes", config->cache.size);
+	return status->cache != NULL;
+}
+
+static void close_cache(struct status *status)
+{
+	const char *file = status->snapshot ? status->snapshot->config->cache.file : NULL;
+	if (status->cache && file && status->draining)
+		cache_file_write(status->cache, file, cache_clock_now());
+	cache_free(status->cache);
+}
+
 static bool open_workers(struct server *server)
 {
 	struct status *status = &server->status;
@@ -306,7 +350,7 @@ static bool open_workers(struct server *server)
 	if (count == 0)
 		count = cpu_count();
 	status->workers = calloc(count, sizeof(struct worker *));
-	if (!status->workers || !open_log(status, count))
+	if (!status->workers || !open_log(status, count) || !open_cache(status))
 		return false;
 	for (; status->worker_count < count; status->worker_count++) {
 		struct worker *worker = open_worker(server, status->worker_count);
@@ -401,6 +445,7 @@ static void clean_up(struct server *server)
 	uv_loop_close(&server->loop);
 	if (status->log)
 		query_log_close(status->log);
+	close_cache(status);
 	if (status->snapshot)
 		snapshot_unref(status->snapshot);
 	free(status->workers);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "proxy/client_health.h"
 #include "proxy/policy_load.h"
 #include "proxy/upstream/system_resolvers.h"
@@ -13,6 +14,13 @@ static void snapshot_free(struct snapshot *snapshot)
 	policy_free(snapshot->policy);
 	if (snapshot->tls)
 		tls_context_unref(snapshot->tls);
+	for (size_t i = 0; snapshot->upstream_tls && i < snapshot->config->upstream_count; i++) {
+		if (snapshot->upstream_tls[i])
+			tls_client_unref(snapshot->upstream_tls[i]);
+	}
+	free(snapshot->upstream_tls);
+	routes_free(snapshot->routes);
+	ddr_free(snapshot->ddr);
 	config_free(snapshot->config);
 	free(snapshot->view_labels);
 	free(snapshot->rule_labels);
@@ -45,6 +53,49 @@ static bool load_tls(
 	errors->count++;
 	errors->on_error(errors->context, config->file, 0, "tls", message);
 	return false;
+}
+
+/* How we know each upstream that we speak TLS with. */
+static bool load_upstream_tls(struct snapshot *snapshot, struct config_errors *errors)
+{
+	const struct config *config = snapshot->config;
+	snapshot->upstream_tls = calloc(config->upstream_count + 1, sizeof(struct tls_client *));
+	bool good = snapshot->upstream_tls != NULL;
+	for (size_t i = 0; snapshot->upstream_tls && i < config->upstream_count; i++) {
+		const struct upstream_config *upstream = &config->upstreams[i];
+		const struct tls_client_settings settings = { .name = upstream->tls_name,
+			.address = upstream->address_count ? &upstream->address : NULL,
+			.ca_file = upstream->tls_ca,
+			.pins = upstream->tls_pins,
+			.pin_count = upstream->tls_pin_count,
+			.alpn = upstream->protocol == UPSTREAM_DOH ? TLS_ALPN_H2 : TLS_ALPN_DOT };
+		char message[TLS_MESSAGE_MAX];
+		if (upstream->protocol == UPSTREAM_DNS)
+			continue;
+		snapshot->upstream_tls[i] = tls_client_new(&settings, message);
+		if (snapshot->upstream_tls[i])
+			continue;
+		good = false;
+		errors->count++;
+		errors->on_error(
+			errors->context, config->file, upstream->line, "upstreams", message);
+	}
+	return good;
+}
+
+/* Where questions go, and what is said about ourselves. */
+static bool load_names(struct snapshot *snapshot, bool offline)
+{
+	char reason[DDR_REASON_MAX];
+	uint64_t salt;
+	random_fill(&salt, sizeof salt);
+	snapshot->routes = routes_new(snapshot->config, salt);
+	if (offline)
+		return snapshot->routes != NULL;
+	snapshot->ddr = ddr_new(snapshot->config, snapshot->tls, reason);
+	if (snapshot->config->ddr && snapshot->ddr && *reason)
+		log_warning("ddr: nothing is said: %s", reason);
+	return snapshot->routes && snapshot->ddr;
 }
 
 static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labels)
@@ -92,12 +143,14 @@ static bool load_parts(
 {
 	/* Both, so that all errors are told at once. */
 	bool tls = load_tls(snapshot, parts, errors);
-	bool upstreams = parts->offline || find_upstreams(snapshot, errors);
+	bool upstreams = parts->offline ||
+		(find_upstreams(snapshot, errors) && load_upstream_tls(snapshot, errors));
 	snapshot->policy = policy_load(
 		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);
 	if (snapshot->policy && !parts->offline)
 		client_health_warn(snapshot->policy);
-	return tls && upstreams && snapshot->policy &&
+	bool names = tls && upstreams && load_names(snapshot, parts->offline);
+	return tls && upstreams && names && snapshot->policy &&
 		(!parts->labels || take_labels(snapshot, parts->labels));
 }
 

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 
 #include "proxy/config.h"
+#include "proxy/query/ddr.h"
+#include "proxy/query/routes.h"
 #include "proxy/watch/metrics.h"
 #include "rules/policy.h"
 #include "tls/context.h"
@@ -15,9 +17,12 @@ struct snapshot {
 	_Atomic unsigned references;
 	struct config *config;
 	struct policy *policy;
-	struct tls_context *tls; /* NULL when no listener needs it */
-	uint32_t revision;       /* 1 for the first, one more for each that was published */
-	char policy_hash[33];    /* of the configuration's text and every list's bytes */
+	struct tls_context *tls;          /* NULL when no listener needs it */
+	struct tls_client **upstream_tls; /* by index of the upstream; NULL for plain ones */
+	struct routes *routes;
+	struct ddr *ddr;      /* NULL when offline */
+	uint32_t revision;    /* 1 for the first, one more for each that was published */
+	char policy_hash[33]; /* of the configuration's text and every list's bytes */
 	/* Metric labels by index of the policy and the configuration. */
 	uint16_t *view_labels;
 	uint16_t *rule_labels;

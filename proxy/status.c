@@ -1,3 +1,4 @@
+#include "proxy/cache/cache.h"
 #include "proxy/status.h"
 
 #include <stdlib.h>
@@ -170,6 +171,19 @@ static struct metrics_list *tell_lists(const struct status *status)
 	return lists;
 }
 
+static void tell_cache(const struct status *status, struct metrics_told *told)
+{
+	struct cache_stats stats;
+	if (!status->cache)
+		return;
+	cache_stats(status->cache, &stats);
+	told->has_cache = true;
+	told->cache_entries = stats.entries;
+	told->cache_used = stats.used;
+	told->cache_size = stats.size;
+	told->cache_evictions = stats.evicted;
+}
+
 static void tell_log(const struct status *status, struct metrics_told *told)
 {
 	told->has_query_log = status->log != NULL;
@@ -217,6 +231,7 @@ static int write_metrics(void *context, struct bytes *to)
 		.process = status->process,
 		.now_ms = now_ms(),
 	};
+	tell_cache(status, &told);
 	tell_log(status, &told);
 	tell_build(labels, rows, &told);
 	int error = metrics_write(status->labels, &told, to);

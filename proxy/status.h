@@ -14,6 +14,7 @@ struct status {
 	struct worker **workers;
 	unsigned worker_count;
 	struct query_log *log; /* NULL: none */
+	struct cache *cache;   /* NULL: none */
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

@@ -5,11 +5,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "dns/query.h"
+#include "dns/packed.h"
 #include "proxy/front/conn.h"
 #include "proxy/front/listener.h"
 #include "proxy/front/udp.h"
 #include "proxy/query/query.h"
+
+enum { SLEPT_US = 2 * 1000 * 1000 }; /* a suspend, and no jitter of two clocks */
 
 static uint64_t clock_us(clockid_t clock)
 {
@@ -45,20 +47,6 @@ void epoch_unpin(struct epoch *epoch)
 	free(epoch);
 }
 
-static bool same_upstreams(const struct config *a, const struct config *b)
-{
-	if (a->upstream_count != b->upstream_count)
-		return false;
-	for (size_t i = 0; i < a->upstream_count; i++) {
-		const struct upstream_config *x = &a->upstreams[i];
-		const struct upstream_config *y = &b->upstreams[i];
-		if (strcmp(x->name, y->name) != 0 || x->port != y->port ||
-			memcmp(&x->address, &y->address, sizeof x->address) != 0)
-			return false;
-	}
-	return true;
-}
-
 static void free_upstreams(struct worker_upstreams *upstreams)
 {
 	list_remove(&upstreams->in_retired);
@@ -82,16 +70,16 @@ static int open_upstreams(struct worker *worker, struct epoch *epoch)
 	int error = ERR_NO_MEMORY;
 	const struct config *config = epoch->snapshot->config;
 	struct worker_upstreams *upstreams = calloc(1, sizeof *upstreams);
+	const struct upstream_parts parts = { .loop = &worker->loop,
+		.upstreams = config->upstreams,
+		.count = config->upstream_count,
+		.groups = config->upstream_groups,
+		.group_count = config->upstream_group_count,
+		.tls = epoch->snapshot->upstream_tls,
+		.on_done = query_on_upstream,
+		.context = upstreams };
 	if (upstreams)
-		upstreams->set =
-			upstream_set_new(&(struct upstream_parts){ .loop = &worker->loop,
-						 .upstreams = config->upstreams,
-						 .count = config->upstream_count,
-						 .groups = config->upstream_groups,
-						 .group_count = config->upstream_group_count,
-						 .on_done = query_on_upstream,
-						 .context = upstreams },
-				&error);
+		upstreams->set = upstream_set_new(&parts, &error);
 	if (!upstreams || !upstreams->set) {
 		free(upstreams);
 		return error;
@@ -144,7 +132,8 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 	}
 	struct epoch *old = worker->epoch;
 	worker->epoch = epoch;
-	bool keep = same_upstreams(worker->upstreams->epoch->snapshot->config, snapshot->config);
+	bool keep =
+		config_same_upstreams(worker->upstreams->epoch->snapshot->config, snapshot->config);
 	int error = keep ? 0 : open_upstreams(worker, epoch);
 	if (error)
 		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",
@@ -212,13 +201,26 @@ static void drain_step(struct worker *worker)
 	finish(worker);
 }
 
+/* After a sleep nothing is as it was: connections are dead and delays mean nothing. */
+static void note_clocks(struct worker *worker)
+{
+	int64_t now_us = (int64_t)worker_now_us(worker);
+	int64_t boot_offset_us = (int64_t)clock_us(CLOCK_BOOTTIME) - now_us;
+	if (worker->boot_offset_us && worker->upstreams &&
+		boot_offset_us - worker->boot_offset_us > SLEPT_US)
+		upstream_distrust(worker->upstreams->set);
+	worker->boot_offset_us = boot_offset_us;
+	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - now_us;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
 	uint64_t now_ms = worker_now_ms(worker);
-	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)worker_now_us(worker);
+	note_clocks(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
+	query_table_tick(worker);
 	close_retired(worker);
 	if (worker->draining)
 		drain_step(worker);
@@ -264,11 +266,14 @@ static bool take_memory(struct worker *worker, const struct config *config)
 	worker->plain_buffer = malloc(WORKER_PLAIN_LEN);
 	worker->cipher_buffer = malloc(WORKER_CIPHER_LEN);
 	worker->reply_buffer = malloc(DNS_MESSAGE_MAX);
+	worker->cache_buffer = malloc(DNS_PACKED_MAX);
+	worker->packed_buffer = malloc(DNS_PACKED_MAX);
 	worker->conns = conn_table_new(worker, config->limits.connections);
 	worker->queries = query_table_new(config->limits.queries);
 	worker->udp = udp_front_new(worker);
 	return worker->read_buffer && worker->plain_buffer && worker->cipher_buffer &&
-		worker->reply_buffer && worker->conns && worker->queries && worker->udp;
+		worker->reply_buffer && worker->cache_buffer && worker->packed_buffer &&
+		worker->conns && worker->queries && worker->udp;
 }
 
 static void give_memory_back(struct worker *worker)
@@ -277,6 +282,8 @@ static void give_memory_back(struct worker *worker)
 	free(worker->plain_buffer);
 	free(worker->cipher_buffer);
 	free(worker->reply_buffer);
+	free(worker->cache_buffer);
+	free(worker->packed_buffer);
 	conn_table_free(worker->conns);
 	query_table_free(worker->queries);
 	udp_front_free(worker->udp);
@@ -309,6 +316,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	worker->index = parts->index;
 	worker->metrics = parts->metrics;
 	worker->log = parts->log;
+	worker->cache = parts->cache;
 	list_init(&worker->retired);
 	worker->on_end = parts->on_end;
 	worker->context = parts->context;

@@ -56,12 +56,14 @@ struct worker {
 	uv_timer_t tick;
 	uint64_t turn_us; /* monotonic time of this turn; 0: not yet read */
 	int64_t wall_offset_us;
+	int64_t boot_offset_us;    /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
 	struct epoch *epoch;       /* the current one */
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
 	struct worker_upstreams *upstreams; /* NULL when all is over */
 	struct list retired;                /* of worker_upstreams */
 	struct conn_table *conns;
 	struct query_table *queries;
+	struct cache *cache; /* shared by all workers; NULL: none */
 	struct udp_front *udp;
 	struct listener_socket *listeners;
 	size_t listener_count;
@@ -75,6 +77,8 @@ struct worker {
 	uint8_t *plain_buffer;  /* WORKER_PLAIN_LEN */
 	uint8_t *cipher_buffer; /* WORKER_CIPHER_LEN */
 	uint8_t *reply_buffer;  /* DNS_MESSAGE_MAX */
+	uint8_t *cache_buffer;  /* DNS_PACKED_MAX: what the cache gave */
+	uint8_t *packed_buffer; /* DNS_PACKED_MAX: what an upstream said */
 	_Atomic(struct snapshot *) inbox;
 	_Atomic bool drain_wanted;
 };
@@ -84,6 +88,7 @@ struct worker_parts {
 	struct snapshot *snapshot; /* a reference is taken */
 	struct metrics *metrics;
 	struct query_log_ring *log;    /* may be NULL */
+	struct cache *cache;           /* may be NULL */
 	void (*on_end)(void *context); /* from the worker's thread, when its loop is empty */
 	void *context;
 };
@@ -100,6 +105,12 @@ uint64_t worker_now_us(struct worker *worker);
 static inline uint64_t worker_now_ms(struct worker *worker)
 {
 	return worker_now_us(worker) / 1000;
+}
+
+/* Seconds of the cache's clock, which goes on while the machine sleeps. */
+static inline uint32_t worker_cache_now_s(struct worker *worker)
+{
+	return (uint32_t)(((int64_t)worker_now_us(worker) + worker->boot_offset_us) / 1000000);
 }
 
 /* Queries pin the epoch that they began with while they wait. */

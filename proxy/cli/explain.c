@@ -5,6 +5,7 @@
 
 #include "proxy/cli/cli.h"
 #include "proxy/query/local.h"
+#include "proxy/query/special.h"
 #include "proxy/snapshot.h"
 
 struct explain_arguments {
@@ -187,6 +188,14 @@ static void print_view(const struct policy *policy, uint16_t view)
 		info->failed ? ", and now in it: a list could not be loaded" : "");
 }
 
+static void ignore_record(void *context, uint16_t type, uint32_t ttl_s, struct slice rdata)
+{
+	(void)context;
+	(void)type;
+	(void)ttl_s;
+	(void)rdata;
+}
+
 /* What we answer ourselves leads somewhere too. */
 static void judge_local(const struct policy *policy, const struct question *question,
 	const struct facts *facts, struct verdict *verdict, const struct policy_trace *trace)
@@ -198,11 +207,31 @@ static void judge_local(const struct policy *policy, const struct question *ques
 		.type = question->type,
 		.class = DNS_CLASS_IN };
 	if (verdict_is_final(verdict) ||
-		!local_answer(&local, policy, &query, facts->name, buffer, sizeof buffer))
+		!local_data_answer(&local, policy, &query, facts->name, buffer, sizeof buffer))
 		return;
-	puts("answered by local_data");
 	if (dns_answer_open(&answer, local.message) == 0)
 		policy_judge_answer(policy, facts, &answer, verdict, trace);
+}
+
+/* Who gives the answer to what is not blocked. */
+static void print_source(const struct snapshot *snapshot, const struct facts *facts)
+{
+	struct route route = routes_find(snapshot->routes, facts->view, facts->name);
+	const struct config *config = snapshot->config;
+	enum special_name special;
+	if (policy_local_records(
+		    snapshot->policy, facts->name, facts->query_type, ignore_record, NULL))
+		puts("answered by local_data");
+	else if (ddr_is_ours(facts->name))
+		puts("answered here: discovery of designated resolvers");
+	else if (!route.is_explicit &&
+		special_find(config->special_names, facts->name, facts->query_type, &special))
+		printf("answered here: special name (%s)\n", special_name_text(special));
+	else if (config->upstream_group_count > 0)
+		printf("asked: upstream group %s%s\n", config->upstream_groups[route.group].name,
+			route.is_explicit ? ", by a route" : "");
+	else
+		puts("asked: the system's resolvers");
 }
 
 static int explain(const struct snapshot *snapshot, const struct question *question)
@@ -222,6 +251,8 @@ static int explain(const struct snapshot *snapshot, const struct question *quest
 	print_view(policy, question->view);
 	print_question(question);
 	policy_judge_query(policy, &facts, &verdict, &trace);
+	if (!verdict_is_final(&verdict))
+		print_source(snapshot, &facts);
 	judge_local(policy, question, &facts, &verdict, &trace);
 	print_verdict(policy, &verdict);
 	return EXIT_FINE;

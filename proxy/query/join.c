@@ -44,13 +44,16 @@ void join_table_free(struct join_table *table)
 	free(table);
 }
 
-struct join_key join_key_of(const struct dns_request *request)
+struct join_key join_key_of(const struct dns_request *request, uint32_t group)
 {
 	struct join_key key = {
 		.type = request->type,
 		.class = request->class,
-		.flags = (uint8_t)(request->recursion_desired | request->checking_disabled << 1 |
-			request->dnssec_ok << 2 | request->authentic_wanted << 3),
+		.flags = (uint8_t)((request->recursion_desired ? JOIN_RD : 0) |
+			(request->checking_disabled ? JOIN_CD : 0) |
+			(request->dnssec_ok ? JOIN_DO : 0) |
+			(request->authentic_wanted ? JOIN_AD : 0)),
+		.group = group,
 	};
 	key.name.len = (uint8_t)request->name.len;
 	dns_name_lower(key.name.wire, request->name.at, request->name.len);
@@ -60,12 +63,14 @@ struct join_key join_key_of(const struct dns_request *request)
 static bool same_key(const struct join_key *a, const struct join_key *b)
 {
 	return a->type == b->type && a->class == b->class && a->flags == b->flags &&
+		a->group == b->group &&
 		slice_equals(dns_name_slice(&a->name), dns_name_slice(&b->name));
 }
 
 static struct join_ask **bucket_of(const struct join_table *table, const struct join_key *key)
 {
-	uint64_t seed = table->salt ^ ((uint64_t)key->type << 32 | key->class << 8 | key->flags);
+	uint64_t seed = table->salt ^ ((uint64_t)key->type << 32 | key->class << 8 | key->flags) ^
+		((uint64_t)key->group << 16);
 	uint64_t hash = XXH3_64bits_withSeed(key->name.wire, key->name.len, seed);
 	return &table->buckets[hash & table->bucket_mask];
 }

@@ -6,12 +6,16 @@
 #include "base/list.h"
 #include "dns/request.h"
 
-/* What makes two questions the same: the request with its name in lower case. */
+enum join_flag { JOIN_RD = 1, JOIN_CD = 2, JOIN_DO = 4, JOIN_AD = 8 };
+
+/* What makes two questions the same: the request with its name in lower case, and whom it goes to.
+ */
 struct join_key {
 	struct dns_name name;
 	uint16_t type;
 	uint16_t class;
-	uint8_t flags;
+	uint8_t flags;  /* enum join_flag */
+	uint32_t group; /* identity of the upstream group */
 };
 
 struct join_ask {
@@ -27,7 +31,7 @@ struct join_table;
 struct join_table *join_table_new(size_t capacity);
 void join_table_free(struct join_table *table);
 
-struct join_key join_key_of(const struct dns_request *request);
+struct join_key join_key_of(const struct dns_request *request, uint32_t group);
 
 /* The ask for this key: one that is in flight (*fresh false), or a new one that must now be asked
  * (*fresh true). NULL when the table is full. */

@@ -1,13 +1,12 @@
 #include "proxy/query/local.h"
 
 #include "dns/reply.h"
+#include "proxy/query/special.h"
 
 enum { CHAIN_MAX = 8 };
 
-/* RFC 9462 4 and 6.4: an answer from elsewhere would send clients round the firewall. */
-static const uint8_t resolver_arpa[] = "\10resolver\4arpa";
-
 struct collector {
+	struct dns_query query; /* without EDNS */
 	struct dns_reply reply;
 	struct slice owner;
 	struct dns_name target; /* of the CNAME that owner has */
@@ -22,11 +21,6 @@ static void on_record(void *context, uint16_t type, uint32_t ttl_s, struct slice
 		return;
 	collector->target.len = (uint8_t)rdata.len;
 	dns_name_lower(collector->target.wire, rdata.at, rdata.len);
-}
-
-static bool is_never_asked(struct slice name)
-{
-	return dns_name_is_under(name, slice_of(resolver_arpa, sizeof resolver_arpa));
 }
 
 /* Follows our own CNAMEs as far as they are ours. */
@@ -46,27 +40,58 @@ static void follow(struct collector *collector, struct local_answer *answer,
 	}
 }
 
-bool local_answer(struct local_answer *answer, const struct policy *policy,
-	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
+static void begin(struct collector *collector, struct local_answer *answer,
+	const struct dns_query *query, void *buffer, size_t capacity)
 {
-	const struct dns_query plain = { .flags = query->flags,
+	collector->query = (struct dns_query){ .flags = query->flags,
 		.name = query->name,
 		.type = query->type,
 		.class = query->class };
-	struct collector collector = { .owner = query->name };
-	bool never_asked = is_never_asked(name);
+	collector->owner = query->name;
+	collector->target.len = 0;
 	answer->chase.len = 0;
-	dns_reply_begin(&collector.reply, &plain, (struct dns_reply_limits){ .size = capacity },
-		buffer, capacity);
-	if (!policy_local_records(policy, name, query->type, on_record, &collector) && !never_asked)
+	dns_reply_begin(&collector->reply, &collector->query,
+		(struct dns_reply_limits){ .size = capacity }, buffer, capacity);
+}
+
+static void finish(struct collector *collector, struct local_answer *answer)
+{
+	/* Part of the records would be a lie, and none of them another. */
+	if (collector->reply.truncated)
+		collector->reply.rcode = DNS_RCODE_SERVFAIL;
+	collector->reply.flags &= (uint16_t)~DNS_FLAG_TC;
+	answer->message = dns_reply_finish(&collector->reply);
+}
+
+bool local_data_answer(struct local_answer *answer, const struct policy *policy,
+	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
+{
+	struct collector collector;
+	begin(&collector, answer, query, buffer, capacity);
+	if (!policy_local_records(policy, name, query->type, on_record, &collector))
 		return false;
 	follow(&collector, answer, policy, query->type);
-	/* Part of the records would be a lie, and none of them another. */
-	if (collector.reply.truncated)
-		collector.reply.rcode = DNS_RCODE_SERVFAIL;
-	collector.reply.flags &= (uint16_t)~DNS_FLAG_TC;
 	if (collector.reply.counts[DNS_SECTION_ANSWER] == 0)
 		dns_reply_add_soa(&collector.reply, 60);
-	answer->message = dns_reply_finish(&collector.reply);
+	finish(&collector, answer);
+	return true;
+}
+
+bool local_answer(struct local_answer *answer, const struct local_sources *sources,
+	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
+{
+	struct collector collector;
+	enum special_name special;
+	if (local_data_answer(answer, sources->policy, query, name, buffer, capacity))
+		return true;
+	begin(&collector, answer, query, buffer, capacity);
+	if (ddr_is_ours(name))
+		ddr_answer(sources->ddr, name, query->type, &collector.reply);
+	else if (!sources->is_routed &&
+		special_find(sources->special_names, name, query->type, &special))
+		special_answer(special, name, &collector.reply);
+	else
+		return false;
+	finish(&collector, answer);
 	return true;
 }

@@ -45,6 +45,9 @@ void query_begin(struct worker *worker, const struct reply_to *to, struct slice 
 struct query_table *query_table_new(size_t capacity);
 void query_table_free(struct query_table *table);
 size_t query_table_waiting(const struct query_table *table);
+/* Answers with something stale whoever has waited long enough. To be called a few times a second.
+ */
+void query_table_tick(struct worker *worker);
 
 /* The upstreams' way back, an upstream_done_fn; `context` is their struct worker_upstreams. */
 void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_result *result);

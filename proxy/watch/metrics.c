@@ -308,7 +308,10 @@ void metrics_reload(struct metrics *m, bool is_successful)
 
 void metrics_add(struct metrics *m, enum metrics_plain metric, uint64_t count)
 {
-	static const enum metrics_cell cells[] = { [METRIC_COALESCED] = METRICS_CELL_COALESCED };
+	static const enum metrics_cell cells[] = { [METRIC_COALESCED] = METRICS_CELL_COALESCED,
+		[METRIC_CACHE_HITS] = METRICS_CELL_CACHE_HITS,
+		[METRIC_CACHE_MISSES] = METRICS_CELL_CACHE_MISSES,
+		[METRIC_CACHE_PREFETCHES] = METRICS_CELL_CACHE_PREFETCHES };
 	add(m, cells[metric], count);
 }
 

@@ -48,7 +48,7 @@ enum metrics_upstream_error {
 	METRICS_UPSTREAM_ERROR_COUNT
 };
 
-/* "upstream", "rule", "local", "error": also the log's word. */
+/* "upstream", "cache", "rule" ...: also the log's word. */
 const char *metrics_source_name(enum metrics_source source);
 
 /* --- labels that the configuration gives --- */
@@ -91,7 +91,12 @@ void metrics_drop(struct metrics *m, enum metrics_drop_reason reason);
 void metrics_reload(struct metrics *m, bool is_successful);
 
 /* Families without labels. */
-enum metrics_plain { METRIC_COALESCED };
+enum metrics_plain {
+	METRIC_COALESCED,
+	METRIC_CACHE_HITS,
+	METRIC_CACHE_MISSES,
+	METRIC_CACHE_PREFETCHES
+};
 void metrics_add(struct metrics *m, enum metrics_plain metric, uint64_t count);
 
 /* Tells that the loop of this set's owner turns; call it once in a while, also when idle. A set
@@ -139,6 +144,11 @@ struct metrics_told {
 	size_t list_count;
 	const struct metrics_upstream *upstreams;
 	size_t upstream_count;
+	bool has_cache;
+	uint64_t cache_entries;
+	uint64_t cache_used;
+	uint64_t cache_size;
+	uint64_t cache_evictions;
 	bool has_query_log;
 	uint64_t log_lines;
 	uint64_t log_dropped_full;

@@ -551,6 +551,17 @@ static void put_upstreams(
 	EACH(text, registry, all, UPSTREAM_UP, upstream, is_up);
 }
 
+static void put_cache(struct text *text, const struct metrics_told *told)
+{
+	if (!told->has_cache)
+		return;
+	put_number(text, begin(text, FAMILY_CACHE_ENTRIES), "", "", (int64_t)told->cache_entries);
+	put_number(text, begin(text, FAMILY_CACHE_USED), "", "", (int64_t)told->cache_used);
+	put_number(text, begin(text, FAMILY_CACHE_SIZE), "", "", (int64_t)told->cache_size);
+	put_number(
+		text, begin(text, FAMILY_CACHE_EVICTIONS), "", "", (int64_t)told->cache_evictions);
+}
+
 static void put_log(struct text *text, const struct metrics_told *told)
 {
 	const char *sink = "sink=\"query_log\"";
@@ -642,6 +653,7 @@ int metrics_write(
 	pthread_mutex_unlock(&registry->lock);
 	put_lists(&text, registry, all);
 	put_upstreams(&text, registry, all);
+	put_cache(&text, told);
 	put_log(&text, told);
 	put_configuration(&text, told);
 	put_build(&text, told);

@@ -94,6 +94,7 @@ def base_settings(directory, certificates, upstreams, ports):
         "query_log": {"file": str(directory / "query.jsonl"), "format": "namegate"},
         "admin": {"address": "127.0.0.1", "port": ports["admin"]},
         "state_directory": "",
+        "special_names": {"test": False},  # the scripted upstream's names end in it
     }
 
 

@@ -31,7 +31,8 @@ def test_pipelined(plain, connect, protocol):
 def test_out_of_order(plain, connect, protocol):
     """rfc7766-7: who is slow does not hold up who is not."""
     client = connect(plain, protocol)
-    client.send(w.query("slow-700.order.test", id=1), w.query("ok.order.test", id=2))
+    slow = "slow-700.%s.order.test" % protocol
+    client.send(w.query(slow, id=1), w.query("ok.order.test", id=2))
     assert [w.Message(client.receive()).id for _ in range(2)] == [2, 1]
 
 

@@ -200,10 +200,11 @@ class TestGuessing:
     """rfc5452-9.2: id, port and case."""
 
     @pytest.fixture
-    def asked(self, plain, scripted, connect):
+    def asked(self, plain, scripted, connect, request):
         """64 questions in flight at once, as the upstream saw them."""
         client = connect(plain, "tcp")
-        client.send(*(w.query("slow-400.g%d.guess.test" % i, id=i) for i in range(64)))
+        zone = request.node.name.replace("_", "-") + ".guess.test"
+        client.send(*(w.query("slow-400.g%d.%s" % (i, zone), id=i) for i in range(64)))
         for _ in range(64):
             client.receive()
         return [q for q in scripted.asked if q.name.endswith(".guess.test.")]

@@ -20,7 +20,7 @@ static struct join_key key_of(const char *text, uint16_t type, uint8_t flags)
 		.checking_disabled = flags & 2,
 		.dnssec_ok = flags & 4,
 		.authentic_wanted = flags & 8 };
-	return join_key_of(&request);
+	return join_key_of(&request, 7);
 }
 
 static struct join_ask *ask(struct join_table *table, struct join_key key, bool expect_fresh)
@@ -50,6 +50,9 @@ static void test_what_is_the_same(void **state)
 	struct join_key other_class = key_of("www.example.com", 1, 1);
 	other_class.class = 3;
 	ask(table, other_class, true);
+	struct join_key other_group = key_of("www.example.com", 1, 1);
+	other_group.group = 8;
+	ask(table, other_group, true);
 	join_table_free(table);
 }
 

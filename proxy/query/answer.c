@@ -1,0 +1,169 @@
+/* From what was found to a reply: steps 11 and 12. */
+#include "dns/answer.h"
+#include "proxy/query/parts.h"
+
+static void copy_records(struct dns_reply *reply, const struct dns_answer *answer)
+{
+	struct dns_record_walk walk;
+	struct dns_record record;
+	dns_record_walk_begin(&walk, answer);
+	while (dns_record_next(&walk, &record))
+		dns_reply_copy(reply, answer, &record);
+}
+
+/* ---- a reply: step 12 ---- */
+
+/* What stands in front of the answer for a name that ours led to. */
+static void copy_way_to_chase(const struct query *q, struct dns_reply *reply)
+{
+	uint8_t buffer[LOCAL_MAX];
+	struct local_answer local;
+	struct dns_answer answer;
+	if (q->verdict.action == ACTION_BLOCK)
+		query_write_override(q, reply);
+	else if (local_data_answer(&local, query_policy(q), &q->asked, q->facts.name, buffer,
+			 sizeof buffer) &&
+		dns_answer_open(&answer, local.message) == 0)
+		copy_records(reply, &answer);
+}
+
+/* Record by record: what was kept does not fit as it is, or something stands in front of it. The
+ * TTLs are made ready in place: a copy that is kept for this query alone whenever it has an age. */
+static bool copy_found(const struct query *q, struct dns_reply *reply, const struct found *found)
+{
+	struct dns_answer answer;
+	const struct dns_packed *packed = &found->packed;
+	if (found->age.age_s > 0 || found->age.fixed_ttl_s > 0)
+		dns_packed_age_message(
+			packed, found->age, (uint8_t *)(uintptr_t)packed->message.at);
+	if (dns_answer_open(&answer, packed->message) != 0)
+		return false;
+	if (q->chase.len)
+		copy_way_to_chase(q, reply);
+	copy_records(reply, &answer);
+	/* It fitted upstream, but not as we write it: there is no truth to tell. */
+	return !(reply->flags & DNS_FLAG_TC) || q->to.protocol == PROTOCOL_UDP;
+}
+
+static bool wants_authentic(const struct query *q)
+{
+	return q->asked.flags & DNS_FLAG_AD || q->asked.opt.dnssec_ok;
+}
+
+static void set_flags(const struct query *q, struct dns_reply *reply, const struct found *found)
+{
+	/* Extended rcodes (BADVERS, BADCOOKIE) are about our hop to the upstream, not the client's.
+	 */
+	uint16_t rcode = found->packed.rcode;
+	reply->rcode = rcode < DNS_RCODE_BADVERS ? rcode : DNS_RCODE_SERVFAIL;
+	if (found->packed.authentic && wants_authentic(q) && q->chase.len == 0)
+		reply->flags |= DNS_FLAG_AD;
+}
+
+static void set_ede(const struct query *q, struct dns_reply *reply, const struct found *found,
+	char *text, size_t size)
+{
+	if (q->verdict.action == ACTION_BLOCK) {
+		reply->ede = DNS_EDE_BLOCKED;
+		reply->ede_text = query_block_text(q, text, size);
+		return;
+	}
+	reply->ede = found->ede == DNS_EDE_NONE ? found->packed.ede : found->ede;
+	reply->ede_text = found->packed.ede_text;
+}
+
+static void end_with_found(struct query *q, const struct found *found)
+{
+	char text[DNS_EDE_TEXT_MAX];
+	struct dns_reply reply;
+	dns_reply_begin(
+		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	bool pasted = q->chase.len == 0 && dns_packed_paste(&reply, &found->packed, found->age);
+	if (!pasted && !copy_found(q, &reply, found)) {
+		query_end_with_rcode(
+			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too long");
+		return;
+	}
+	set_flags(q, &reply, found);
+	set_ede(q, &reply, found, text, sizeof text);
+	query_end_with_reply(
+		q, &reply, q->verdict.action == ACTION_BLOCK ? METRICS_SOURCE_RULE : found->source);
+}
+
+/* ---- a verdict: step 11 ---- */
+
+/* An override leads to a name that is resolved for the client: without the address behind it the
+ * CNAME would be of no use to a stub. The blocked name itself is never asked. */
+static bool needs_chase(struct query *q)
+{
+	if (q->verdict.action != ACTION_BLOCK || q->verdict.block_response != BLOCK_OVERRIDE ||
+		q->asked.type == DNS_TYPE_CNAME || q->asked.class != DNS_CLASS_IN)
+		return false;
+	const struct rule_info *rule = query_rule(q);
+	if (!rule || dns_name_equals(rule->override_domain, q->asked.name))
+		return false;
+	q->chase.len = (uint8_t)rule->override_domain.len;
+	dns_name_lower(q->chase.wire, rule->override_domain.at, rule->override_domain.len);
+	return true;
+}
+
+void query_block(struct query *q)
+{
+	if (needs_chase(q))
+		query_seek(q);
+	else
+		query_end_by_verdict(q);
+}
+
+static void judge(struct query *q, const struct dns_answer *answer)
+{
+	struct facts facts = q->facts;
+	facts.name = query_sought(q);
+	policy_judge_answer(query_policy(q), &facts, answer, &q->verdict, NULL);
+}
+
+/* Most answers have records of the question's own name only: there is nothing left to judge. */
+static bool must_judge(const struct query *q, const struct dns_packed *packed)
+{
+	if (q->verdict.action == ACTION_BLOCK) /* overridden: its target is the operator's word */
+		return false;
+	const struct view_spec *view = &query_snapshot(q)->config->policy.views[q->facts.view];
+	return packed->leads_somewhere || (packed->has_addresses && view->rebinding_protection);
+}
+
+void query_answer(struct query *q, struct found *found)
+{
+	struct dns_answer answer;
+	if (must_judge(q, &found->packed)) {
+		if (dns_answer_open(&answer, found->packed.message) != 0) {
+			query_end_with_rcode(
+				q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
+			return;
+		}
+		judge(q, &answer);
+		if (verdict_is_final(&q->verdict)) {
+			q->chase.len = 0;
+			query_block(q);
+			return;
+		}
+	}
+	end_with_found(q, found);
+}
+
+void query_answer_local(struct query *q, struct slice message)
+{
+	uint8_t buffer[DNS_PACKED_HEAD_MAX + LOCAL_MAX * 2];
+	static const struct dns_packed_ttls as_they_are = { 0, DNS_TTL_MAX_S, DNS_TTL_MAX_S };
+	struct found found = { .source = METRICS_SOURCE_LOCAL, .ede = DNS_EDE_NONE };
+	struct dns_answer answer;
+	struct slice packed = slice_of(NULL, 0);
+	if (dns_answer_open(&answer, message) == 0)
+		packed = dns_packed_write(&answer, &as_they_are, buffer, sizeof buffer);
+	if (packed.len == 0) {
+		query_end_with_rcode(
+			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
+		return;
+	}
+	dns_packed_open(&found.packed, packed);
+	query_answer(q, &found);
+}

@@ -1,0 +1,113 @@
+/* A verdict as a reply. */
+#include "proxy/query/parts.h"
+
+const struct rule_info *query_rule(const struct query *q)
+{
+	uint16_t rule = q->verdict.match.rule;
+	return rule == POLICY_NO_ID ? NULL : policy_rule(query_policy(q), rule);
+}
+
+static void write_nothing(const struct query *q, struct dns_reply *reply)
+{
+	(void)q;
+	dns_reply_add_soa(reply, BLOCK_TTL_S);
+}
+
+static void write_nxdomain(const struct query *q, struct dns_reply *reply)
+{
+	(void)q;
+	reply->rcode = DNS_RCODE_NXDOMAIN;
+	dns_reply_add_soa(reply, BLOCK_TTL_S);
+}
+
+void query_write_override(const struct query *q, struct dns_reply *reply)
+{
+	const struct rule_info *rule = query_rule(q);
+	if (dns_name_equals(rule->override_domain, q->asked.name))
+		dns_reply_add_soa(reply, BLOCK_TTL_S); /* a loop: the name it leads to is itself */
+	else
+		dns_reply_add_cname(reply, rule->override_domain, rule->override_ttl_s);
+}
+
+static void write_refused(const struct query *q, struct dns_reply *reply)
+{
+	(void)q;
+	reply->rcode = DNS_RCODE_REFUSED;
+}
+
+static void write_addresses(const struct query *q, struct dns_reply *reply)
+{
+	const struct rule_info *rule = query_rule(q);
+	for (size_t i = 0; i < rule->address_count; i++) {
+		const struct address *address = &rule->addresses[i];
+		bool v4 = address_is_v4(address);
+		if (q->asked.type != (v4 ? DNS_TYPE_A : DNS_TYPE_AAAA))
+			continue;
+		struct slice rdata =
+			v4 ? slice_of(address->bytes + 12, 4) : slice_of(address->bytes, 16);
+		dns_reply_add(reply, DNS_SECTION_ANSWER, q->asked.name, q->asked.type, DNS_CLASS_IN,
+			BLOCK_TTL_S, rdata);
+	}
+	if (reply->counts[DNS_SECTION_ANSWER] == 0)
+		dns_reply_add_soa(reply, BLOCK_TTL_S);
+}
+
+static void (*const block_writers[BLOCK_RESPONSE_COUNT])(
+	const struct query *q, struct dns_reply *reply) = {
+	[BLOCK_NODATA] = write_nothing,
+	[BLOCK_NXDOMAIN] = write_nxdomain,
+	[BLOCK_OVERRIDE] = query_write_override,
+	[BLOCK_REFUSED] = write_refused,
+	[BLOCK_DROP] = write_refused, /* where silence is not possible: HTTP */
+	[BLOCK_ADDRESS] = write_addresses,
+};
+
+/* "group/rule", so that whoever asks dig sees which rule it was. */
+struct slice query_block_text(const struct query *q, char *text, size_t size)
+{
+	const struct rule_info *rule = query_rule(q);
+	struct writer to = writer_of(text, size);
+	if (q->verdict.reason == REASON_REBINDING)
+		writer_text(&to, "rebinding protection");
+	else if (!rule)
+		writer_text(&to, "default action");
+	else {
+		writer_text(&to, policy_group_name(query_policy(q), rule->group));
+		writer_u8(&to, '/');
+		writer_text(&to, rule->name);
+	}
+	return writer_slice(&to);
+}
+
+void query_end_blocked(struct query *q)
+{
+	char text[DNS_EDE_TEXT_MAX];
+	struct dns_reply reply;
+	if (q->verdict.block_response == BLOCK_DROP && q->to.protocol != PROTOCOL_DOH) {
+		query_end(q,
+			&(struct outcome){ .source = METRICS_SOURCE_RULE,
+				.rcode = DNS_RCODE_REFUSED,
+				.ede = DNS_EDE_NONE });
+		return;
+	}
+	dns_reply_begin(
+		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	reply.ede = DNS_EDE_BLOCKED;
+	reply.ede_text = query_block_text(q, text, sizeof text);
+	block_writers[q->verdict.block_response](q, &reply);
+	query_end_with_reply(q, &reply, METRICS_SOURCE_RULE);
+}
+
+static void end_failed_closed(struct query *q)
+{
+	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
+		"the policy of this view could not be evaluated");
+}
+
+void query_end_by_verdict(struct query *q)
+{
+	if (q->verdict.reason == REASON_FAIL_CLOSED)
+		end_failed_closed(q);
+	else
+		query_end_blocked(q);
+}

@@ -1,0 +1,104 @@
+/* The exit: step 13. */
+#include "proxy/front/conn.h"
+#include "proxy/front/udp.h"
+#include "proxy/query/parts.h"
+
+struct dns_reply_limits query_reply_limits(const struct query *q)
+{
+	uint16_t idle_ds = (uint16_t)(query_snapshot(q)->config->limits.idle_timeout_ms / 100);
+	switch (q->to.protocol) {
+	case PROTOCOL_UDP:
+		return (struct dns_reply_limits){ .size = dns_reply_udp_size(&q->asked) };
+	case PROTOCOL_TCP:
+		return (struct dns_reply_limits){ .size = DNS_MESSAGE_MAX,
+			.keepalive_ds = idle_ds };
+	case PROTOCOL_DOT:
+		return (struct dns_reply_limits){
+			.size = DNS_MESSAGE_MAX, .encrypted = true, .keepalive_ds = idle_ds
+		};
+	default: return (struct dns_reply_limits){ .size = DNS_MESSAGE_MAX, .encrypted = true };
+	}
+}
+
+static void count(const struct query *q, const struct outcome *outcome, uint32_t duration_us)
+{
+	const struct snapshot *snapshot = query_snapshot(q);
+	struct metrics *metrics = q->worker->metrics;
+	bool claimed = q->facts.view != POLICY_NO_ID;
+	uint16_t view = claimed ? snapshot->view_labels[q->facts.view] : METRICS_NO_VIEW;
+	metrics_request(metrics, view, q->to.protocol, !address_is_v4(&q->to.client), q->asked.type,
+		q->message_len);
+	metrics_response(metrics, view, q->to.protocol, outcome->rcode, outcome->source,
+		duration_us, outcome->reply.len);
+	if (!claimed)
+		return;
+	const struct verdict *verdict = &q->verdict;
+	metrics_decision(metrics, view, verdict->action, verdict->block_response);
+	if (verdict->match.rule != POLICY_NO_ID)
+		metrics_rule_match(metrics, snapshot->rule_labels[verdict->match.rule]);
+	for (unsigned i = 0; i < verdict->monitor_count; i++)
+		metrics_rule_match(metrics, snapshot->rule_labels[verdict->monitors[i].rule]);
+}
+
+static void write_log(const struct query *q, const struct outcome *outcome, uint32_t duration_us)
+{
+	const struct snapshot *snapshot = query_snapshot(q);
+	if (!q->worker->log || q->asked.name.len == 0)
+		return;
+	int64_t begun_us = (int64_t)q->begun_us + q->worker->wall_offset_us;
+	const struct query_log_event event = {
+		.time_s = begun_us / 1000000,
+		.time_us = (uint32_t)(begun_us % 1000000),
+		.protocol = q->to.protocol,
+		.client = q->to.client,
+		.client_port = q->to.client_port,
+		.name = q->asked.name,
+		.type = q->asked.type,
+		.class = q->asked.class,
+		.rcode = outcome->rcode,
+		.reply = outcome->reply,
+		.policy = snapshot->policy,
+		.policy_hash = snapshot->policy_hash,
+		.revision = snapshot->revision,
+		.view = q->facts.view,
+		.verdict = q->facts.view == POLICY_NO_ID ? NULL : &q->verdict,
+		.upstream = q->upstream,
+		.source = metrics_source_name(outcome->source),
+		.upstream_us = q->upstream_us,
+		.duration_us = duration_us,
+		.ede = outcome->ede,
+	};
+	query_log_write(q->worker->log, &event);
+}
+
+void query_end(struct query *q, const struct outcome *outcome)
+{
+	uint32_t duration_us = (uint32_t)(worker_now_us(q->worker) - q->begun_us);
+	if (q->held)
+		conn_release(q->worker, &q->to);
+	if (outcome->reply.len == 0)
+		metrics_drop(q->worker->metrics, METRICS_DROP_RULE);
+	else if (q->to.protocol == PROTOCOL_UDP)
+		udp_front_reply(q->worker->udp, &q->to, outcome->reply);
+	else
+		conn_reply(q->worker, &q->to, outcome->reply, outcome->max_age_s);
+	count(q, outcome, duration_us);
+	write_log(q, outcome, duration_us);
+}
+
+void query_end_with_rcode(
+	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text)
+{
+	struct outcome outcome = { .source = source, .rcode = rcode, .ede = ede };
+	outcome.reply = dns_reply_rcode(&q->asked, query_reply_limits(q), rcode, ede, ede_text,
+		q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	query_end(q, &outcome);
+}
+
+void query_end_with_reply(struct query *q, struct dns_reply *reply, enum metrics_source source)
+{
+	struct outcome outcome = { .source = source, .rcode = reply->rcode, .ede = reply->ede };
+	outcome.max_age_s = reply->ttl_min_s == UINT32_MAX ? 0 : reply->ttl_min_s;
+	outcome.reply = dns_reply_finish(reply);
+	query_end(q, &outcome);
+}

@@ -1,0 +1,120 @@
+/* parts.h - what the files of query/ share. For them alone.
+ *
+ *   query.c   the way in: steps 3 to 6, and where an answer is sought
+ *   wait.c    the table, the wait for an upstream, and the way back: steps 7 to 10
+ *   answer.c  from what was found to a reply: steps 11 and 12
+ *   block.c   a verdict as a reply
+ *   end.c     the exit: step 13 */
+#ifndef PROXY_QUERY_PARTS_H
+#define PROXY_QUERY_PARTS_H
+
+#include "dns/packed.h"
+#include "proxy/query/join.h"
+#include "proxy/query/local.h"
+#include "proxy/query/query.h"
+#include "proxy/worker.h"
+
+enum {
+	BLOCK_TTL_S = 60,  /* of negative and made-up answers */
+	STALE_TTL_S = 30,  /* RFC 8767 4 */
+	LOCAL_MAX = 16384, /* bytes of an answer of our own */
+};
+
+struct query {
+	struct worker *worker;
+	struct list waiting;   /* among those who wait for the same ask */
+	struct list impatient; /* among those who take a stale answer at stale_at_ms */
+	struct query *next_free;
+	struct reply_to to;
+	struct dns_query asked; /* its name is name_asked */
+	struct facts facts;     /* its name is name_lower */
+	struct verdict verdict;
+	struct epoch *epoch;
+	uint64_t begun_us;
+	uint64_t stale_at_ms; /* 0: there is nothing stale to take */
+	size_t message_len;
+	struct dns_name chase; /* we ask for this name instead, and put what led to it in front */
+	uint32_t group;        /* identity of the upstream group that is asked */
+	const char *upstream;  /* who answered; NULL: nobody was asked. Its name is good only in the
+				  turn that brought the answer */
+	uint32_t upstream_us;
+	bool held; /* counted by its connection */
+	uint8_t name_asked[DNS_NAME_MAX];
+	uint8_t name_lower[DNS_NAME_MAX];
+};
+
+struct query_table {
+	struct query *queries;
+	size_t capacity;
+	size_t untouched; /* first that was never used */
+	size_t waiting;
+	struct query *free;
+	struct list impatient; /* by stale_at_ms */
+	struct join_table *asks;
+};
+
+/* What a query ends with. */
+struct outcome {
+	struct slice reply; /* empty: silence */
+	enum metrics_source source;
+	uint16_t rcode;
+	int ede;
+	uint32_t max_age_s;
+};
+
+/* What a query is answered with: an answer that was packed, of whatever age. */
+struct found {
+	struct dns_packed packed;
+	struct dns_packed_age age;
+	enum metrics_source source;
+	int ede; /* instead of the upstream's code, which keeps its text; or DNS_EDE_NONE */
+};
+
+static inline const struct snapshot *query_snapshot(const struct query *q)
+{
+	return q->epoch->snapshot;
+}
+
+static inline const struct policy *query_policy(const struct query *q)
+{
+	return q->epoch->snapshot->policy;
+}
+
+/* The name that an answer is sought for, lower case. */
+static inline struct slice query_sought(const struct query *q)
+{
+	return q->chase.len ? dns_name_slice(&q->chase) : q->facts.name;
+}
+
+/* query.c: an answer for the name that is sought: ours, kept, or to be waited for. */
+void query_seek(struct query *q);
+/* A fresh or stale answer that is kept; false when there is none. `q` is not ended then. */
+bool query_answer_stale(struct query *q);
+
+/* wait.c: waits for an upstream. */
+void query_wait(struct query *q);
+/* Asks again although there is an answer; nobody waits for it. */
+void query_refresh(const struct query *q);
+
+/* answer.c: judges what was found, and ends. */
+void query_answer(struct query *q, struct found *found);
+/* The same for a message of our own. */
+void query_answer_local(struct query *q, struct slice message);
+/* The verdict says that this query does not get what it asked for. */
+void query_block(struct query *q);
+
+/* block.c */
+void query_write_override(const struct query *q, struct dns_reply *reply);
+struct slice query_block_text(const struct query *q, char *text, size_t size);
+void query_end_blocked(struct query *q);
+void query_end_by_verdict(struct query *q);
+const struct rule_info *query_rule(const struct query *q);
+
+/* end.c: the one exit. */
+struct dns_reply_limits query_reply_limits(const struct query *q);
+void query_end(struct query *q, const struct outcome *outcome);
+void query_end_with_rcode(
+	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text);
+void query_end_with_reply(struct query *q, struct dns_reply *reply, enum metrics_source source);
+
+#endif
