@@ -127,7 +127,7 @@ static bool must_judge(const struct query *q, const struct dns_packed *packed)
 {
 	if (q->verdict.action == ACTION_BLOCK) /* overridden: its target is the operator's word */
 		return false;
-	const struct view_spec *view = &query_snapshot(q)->config->policy.views[q->facts.view];
+	const struct view_info *view = policy_view(query_policy(q), q->facts.view);
 	return packed->leads_somewhere || (packed->has_addresses && view->rebinding_protection);
 }
 
