@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "proxy/cache/cache_file.h"
+#include "proxy/cache/cache.h"
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
@@ -320,7 +320,6 @@ static struct worker *open_worker(struct server *server, unsigned index)
 	return NULL;
 }
 
-/* What an earlier run kept is taken up. */
 static bool open_cache(struct status *status)
 {
 	const struct config *config = status->snapshot->config;
@@ -328,19 +327,9 @@ static bool open_cache(struct status *status)
 	if (config->cache.size == 0)
 		return true;
 	status->cache = cache_new(&settings);
-	if (status->cache && config->cache.file)
-		cache_file_read(status->cache, config->cache.file, cache_clock_now());
 	if (!status->cache)
 		log_error("cache: no memory for %zu bytes", config->cache.size);
 	return status->cache != NULL;
-}
-
-static void close_cache(struct status *status)
-{
-	const char *file = status->snapshot ? status->snapshot->config->cache.file : NULL;
-	if (status->cache && file && status->draining)
-		cache_file_write(status->cache, file, cache_clock_now());
-	cache_free(status->cache);
 }
 
 static bool open_workers(struct server *server)
@@ -445,7 +434,7 @@ static void clean_up(struct server *server)
 	uv_loop_close(&server->loop);
 	if (status->log)
 		query_log_close(status->log);
-	close_cache(status);
+	cache_free(status->cache);
 	if (status->snapshot)
 		snapshot_unref(status->snapshot);
 	free(status->workers);

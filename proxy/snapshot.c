@@ -63,8 +63,11 @@ static bool load_upstream_tls(struct snapshot *snapshot, struct config_errors *e
 	bool good = snapshot->upstream_tls != NULL;
 	for (size_t i = 0; snapshot->upstream_tls && i < config->upstream_count; i++) {
 		const struct upstream_config *upstream = &config->upstreams[i];
+		/* Pins alone say whom we mean, unless more is said. */
+		bool by_address = upstream->address_count > 0 &&
+			(upstream->tls_pin_count == 0 || upstream->tls_ca);
 		const struct tls_client_settings settings = { .name = upstream->tls_name,
-			.address = upstream->address_count ? &upstream->address : NULL,
+			.address = by_address ? &upstream->address : NULL,
 			.ca_file = upstream->tls_ca,
 			.pins = upstream->tls_pins,
 			.pin_count = upstream->tls_pin_count,

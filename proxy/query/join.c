@@ -69,8 +69,8 @@ static bool same_key(const struct join_key *a, const struct join_key *b)
 
 static struct join_ask **bucket_of(const struct join_table *table, const struct join_key *key)
 {
-	uint64_t seed = table->salt ^ ((uint64_t)key->type << 32 | key->class << 8 | key->flags) ^
-		((uint64_t)key->group << 16);
+	uint64_t seed = table->salt ^ (uint64_t)key->type << 48 ^ (uint64_t)key->class << 40 ^
+		(uint64_t)key->flags << 32 ^ key->group;
 	uint64_t hash = XXH3_64bits_withSeed(key->name.wire, key->name.len, seed);
 	return &table->buckets[hash & table->bucket_mask];
 }

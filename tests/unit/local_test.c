@@ -96,6 +96,9 @@ static const struct row rows[] = {
 	{ ".", DNS_TYPE_A, false, 0, 0, NULL },
 };
 
+static bool special_names[SPECIAL_NAMES];
+static bool is_routed;
+
 static bool ask(const char *text, uint16_t type, struct local_answer *local,
 	struct dns_answer *answer, void *buffer, size_t size)
 {
@@ -106,7 +109,10 @@ static bool ask(const char *text, uint16_t type, struct local_answer *local,
 	const struct dns_query query = {
 		.name = dns_name_slice(&name), .type = type, .class = DNS_CLASS_IN
 	};
-	if (!local_answer(local, policy, &query, dns_name_slice(&lower), buffer, size))
+	const struct local_sources sources = {
+		.policy = policy, .special_names = special_names, .is_routed = is_routed
+	};
+	if (!local_answer(local, &sources, &query, dns_name_slice(&lower), buffer, size))
 		return false;
 	assert_int_equal(dns_answer_open(answer, local->message), 0);
 	assert_true(dns_answer_is_for(answer, dns_name_slice(&name), type, DNS_CLASS_IN));
@@ -163,12 +169,35 @@ static void test_more_than_fits(void **state)
 	assert_int_equal(answer.counts[DNS_SECTION_ANSWER], 0);
 }
 
+/* Our own records come first; a route beats special names, but nothing sends resolver.arpa out. */
+static void test_who_comes_first(void **state)
+{
+	(void)state;
+	struct local_answer local;
+	struct dns_answer answer;
+	uint8_t buffer[4096];
+	special_names[SPECIAL_HOME_ARPA] = true;
+	assert_true(ask("nas.home.arpa", DNS_TYPE_A, &local, &answer, buffer, sizeof buffer));
+	assert_int_equal(answer.counts[DNS_SECTION_ANSWER], 2);
+	assert_true(ask("x.home.arpa", DNS_TYPE_A, &local, &answer, buffer, sizeof buffer));
+	assert_int_equal(answer.rcode, DNS_RCODE_NXDOMAIN);
+	is_routed = true;
+	assert_false(ask("x.home.arpa", DNS_TYPE_A, &local, &answer, buffer, sizeof buffer));
+	assert_true(ask("nas.home.arpa", DNS_TYPE_A, &local, &answer, buffer, sizeof buffer));
+	assert_true(
+		ask("_dns.resolver.arpa", DNS_TYPE_SVCB, &local, &answer, buffer, sizeof buffer));
+	is_routed = false;
+	special_names[SPECIAL_HOME_ARPA] = false;
+	assert_false(ask("x.home.arpa", DNS_TYPE_A, &local, &answer, buffer, sizeof buffer));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_long_chain),
 		cmocka_unit_test(test_more_than_fits),
+		cmocka_unit_test(test_who_comes_first),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }

@@ -191,6 +191,11 @@ static struct metrics_told told_of_everything(void)
 		.list_count = 2,
 		.upstreams = upstreams,
 		.upstream_count = 3,
+		.has_cache = true,
+		.cache_entries = 21,
+		.cache_used = 22,
+		.cache_size = 23,
+		.cache_evictions = 24,
 		.has_query_log = true,
 		.log_lines = 11,
 		.log_dropped_full = 12,
@@ -230,6 +235,9 @@ static void move_everything(struct metrics_registry *registry, struct metrics *m
 	metrics_connection_closed(m, PROTOCOL_DOT);
 	metrics_drop(m, METRICS_DROP_RESET_FLOOD);
 	metrics_add(m, METRIC_COALESCED, 3);
+	metrics_add(m, METRIC_CACHE_HITS, 4);
+	metrics_add(m, METRIC_CACHE_MISSES, 5);
+	metrics_add(m, METRIC_CACHE_PREFETCHES, 6);
 	metrics_reload(m, true);
 	metrics_reload(m, false);
 	metrics_turn(m, 5000);
@@ -298,6 +306,13 @@ static void every_family_moves(void **state)
 		{ N "dropped_total{reason=\"reset_flood\"}", 1 },
 		{ N "dropped_total{reason=\"malformed\"}", 0 },
 		{ N "coalesced_total", 3 },
+		{ N "cache_hits_total", 4 },
+		{ N "cache_misses_total", 5 },
+		{ N "cache_prefetches_total", 6 },
+		{ N "cache_entries", 21 },
+		{ N "cache_used_bytes", 22 },
+		{ N "cache_size_bytes", 23 },
+		{ N "cache_evictions_total", 24 },
 		{ N "config_reloads_total{result=\"success\"}", 1 },
 		{ N "config_reloads_total{result=\"failure\"}", 1 },
 		{ N "domain_list_entries{list=\"ads\"}", 1000000 },

@@ -82,6 +82,7 @@ static inline void fixture_write_config(
 		"  { protocol = \"dot\"; address = \"127.0.0.1\"; port = %u; },\n"
 		"  { protocol = \"doh\"; address = \"127.0.0.1\"; port = %u; } );\n"
 		"tls = { certificate = \"server.pem\"; key = \"server.key\"; };\n"
+		"special_names = { test = false; };\n"
 		"upstreams = ( %s { name = \"two\"; address = \"127.0.0.1\"; port = %u; } );\n"
 		"domain_lists = ( { name = \"drop\"; domains = [ \"drop.test\" ]; },\n"
 		"  { name = \"bad\"; domains = [ \"blocked.test\" ]; } );\n"
