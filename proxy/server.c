@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "proxy/cache/cache.h"
+#include "proxy/cache/cache_file.h"
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
@@ -320,6 +320,7 @@ static struct worker *open_worker(struct server *server, unsigned index)
 	return NULL;
 }
 
+/* What an earlier run kept is taken up. */
 static bool open_cache(struct status *status)
 {
 	const struct config *config = status->snapshot->config;
@@ -327,9 +328,19 @@ static bool open_cache(struct status *status)
 	if (config->cache.size == 0)
 		return true;
 	status->cache = cache_new(&settings);
+	if (status->cache && config->cache.file)
+		cache_file_read(status->cache, config->cache.file, cache_clock_now());
 	if (!status->cache)
 		log_error("cache: no memory for %zu bytes", config->cache.size);
 	return status->cache != NULL;
+}
+
+static void close_cache(struct status *status)
+{
+	const char *file = status->snapshot ? status->snapshot->config->cache.file : NULL;
+	if (status->cache && file && status->draining)
+		cache_file_write(status->cache, file, cache_clock_now());
+	cache_free(status->cache);
 }
 
 static bool open_workers(struct server *server)
@@ -365,10 +376,17 @@ static bool open_admin(struct server *server)
 	return server->admin != NULL;
 }
 
+static size_t flush_cache(void *context, struct slice name, bool below)
+{
+	struct server *server = context;
+	return cache_flush(server->status.cache, name, below);
+}
+
 static bool open_control(struct server *server)
 {
 	const char *path = server->status.snapshot->config->control_socket;
-	const struct control_source source = { .context = server };
+	const struct control_source source = { .context = server,
+		.flush = server->status.cache ? flush_cache : NULL };
 	int error;
 	if (!path)
 		return true;
@@ -434,7 +452,7 @@ static void clean_up(struct server *server)
 	uv_loop_close(&server->loop);
 	if (status->log)
 		query_log_close(status->log);
-	cache_free(status->cache);
+	close_cache(status);
 	if (status->snapshot)
 		snapshot_unref(status->snapshot);
 	free(status->workers);
