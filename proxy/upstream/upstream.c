@@ -18,14 +18,14 @@
 
 enum {
 	FINE_MS = 5,         /* between two looks at the asks, at least */
+	LATE_MS = 10,        /* after its time: we were not at work */
 	TICK_MS = 25,        /* of the exchanges that are busy */
 	IDLE_TICK_MS = 1000, /* while only sockets wait for their end */
 	PROBE_TICK_MS = 100,
-	IN_USE_MS = 60000,  /* so long after the last ask a group's members are probed */
-	TRIES_MAX = 16,     /* per ask, whatever the number of upstreams (RFC 9520 2.2) */
-	BROKE_MS = 10,      /* then it is seen again whether there is budget for a hedge */
-	RETRY_MIN_MS = 100, /* before one that is alone is asked again */
-	LAME = 8,           /* bad answers in a row, where another one knew better */
+	IN_USE_MS = 60000, /* so long after the last ask a group's members are probed */
+	TRIES_MAX = 16,    /* per ask, whatever the number of upstreams (RFC 9520 2.2) */
+	BROKE_MS = 10,     /* then it is seen again whether there is budget for a hedge */
+	LAME = 8,          /* bad answers in a row, where another one knew better */
 	LAME_MS = 5000,
 	SLOT_BITS = 16,
 };
@@ -91,6 +91,7 @@ struct upstream_set {
 	unsigned handles; /* of the two above */
 	bool closing;
 	uint64_t armed_ms; /* the timer; the earliest of the next three */
+	bool is_put_off;
 	uint64_t asks_ms;
 	uint64_t exchanges_ms;
 	uint64_t probes_ms;
@@ -306,10 +307,9 @@ static uint64_t next_try_ms(const struct upstream_set *set, const struct ask *as
 	unsigned rounds = ask->started / (unsigned)ask->group->count;
 	if (rounds == 0)
 		return now_ms(set) + hedge_step_ms(after_ms, ask->started);
-	/* Everybody was asked: wait longer each time (one that is alone and not known, at 0.4, 1.2
-	 * and 2.8 s). The first time a lost datagram is likelier than a slow server. */
-	if (rounds == 1 && after_ms < UPSTREAM_HEDGE_MS / 2)
-		return now_ms(set) + (2 * after_ms > RETRY_MIN_MS ? 2 * after_ms : RETRY_MIN_MS);
+	/* Everybody was asked: wait longer each time (one that is alone, at 0.4, 1.2 and 2.8 s).
+	 * What was learned is of no use here: one that is at work is not quicker for being asked
+	 * again. */
 	return now_ms(set) + ((uint64_t)UPSTREAM_HEDGE_MS << (rounds - 1));
 }
 
@@ -619,6 +619,8 @@ static void exchange_tick(struct upstream_set *set, size_t index)
 		set->probes_ms = earlier(set->probes_ms, now_ms(set) + PROBE_TICK_MS);
 }
 
+static void on_timer(uv_timer_t *timer);
+
 static void tick_exchanges(struct upstream_set *set)
 {
 	set->exchanges_ms = never_ms;
@@ -626,9 +628,23 @@ static void tick_exchanges(struct upstream_set *set)
 		exchange_tick(set, i);
 }
 
+/* Timers run before what has arrived is read. When it was us who slept, answers may be waiting that
+ * nobody can be blamed for: they come first, once. */
+static bool put_off(struct upstream_set *set)
+{
+	set->is_put_off = !set->is_put_off && now_ms(set) - set->armed_ms >= LATE_MS;
+	if (set->is_put_off) {
+		set->armed_ms = now_ms(set) + 1;
+		uv_timer_start(&set->timer, on_timer, 1, 0);
+	}
+	return set->is_put_off;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct upstream_set *set = container_of(timer, struct upstream_set, timer);
+	if (put_off(set))
+		return;
 	set->armed_ms = never_ms;
 	/* An ask's deadline comes before that of its last try, so that it is the ask which times
 	 * out. */

@@ -1,6 +1,7 @@
 /* Asks real servers on loopback that misbehave in every way of RFC 5452, RFC 6891 7, RFC 7766 and
  * requirements of our own. tests/on_debian13 runs the same with the c-ares of Debian 13. */
 #include "proxy/upstream/upstream.h"
+#include "proxy/upstream/hedge.h"
 #include "proxy/upstream/udp_pool.h"
 
 #include <ares.h>
@@ -34,11 +35,17 @@ static struct {
 	struct scripted_dns *servers[SERVERS];
 	struct upstream_config configs[SERVERS];
 	size_t count;
+	struct upstream_group_config groups[3]; /* set before open_set() */
+	size_t group_count;
+	uint16_t group; /* the one that is asked */
+	unsigned weights[SERVERS];
 	struct outcome *outcomes;
 	uint64_t *asked_ms;
 	unsigned asked;
 	unsigned done;
 	unsigned ask_again; /* so many more from within on_done */
+	uint64_t last_done_ms;
+	uint64_t longest_gap_ms; /* between two that were done */
 	bool asking;
 	bool close_when_done;
 } t;
@@ -74,6 +81,10 @@ static void on_done(void *context, upstream_ask_id id, const struct upstream_res
 		assert_int_equal(result->upstream, UPSTREAM_NO_INDEX);
 	}
 	t.done++;
+	uint64_t now_ms = uv_hrtime() / 1000000;
+	if (t.last_done_ms && now_ms - t.last_done_ms > t.longest_gap_ms)
+		t.longest_gap_ms = now_ms - t.last_done_ms;
+	t.last_done_ms = now_ms;
 	if (t.ask_again > 0) {
 		t.ask_again--;
 		ask_named("again.example", DNS_TYPE_A);
@@ -478,7 +489,7 @@ static void ask_named(const char *name, uint16_t type)
 	t.asked_ms[t.asked] = uv_hrtime() / 1000000;
 	t.outcomes[t.asked].last = 0;
 	t.asking = true;
-	assert_int_equal(upstream_ask(t.set, 0, t.asked, &request), 0);
+	assert_int_equal(upstream_ask(t.set, t.group, t.asked, &request), 0);
 	t.asking = false;
 	t.asked++;
 }
@@ -533,7 +544,8 @@ static void open_set(size_t count, const scripted_fn *scripts)
 		snprintf(address, sizeof address, "127.0.0.%u", (unsigned)i + 2);
 		t.servers[i] = scripted_dns_start(address, scripts[i], (void *)(intptr_t)(i + 1));
 		t.configs[i] = (struct upstream_config){ .name = "test",
-			.port = scripted_dns_port(t.servers[i]) };
+			.port = scripted_dns_port(t.servers[i]),
+			.weight = t.weights[i] };
 		address_parse(&t.configs[i].address, address);
 		if (!scripts[i]) {
 			scripted_dns_stop(t.servers[i]);
@@ -544,6 +556,8 @@ static void open_set(size_t count, const scripted_fn *scripts)
 	t.set = upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
 					 .upstreams = t.configs,
 					 .count = count,
+					 .groups = t.groups,
+					 .group_count = t.group_count,
 					 .on_done = on_done,
 					 .context = &t },
 		&error);
@@ -860,6 +874,334 @@ static void test_down_is_asked_last_and_found_again(void **state)
 	assert_int_equal(count_of(&counters(0)->up), 1);
 	assert_true(count_of(&counters(0)->asked[UPSTREAM_REASON_PROBE]) >= 1);
 	assert_int_equal(ask("first.example")->last, 1);
+}
+
+/* --- groups and policies --- */
+
+static const uint16_t in_order[SERVERS] = { 0, 1, 2, 3, 4, 5 };
+
+static void add_group(enum upstream_policy policy, const uint16_t *members, size_t count)
+{
+	t.groups[t.group_count++] = (struct upstream_group_config){
+		.name = "group", .policy = policy, .members = members, .member_count = count
+	};
+}
+
+static uint64_t reason(size_t index, enum upstream_reason why)
+{
+	return count_of(&counters(index)->asked[why]);
+}
+
+static void slow_40(struct scripted_dns *server, const struct scripted_query *query)
+{
+	uint8_t bytes[65535];
+	scripted_reply(
+		server, query, bytes, scripted_answer(query, bytes, 0, last_of(server), 0), 40);
+}
+
+/* Names that begin with "s" take 300 ms. */
+static void slow_names(struct scripted_dns *server, const struct scripted_query *query)
+{
+	uint8_t bytes[65535];
+	bool is_slow = dns_lower(query->bytes[13]) == 's';
+	scripted_reply(server, query, bytes, scripted_answer(query, bytes, 0, last_of(server), 0),
+		is_slow ? 300 : 0);
+}
+
+static void test_groups_are_separate(void **state)
+{
+	(void)state;
+	static const uint16_t second[] = { 1 };
+	static const uint16_t both[] = { 1, 0 };
+	add_group(UPSTREAM_ORDERED, in_order, 1);
+	add_group(UPSTREAM_ORDERED, second, 1);
+	add_group(UPSTREAM_ORDERED, both, 2);
+	open_set(2, (scripted_fn[]){ answer, servfail });
+	assert_int_equal(ask("first.example")->last, 1);
+	t.group = 1;
+	/* Somebody else's upstream would know, but it is somebody else's. */
+	assert_int_equal(ask("second.example")->rcode, DNS_RCODE_SERVFAIL);
+	assert_int_equal(scripted_dns_count(t.servers[0]), 1);
+	t.group = 2;
+	assert_int_equal(ask("both.example")->last, 1);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FAILOVER), 1);
+	struct dns_request request = { .name = slice_of("\1a", 3), .type = 1, .class = 1 };
+	assert_int_equal(upstream_ask(t.set, 3, 99, &request), ERR_INVALID);
+}
+
+/* Asks until ten in a row were answered by this one. */
+static void assert_moves_to(unsigned last)
+{
+	unsigned row = 0;
+	for (unsigned i = 0; i < 1500 && row < 10; i++)
+		row = ask("fastest.example")->last == last ? row + 1 : 0;
+	assert_int_equal(row, 10);
+}
+
+static void test_fastest(void **state)
+{
+	(void)state;
+	add_group(UPSTREAM_FASTEST, in_order, 3);
+	open_set(3, (scripted_fn[]){ slow_40, answer, slow_40 });
+	assert_moves_to(2);
+	assert_true(reason(1, UPSTREAM_REASON_LEARN) > 0);
+	/* It gets slow, another one fast: both is found out. */
+	scripted_dns_set(t.servers[1], slow_100);
+	scripted_dns_set(t.servers[2], answer);
+	assert_moves_to(3);
+	/* It dies. */
+	scripted_dns_set(t.servers[2], silence);
+	assert_moves_to(1);
+}
+
+static void test_fastest_is_not_who_refuses_fastest(void **state)
+{
+	(void)state;
+	add_group(UPSTREAM_FASTEST, in_order, 2);
+	open_set(2, (scripted_fn[]){ refused, slow_40 });
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(ask("refused.example")->last, 2);
+	assert_true(reason(0, UPSTREAM_REASON_FIRST) <= 15);
+	assert_true(reason(1, UPSTREAM_REASON_FIRST) >= 15);
+}
+
+static void test_ordered_goes_on_asking_who_refuses(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ refused, answer });
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(ask("refused.example")->last, 2);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST), 30);
+}
+
+static void test_weighted(void **state)
+{
+	(void)state;
+	enum { TOTAL = 400 };
+	add_group(UPSTREAM_WEIGHTED, in_order, 2);
+	t.weights[0] = 1;
+	t.weights[1] = 3;
+	open_set(2, (scripted_fn[]){ answer, answer });
+	for (unsigned i = 0; i < TOTAL; i++)
+		ask_named("weighted.example", DNS_TYPE_A);
+	run(TOTAL, 5000);
+	uint64_t share = reason(1, UPSTREAM_REASON_FIRST);
+	/* 300 of them, and more than six standard deviations to both sides. */
+	assert_in_range(share, 240, 360);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST) + share, TOTAL);
+}
+
+static void test_parallel(void **state)
+{
+	(void)state;
+	add_group(UPSTREAM_PARALLEL, in_order, 3);
+	open_set(3, (scripted_fn[]){ late, answer, late });
+	struct outcome *outcome = ask("parallel.example");
+	assert_int_equal(outcome->last, 2);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST), 1);
+	assert_int_equal(reason(1, UPSTREAM_REASON_PARALLEL), 1);
+	/* A bad answer wins no race. */
+	scripted_dns_set(t.servers[1], servfail);
+	assert_int_not_equal(ask("race.example")->last, 2);
+}
+
+/* --- silence --- */
+
+static void warm_up(void)
+{
+	for (unsigned i = 0; i < 100; i++)
+		ask("warm.example");
+	rest(60);
+}
+
+static void test_hedge_time_is_learned(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ answer, answer });
+	warm_up();
+	scripted_dns_set(t.servers[0], silence);
+	struct outcome *outcome = ask("learned.example");
+	assert_int_equal(outcome->last, 2);
+	printf("answered by the second after %u ms\n", (unsigned)outcome->took_ms);
+	assert_true(outcome->took_ms < UPSTREAM_HEDGE_MS - 50);
+}
+
+/* We were away, and the answers have been here for long: nobody was late. */
+static void test_our_own_sleep_is_nobodys_fault(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ answer, answer });
+	warm_up();
+	uint64_t before = reason(0, UPSTREAM_REASON_FIRST);
+	unsigned done = t.done;
+	for (unsigned i = 0; i < 20; i++)
+		ask_named("asleep.example", DNS_TYPE_A);
+	rest(1);
+	for (unsigned i = 0; i < 20; i++)
+		ask_named("asleep.example", DNS_TYPE_A);
+	usleep(500000);
+	run(done + 40, 2000);
+	assert_int_equal(t.done, done + 40);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST), before + 40);
+	assert_int_equal(count_of(&counters(0)->outages), 0);
+	assert_int_equal(reason(1, UPSTREAM_REASON_HEDGE), 0);
+	ask("awake.example");
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST), before + 41);
+}
+
+/* A slow tail of one who answers others: what is asked twice is paid from the budget. */
+static void test_hedges_have_a_budget(void **state)
+{
+	(void)state;
+	enum { ROUNDS = 50, SLOW = 30 };
+	open_set(2, (scripted_fn[]){ slow_names, answer });
+	warm_up();
+	t.last_done_ms = 0;
+	t.longest_gap_ms = 0;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (unsigned k = 0; k < SLOW; k++)
+			ask_named("slow.example", DNS_TYPE_A);
+		ask_named("quick.example", DNS_TYPE_A);
+		rest(3);
+		ask_named("quick.example", DNS_TYPE_A);
+		rest(3);
+	}
+	uint64_t hedges = reason(1, UPSTREAM_REASON_HEDGE);
+	unsigned longest_gap_ms = (unsigned)t.longest_gap_ms;
+	run(t.asked, 5000);
+	assert_int_equal(t.done, t.asked);
+	printf("%u hedges of %u asks, %u of them slow; longest pause %u ms\n", (unsigned)hedges,
+		t.asked, ROUNDS * SLOW, longest_gap_ms);
+	assert_true(hedges > 0);
+	/* A pause as long as an answer takes looks like a dead server, and then they are free. */
+	if (longest_gap_ms < HEDGE_MIN_MS - 5)
+		assert_true(hedges <= HEDGE_BURST + t.asked / HEDGE_ASKS);
+}
+
+static void on_load(uv_timer_t *timer)
+{
+	(void)timer;
+	static unsigned number;
+	char name[32];
+	snprintf(name, sizeof name, "load%u.example", number++);
+	ask_named(name, DNS_TYPE_A);
+}
+
+static int compare_ms(const void *a, const void *b)
+{
+	const struct outcome *x = a;
+	const struct outcome *y = b;
+	return (x->took_ms > y->took_ms) - (x->took_ms < y->took_ms);
+}
+
+/* 1,000 questions a second; then the first of two says nothing any more. */
+static void test_pulled_cable(void **state)
+{
+	(void)state;
+	uv_timer_t load;
+	bool closed = false;
+	open_set(2, (scripted_fn[]){ answer, answer });
+	uv_timer_init(&t.loop, &load);
+	uv_timer_start(&load, on_load, 1, 1);
+	rest(700);
+	scripted_dns_set(t.servers[0], silence);
+	unsigned from = t.asked;
+	rest(1000);
+	unsigned to = t.asked;
+	uv_timer_stop(&load);
+	run(t.asked, 5000);
+	load.data = &closed;
+	uv_close((uv_handle_t *)&load, on_timer_closed);
+	while (!closed)
+		uv_run(&t.loop, UV_RUN_NOWAIT);
+	assert_int_equal(t.done, t.asked);
+	unsigned count = to - from;
+	unsigned waited = 0;
+	for (unsigned i = from; i < to; i++) {
+		assert_int_equal(t.outcomes[i].error, 0);
+		assert_int_equal(t.outcomes[i].last, 2);
+		waited += t.outcomes[i].took_ms >= 15;
+	}
+	qsort(&t.outcomes[from], count, sizeof *t.outcomes, compare_ms);
+	printf("the second after: %u asks, %u took 15 ms or more, p50 %u ms, p99 %u ms, max %u ms, "
+	       "%u went to the dead one\n",
+		count, waited, (unsigned)t.outcomes[from + count / 2].took_ms,
+		(unsigned)t.outcomes[from + count * 99 / 100].took_ms,
+		(unsigned)t.outcomes[to - 1].took_ms,
+		(unsigned)(reason(0, UPSTREAM_REASON_FIRST) - from));
+	/* Not one had to wait for what a fixed time would have been. */
+	assert_true(t.outcomes[to - 1].took_ms < UPSTREAM_HEDGE_MS - 20);
+	/* And most did not notice at all. */
+	assert_true(t.outcomes[from + count / 2].took_ms < UPSTREAM_HEDGE_MS / 2);
+	assert_true(reason(0, UPSTREAM_REASON_FIRST) - from < count / 2);
+}
+
+static void test_probes_need_no_client(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ silence, answer });
+	for (unsigned i = 0; i < 3; i++)
+		ask_named("down.example", DNS_TYPE_A);
+	run(3, 2000);
+	rest(2500);
+	assert_int_equal(count_of(&counters(0)->up), 0);
+	assert_int_equal(count_of(&counters(0)->outages), 1);
+	assert_in_range(reason(0, UPSTREAM_REASON_PROBE), 1, 3);
+	/* A question of our own: the name servers of the root. */
+	struct scripted_query query;
+	assert_true(scripted_dns_query(t.servers[0], 3, &query));
+	assert_memory_equal(query.bytes + 12, "\0\0\2\0\1", 5);
+	scripted_dns_set(t.servers[0], answer);
+	for (unsigned i = 0; i < 30 && count_of(&counters(0)->up) == 0; i++)
+		rest(100);
+	assert_int_equal(count_of(&counters(0)->up), 1);
+	assert_int_equal(ask("first.example")->last, 1);
+}
+
+static void test_all_down_and_one_back(void **state)
+{
+	(void)state;
+	open_set(4, (scripted_fn[]){ silence, silence, silence, silence });
+	for (unsigned i = 0; i < 3; i++)
+		ask_named("down.example", DNS_TYPE_A);
+	run(3, 6000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(t.outcomes[i].error, ERR_TIMEOUT);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(count_of(&counters(i)->up), 0);
+	/* The third of them is back, and the next question does not ask them one after the other.
+	 */
+	scripted_dns_set(t.servers[2], answer);
+	struct outcome *outcome = ask("back.example");
+	assert_int_equal(outcome->last, 3);
+	assert_true(outcome->took_ms < 300);
+	assert_int_equal(count_of(&counters(2)->up), 1);
+	assert_int_equal(ask("known.example")->last, 3);
+}
+
+static void test_distrust(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ silence, answer });
+	for (unsigned i = 0; i < 3; i++)
+		ask_named("down.example", DNS_TYPE_A);
+	run(3, 2000);
+	rest(50);
+	assert_int_equal(count_of(&counters(0)->up), 0);
+	uint64_t before = reason(0, UPSTREAM_REASON_FIRST);
+	upstream_distrust(t.set);
+	scripted_dns_set(t.servers[0], answer);
+	assert_int_equal(ask("again.example")->last, 1);
+	assert_int_equal(reason(0, UPSTREAM_REASON_FIRST), before + 1);
+	/* What is in flight is asked again, sooner than by itself. */
+	scripted_dns_set(t.servers[0], silence);
+	unsigned number = t.asked;
+	ask_named("flying.example", DNS_TYPE_A);
+	rest(20);
+	upstream_distrust(t.set);
+	run(number + 1, 2000);
+	assert_int_equal(t.outcomes[number].last, 2);
+	assert_true(t.outcomes[number].took_ms < UPSTREAM_HEDGE_MS - 50);
 }
 
 /* --- what must not be believed --- */
@@ -1300,6 +1642,19 @@ int main(void)
 		TEST(test_single_server_is_tried_again),
 		TEST(test_late_answer_wins),
 		TEST(test_down_is_asked_last_and_found_again),
+		TEST(test_groups_are_separate),
+		TEST(test_fastest),
+		TEST(test_fastest_is_not_who_refuses_fastest),
+		TEST(test_ordered_goes_on_asking_who_refuses),
+		TEST(test_weighted),
+		TEST(test_parallel),
+		TEST(test_hedge_time_is_learned),
+		TEST(test_our_own_sleep_is_nobodys_fault),
+		TEST(test_hedges_have_a_budget),
+		TEST(test_pulled_cable),
+		TEST(test_probes_need_no_client),
+		TEST(test_all_down_and_one_back),
+		TEST(test_distrust),
 		cmocka_unit_test(test_forgeries_are_ignored),
 		TEST(test_the_port_of_another_query_is_no_good),
 		TEST(test_wrong_case_is_asked_over_tcp),
