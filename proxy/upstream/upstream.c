@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "proxy/upstream/bootstrap.h"
 #include "proxy/upstream/cares.h"
 #include "proxy/upstream/choice.h"
@@ -724,9 +723,6 @@ static void bootstrap_on_result(
 	bool is_over = bootstrap_take(bootstrap, answer, dns_name_slice(&member->host));
 	bool is_new = is_over ? bootstrap_end(bootstrap, now_ms(set))
 			      : bootstrap->is_wanted && bootstrap_take_half(bootstrap);
-	if (is_over && !is_new)
-		log_warning("upstream \"%s\": no address found for \"%s\"",
-			member->exchange->upstream->name, member->exchange->upstream->host);
 	if (is_new || (is_over && bootstrap->is_wanted))
 		bootstrap_tell(set, index);
 }

@@ -1204,6 +1204,134 @@ static void test_distrust(void **state)
 	assert_true(t.outcomes[number].took_ms < UPSTREAM_HEDGE_MS - 50);
 }
 
+/* --- addresses of an upstream that is named by host --- */
+
+/* The addresses of dot.test are those of the server that is told about it, 127.0.0.3. */
+static void knows_addresses(struct scripted_dns *server, const struct scripted_query *query)
+{
+	static const uint8_t loopback[] = { 127, 0, 0, 3 };
+	uint8_t bytes[65535];
+	bool is_a = query->bytes[12 + query->question_len - 3] == DNS_TYPE_A;
+	size_t len = scripted_answer(query, bytes, 0, is_a ? 1 : -1, 0);
+	if (is_a)
+		memcpy(bytes + 12 + query->question_len + 12, loopback, sizeof loopback);
+	scripted_reply(server, query, bytes, len, 0);
+}
+
+static struct tls_client *dot_tls;
+
+/* Upstream 1 speaks DoT and is named by host; upstream 0 is asked for its addresses. */
+static void open_by_host(scripted_fn bootstrap)
+{
+	static struct tls_client *tls[2];
+	static const uint16_t second[] = { 1 };
+	char message[TLS_MESSAGE_MAX];
+	int error;
+	struct tls_pin pin = { { 0 } };
+	dot_tls = tls_client_new(
+		&(struct tls_client_settings){
+			.name = "dot.test", .pins = &pin, .pin_count = 1, .alpn = TLS_ALPN_DOT },
+		message);
+	assert_non_null(dot_tls);
+	tls[1] = dot_tls;
+	t.servers[0] = scripted_dns_start("127.0.0.2", bootstrap, (void *)(intptr_t)1);
+	t.servers[1] = scripted_dns_start("127.0.0.3", answer, (void *)(intptr_t)2);
+	t.count = 2;
+	t.configs[0] = (struct upstream_config){ .name = "plain",
+		.port = scripted_dns_port(t.servers[0]) };
+	address_parse(&t.configs[0].address, "127.0.0.2");
+	t.configs[1] = (struct upstream_config){ .name = "dot",
+		.protocol = UPSTREAM_DOT,
+		.host = "dot.test",
+		.bootstrap = 0,
+		.port = scripted_dns_port(t.servers[1]) };
+	add_group(UPSTREAM_ORDERED, in_order, 2);
+	add_group(UPSTREAM_ORDERED, second, 1);
+	t.group = 1;
+	t.set = upstream_set_new(&(struct upstream_parts){ .loop = &t.loop,
+					 .upstreams = t.configs,
+					 .count = 2,
+					 .groups = t.groups,
+					 .group_count = t.group_count,
+					 .tls = tls,
+					 .on_done = on_done,
+					 .context = &t },
+		&error);
+	assert_non_null(t.set);
+}
+
+static int tear_down_by_host(void **state)
+{
+	int error = tear_down(state);
+	tls_client_unref(dot_tls);
+	return error;
+}
+
+static unsigned types_asked(void)
+{
+	unsigned types = 0;
+	struct scripted_query query;
+	for (unsigned i = 0; scripted_dns_query(t.servers[0], i, &query); i++) {
+		uint16_t type = query.bytes[12 + query.question_len - 3];
+		uint8_t name[10];
+		dns_name_lower(name, query.bytes + 12, sizeof name);
+		assert_memory_equal(name, "\3dot\4test", 10);
+		types |= type == DNS_TYPE_A ? 1 : 2;
+	}
+	return types;
+}
+
+static void test_addresses_are_looked_up(void **state)
+{
+	(void)state;
+	open_by_host(knows_addresses);
+	/* It is reached at the address that was found; that it speaks no TLS is another matter. */
+	assert_int_equal(ask("by.host.example")->error, ERR_UNREACHABLE);
+	assert_int_equal(types_asked(), 3);
+	assert_true(scripted_dns_connections(t.servers[1]) >= 1);
+	assert_int_equal(scripted_dns_count(t.servers[0]), 2);
+	/* Ours are not the caller's. */
+	assert_int_equal(upstream_in_flight(t.set), 0);
+	assert_int_equal(t.done, 1);
+}
+
+static void test_no_addresses(void **state)
+{
+	(void)state;
+	open_by_host(nxdomain);
+	struct outcome *outcome = ask("by.host.example");
+	assert_int_equal(outcome->error, ERR_UNREACHABLE);
+	assert_true(outcome->took_ms < 1000);
+	assert_int_equal(scripted_dns_connections(t.servers[1]), 0);
+	/* Not asked for again with every question: there is a pause. */
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(ask("by.host.example")->error, ERR_UNREACHABLE);
+	assert_true(scripted_dns_count(t.servers[0]) <= 4);
+	/* And then it is. */
+	scripted_dns_set(t.servers[0], knows_addresses);
+	for (unsigned i = 0; i < 40 && scripted_dns_connections(t.servers[1]) == 0; i++) {
+		ask("by.host.example");
+		rest(100);
+	}
+	assert_true(scripted_dns_connections(t.servers[1]) >= 1);
+	/* Others of a group do not wait for that. */
+	t.group = 0;
+	assert_int_equal(ask("by.host.example")->upstream, 0);
+}
+
+static void test_closing_while_addresses_are_sought(void **state)
+{
+	(void)state;
+	open_by_host(silence);
+	ask_named("by.host.example", DNS_TYPE_A);
+	rest(50);
+	assert_true(scripted_dns_count(t.servers[0]) >= 1);
+	upstream_set_close(t.set);
+	run(1, 1000);
+	t.set = NULL;
+	assert_int_equal(t.outcomes[0].error, ERR_UNREACHABLE);
+}
+
 /* --- what must not be believed --- */
 
 static void test_forgeries_are_ignored(void **state)
@@ -1655,6 +1783,11 @@ int main(void)
 		TEST(test_probes_need_no_client),
 		TEST(test_all_down_and_one_back),
 		TEST(test_distrust),
+		cmocka_unit_test_setup_teardown(
+			test_addresses_are_looked_up, set_up, tear_down_by_host),
+		cmocka_unit_test_setup_teardown(test_no_addresses, set_up, tear_down_by_host),
+		cmocka_unit_test_setup_teardown(
+			test_closing_while_addresses_are_sought, set_up, tear_down_by_host),
 		cmocka_unit_test(test_forgeries_are_ignored),
 		TEST(test_the_port_of_another_query_is_no_good),
 		TEST(test_wrong_case_is_asked_over_tcp),
