@@ -1,9 +1,9 @@
 """Asks at a steady rate, every question another name, and tells how each went.
 
-  outage_load.py ADDRESS PORT RATE SECONDS [FIXED-NAMES]
+  outage_load.py ADDRESS PORT RATE SECONDS [NAMES [ZONE]]
 
-Prints one JSON list: [when it was sent (s), how long it took (s) or null, rcode or null, ede]. With
-FIXED-NAMES the names come round again, so that a cache knows them."""
+Prints when it begins and then one JSON list: [when it was sent (s), how long it took (s) or null,
+rcode or null, ede]. With NAMES so many names come round again and again, and a cache knows them."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ import dns_wire as w
 PATIENCE_S = 6
 
 
-def main(address, port, rate, seconds, names=0):
+def main(address, port, rate, seconds, names=0, zone="outage.test"):
     rate, seconds, names = int(rate), float(seconds), int(names)
     count = int(rate * seconds)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -24,7 +24,7 @@ def main(address, port, rate, seconds, names=0):
     sock.connect((address, int(port)))
     sock.setblocking(False)
     queries = [
-        w.query("ok.n%d.outage.test" % (i % names if names else i), id=i & 0xFFFF, edns=w.opt())
+        w.query("ok.n%d.%s" % (i % names if names else i, zone), id=i & 0xFFFF, edns=w.opt())
         for i in range(count)
     ]
     begin = time.monotonic()
