@@ -1,9 +1,12 @@
-/* upstream_bench.c - what asking an upstream costs: CPU time (user and system) of the asking
- * process per query, beside the bare floor in the same run: send and recv on connected sockets
- * under uv_poll, nothing kept, nothing checked. The responder is another process on another core.
- * Usage: upstream_bench [QUERIES]. With LD_LIBRARY_PATH at another c-ares it measures that one. */
+/* upstream_bench.c - what asking an upstream costs over plain DNS, DoT and DoH: CPU time (user and
+ * system) of the asking process per query, beside the bare floor in the same run: send and recv on
+ * connected sockets under uv_poll, nothing kept, nothing checked. The responders are other
+ * processes on another core; those of DoT and DoH are made of our own server's side. Usage:
+ * upstream_bench [QUERIES]. With LD_LIBRARY_PATH at another c-ares it measures that one. */
 #include <arpa/inet.h>
 #include <ares.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,9 +16,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proxy/framing/framer.h"
 #include "proxy/upstream/upstream.h"
+#include "tests/unit/tls_fixture.h"
 
-enum { BATCH = 32, MESSAGE = 512, FLOOR_SOCKETS = 32 };
+enum {
+	BATCH = 32,
+	MESSAGE = 512,
+	FLOOR_SOCKETS = 32,
+	CONNECTIONS = 16,
+	READ_LEN = 64 * 1024,
+	CIPHER_LEN = 192 * 1024
+};
 
 static unsigned total = 200000;
 static unsigned asked, answered, failed, width;
@@ -82,6 +94,149 @@ static pid_t start_responder(struct sockaddr_in *at)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pin(1);
 		respond(fd);
+	}
+	close(fd);
+	return child;
+}
+
+/* --- the responders over TLS --- */
+
+struct responder {
+	const char *title;
+	enum upstream_protocol protocol;
+	const struct framer_type *framer;
+	enum tls_alpn alpn;
+	bool use_get;
+};
+
+static const struct responder responders[] = {
+	{ "DoT", UPSTREAM_DOT, &framer_dot, TLS_ALPN_DOT, false },
+	{ "DoH POST", UPSTREAM_DOH, &framer_doh, TLS_ALPN_H2, false },
+	{ "DoH GET", UPSTREAM_DOH, &framer_doh, TLS_ALPN_H2, true },
+};
+
+struct connection {
+	const struct responder *responder;
+	struct tls_stream *tls;
+	struct framer *framer;
+	int fd;
+};
+
+/* The question, one A record, and no OPT: it is padding for the most part. */
+static void on_question(void *host, int32_t stream, struct slice message)
+{
+	static const uint8_t record[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1 };
+	const struct connection *connection = host;
+	uint8_t bytes[MESSAGE];
+	struct writer to = writer_of(bytes, sizeof bytes);
+	size_t len = DNS_HEADER_LEN;
+	while (message.at[len])
+		len += message.at[len] + 1u;
+	writer_bytes(&to, message.at, len + 5);
+	writer_bytes(&to, record, sizeof record);
+	bytes[2] = 0x81;
+	bytes[3] = 0x80;
+	bytes[7] = 1;
+	bytes[11] = 0;
+	connection->responder->framer->reply(connection->framer, stream, writer_slice(&to), 60);
+}
+
+static void on_status(void *host, enum http_method method, unsigned status)
+{
+	(void)host, (void)method, (void)status;
+}
+
+static void on_abandoned(void *host, int32_t stream)
+{
+	(void)host, (void)stream;
+}
+
+static const struct framer_events framer_events = {
+	.on_message = on_question, .on_status = on_status, .on_abandoned = on_abandoned
+};
+
+static void send_all(int fd, struct slice bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t sent = send(fd, bytes.at, bytes.len, MSG_NOSIGNAL);
+		if (sent <= 0)
+			return;
+		bytes = slice_of(bytes.at + sent, bytes.len - (size_t)sent);
+	}
+}
+
+/* One read, all of its answers in one write; false at the end of the connection. */
+static bool serve(const struct connection *connection)
+{
+	static uint8_t in[READ_LEN], plain[READ_LEN], out[CIPHER_LEN];
+	const struct framer_type *framer = connection->responder->framer;
+	ssize_t got = recv(connection->fd, in, sizeof in, 0);
+	if (got <= 0)
+		return false;
+	struct slice cipher = slice_of(in, (size_t)got);
+	struct writer to = writer_of(out, sizeof out);
+	ssize_t len;
+	while ((len = tls_stream_read(connection->tls, &cipher, plain, sizeof plain, &to)) > 0)
+		framer->feed(connection->framer, slice_of(plain, (size_t)len));
+	size_t count;
+	while (tls_stream_is_established(connection->tls) &&
+		(count = framer->drain(connection->framer, plain, sizeof plain)) > 0)
+		tls_stream_write(connection->tls, slice_of(plain, count), &to);
+	send_all(connection->fd, writer_slice(&to));
+	return len == 0;
+}
+
+static void open_connection(struct connection *connection, const struct responder *responder,
+	struct tls_context *context, int listener)
+{
+	const struct framer_settings settings = {
+		.events = &framer_events, .host = connection, .path = "/dns-query"
+	};
+	*connection = (struct connection){ .responder = responder,
+		.fd = accept(listener, NULL, NULL),
+		.tls = tls_stream_new(context, responder->alpn),
+		.framer = responder->framer->open(&settings) };
+	setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+}
+
+static void respond_over_tls(
+	const struct responder *responder, struct tls_context *context, int listener)
+{
+	static struct connection connections[CONNECTIONS];
+	struct pollfd polled[CONNECTIONS + 1] = { { .fd = listener, .events = POLLIN } };
+	nfds_t count = 1;
+	for (;;) {
+		poll(polled, count, -1);
+		for (nfds_t i = 1; i < count; i++) {
+			if (!polled[i].revents || serve(&connections[i - 1]))
+				continue;
+			close(polled[i].fd); /* its place is not used again: there are few */
+			polled[i].fd = -1;
+		}
+		if (!polled[0].revents || count > CONNECTIONS)
+			continue;
+		open_connection(&connections[count - 1], responder, context, listener);
+		polled[count] =
+			(struct pollfd){ .fd = connections[count - 1].fd, .events = POLLIN };
+		count++;
+	}
+}
+
+static pid_t start_tls_responder(
+	const struct responder *responder, struct tls_context *context, struct sockaddr_in *at)
+{
+	socklen_t len = sizeof *at;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	*at = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (bind(fd, (struct sockaddr *)at, len) < 0 || listen(fd, CONNECTIONS) < 0)
+		exit(1);
+	getsockname(fd, (struct sockaddr *)at, &len);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pin(1);
+		respond_over_tls(responder, context, fd);
 	}
 	close(fd);
 	return child;
@@ -187,36 +342,88 @@ static void on_done(void *context, upstream_ask_id id, const struct upstream_res
 		uv_stop(context);
 }
 
-static void measure_upstream(const struct sockaddr_in *to)
+static void measure_upstream(const char *title, const struct sockaddr_in *to,
+	const struct responder *responder, struct tls_client *tls)
 {
 	uv_loop_t loop;
 	uint16_t port;
 	int error;
-	struct upstream_config config = { .name = "bench" };
+	struct upstream_config config = {
+		.name = "bench", .authority = "localhost", .path = "/dns-query"
+	};
 	config.address = address_of_sockaddr((const struct sockaddr *)to, &port);
 	config.port = port;
+	if (responder) {
+		config.protocol = responder->protocol;
+		config.use_get = responder->use_get;
+	}
 	uv_loop_init(&loop);
 	asked = answered = failed = 0;
 	set = upstream_set_new(&(struct upstream_parts){ .loop = &loop,
 				       .upstreams = &config,
 				       .count = 1,
+				       .tls = &tls,
 				       .on_done = on_done,
 				       .context = &loop },
 		&error);
+	if (!set)
+		exit(1);
 	double from_us = cpu_us();
 	uint64_t from_ns = uv_hrtime();
 	while (asked < width)
 		ask();
 	uv_run(&loop, UV_RUN_DEFAULT);
-	show("upstream", from_us, from_ns);
+	show(title, from_us, from_ns);
 	upstream_set_close(set);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	uv_loop_close(&loop);
 }
 
+static const unsigned widths[] = { 1, 16, 64, 512 };
+enum { WIDTHS = sizeof widths / sizeof *widths };
+
+/* A certificate of its own, trusted because its authority is named. */
+static void measure_encrypted(void)
+{
+	struct fixture_directory directory = fixture_directory_make();
+	struct fixture_certificate ca = fixture_issue("EC", "bench CA", NULL, -60, 86400);
+	struct fixture_certificate leaf = fixture_issue("EC", "localhost", &ca, -60, 86400);
+	const struct fixture_certificate *chain[] = { &leaf, &ca };
+	char server[128], key[128], ca_file[128], message[TLS_MESSAGE_MAX];
+	fixture_write_chain(&directory, "server.pem", chain, 2);
+	fixture_write_chain(&directory, "ca.pem", chain + 1, 1);
+	fixture_write_key(&directory, "server.key", leaf.key, NULL);
+	fixture_path(&directory, "ca.pem", ca_file);
+	struct tls_ticket_keys *keys = tls_ticket_keys_new();
+	struct tls_context *context =
+		tls_context_load(fixture_path(&directory, "server.pem", server),
+			fixture_path(&directory, "server.key", key), keys, message);
+	FIXTURE_CHECK(context);
+	for (size_t i = 0; i < sizeof responders / sizeof *responders; i++) {
+		struct sockaddr_in at;
+		const struct tls_client_settings settings = {
+			.name = "localhost", .ca_file = ca_file, .alpn = responders[i].alpn
+		};
+		struct tls_client *client = tls_client_new(&settings, message);
+		FIXTURE_CHECK(client);
+		pid_t responder = start_tls_responder(&responders[i], context, &at);
+		for (size_t k = 0; k < WIDTHS; k++) {
+			width = widths[k];
+			measure_upstream(responders[i].title, &at, &responders[i], client);
+		}
+		kill(responder, SIGKILL);
+		waitpid(responder, NULL, 0);
+		tls_client_unref(client);
+	}
+	tls_context_unref(context);
+	tls_ticket_keys_free(keys);
+	fixture_drop(&leaf);
+	fixture_drop(&ca);
+	fixture_remove(&directory);
+}
+
 int main(int argc, char **argv)
 {
-	static const unsigned widths[] = { 1, 16, 64, 512 };
 	struct sockaddr_in at;
 	if (argc > 1)
 		total = (unsigned)atoi(argv[1]);
@@ -224,12 +431,13 @@ int main(int argc, char **argv)
 	pin(0);
 	printf("c-ares %s, libuv %s, %u queries each\n", ares_version(NULL), uv_version_string(),
 		total);
-	for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+	for (size_t i = 0; i < WIDTHS; i++) {
 		width = widths[i];
 		measure_floor(&at);
-		measure_upstream(&at);
+		measure_upstream("plain", &at, NULL, NULL);
 	}
 	kill(responder, SIGKILL);
 	waitpid(responder, NULL, 0);
+	measure_encrypted();
 	return 0;
 }

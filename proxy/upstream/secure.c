@@ -33,6 +33,7 @@ enum {
 	DOUBT_MS = 400,          /* of silence, then TCP is asked whether the path is broken */
 	STALL_MS = 1500,         /* of silence, then a fresh link is opened in any case */
 	LOST_MS = 3000,          /* of silence, then it is closed, fresh link or not */
+	DEATHS_MAX = 2,          /* links that may end under a question */
 	STRIKES_MAX = 3,         /* answers to nothing that we asked */
 	IDLE_CLOSE_MIN_MS = 500, /* who closes sooner does it for another reason */
 };
@@ -51,7 +52,7 @@ struct question {
 	enum exchange_outcome outcome; /* when done */
 	uint16_t number;
 	uint16_t wire_len;
-	bool replayed;
+	uint8_t deaths; /* links that ended under it */
 	uint8_t wire[DNS_REQUEST_PADDED_MAX];
 };
 
@@ -577,15 +578,16 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 }
 
 /* The link did not live to see the answer, or the peer did not work on it: once more, on a link
- * that came up later than `after`. */
-static void replay(struct secure *secure, struct question *question, uint64_t after)
+ * that came up later than `after`. There are servers that close a connection because of a question
+ * that they do not like, and with it go all others: the first in line the second time is the one
+ * to blame, and the others get one chance more. */
+static void replay(struct secure *secure, struct question *question, uint64_t after, bool is_first)
 {
 	question_lift(secure, question);
-	if (question->replayed) {
+	if (++question->deaths > (is_first ? 1 : DEATHS_MAX)) {
 		question_failed(secure, question);
 		return;
 	}
-	question->replayed = true;
 	question->after = after;
 	upstream_count(&secure->exchange.counters.replays);
 	question_wait(secure, question);
@@ -606,7 +608,7 @@ static void on_failed(struct link *link, uint32_t number, int error)
 	if (secure->closed || !question || question->link != link)
 		return;
 	if (error == ERR_CLOSED) {
-		replay(secure, question, 0);
+		replay(secure, question, 0, true);
 		/* Not from within the asker, which may have more to say. */
 		secure->exchange.host->on_work(secure->exchange.host);
 		return;
@@ -670,8 +672,9 @@ static void on_over(struct link *link)
 	}
 	uint64_t after = link->doubtful != UINT64_MAX ? link->doubtful : secure->serial;
 	learn_from_end(secure, link);
-	while (!list_is_empty(&link->questions))
-		replay(secure, container_of(link->questions.next, struct question, place), after);
+	for (bool is_first = true; !list_is_empty(&link->questions); is_first = false)
+		replay(secure, container_of(link->questions.next, struct question, place), after,
+			is_first);
 	link_drop(link);
 	upstream_gauge_set(&secure->exchange.counters.connections, count_up(secure));
 	serve_waiting(secure);
@@ -756,64 +759,65 @@ static void expire(struct secure *secure, struct question *question)
 	report(secure, question, EXCHANGE_SILENT, NULL);
 }
 
-/* The first of the list, if it is that old. */
-static struct question *oldest(const struct list *ages, uint64_t now, unsigned age_ms)
+/* The first of the list, if it was that old then. */
+static struct question *oldest(const struct list *ages, uint64_t then, unsigned age_ms)
 {
 	if (list_is_empty(ages))
 		return NULL;
 	struct question *question = container_of(ages->next, struct question, age);
-	return question->started_ms + age_ms <= now ? question : NULL;
+	return question->started_ms + age_ms <= then ? question : NULL;
 }
 
-static void notice_silence(struct secure *secure, uint64_t now)
+static void notice_silence(struct secure *secure, uint64_t then)
 {
 	struct question *question;
-	while ((question = oldest(&secure->fresh, now, UPSTREAM_HEDGE_MS))) {
+	while ((question = oldest(&secure->fresh, then, UPSTREAM_HEDGE_MS))) {
 		list_remove(&question->age);
 		list_append(&secure->quiet, &question->age);
-		health_on_silence(&secure->exchange.health, now);
+		health_on_silence(&secure->exchange.health, now_ms(secure));
 	}
-	while (!secure->closed && (question = oldest(&secure->quiet, now, UPSTREAM_DEADLINE_MS)))
+	while (!secure->closed && (question = oldest(&secure->quiet, then, UPSTREAM_DEADLINE_MS)))
 		expire(secure, question);
 }
 
 /* The oldest on a link that could be asked elsewhere: a slow one costs one fresh link, not two. */
-static const struct question *oldest_on(const struct link *link, bool unreplayed_only)
+static const struct question *oldest_on(const struct link *link, bool new_only)
 {
 	for (struct list *node = link->questions.next; node != &link->questions;
 		node = node->next) {
 		const struct question *question = container_of(node, struct question, place);
-		if (!unreplayed_only || !question->replayed)
+		if (!new_only || question->deaths == 0)
 			return question;
 	}
 	return NULL;
 }
 
-/* For how long this question has been waiting without a single byte from the peer. */
-static uint64_t silence_ms(const struct link *link, const struct question *question, uint64_t now)
+/* For how long this question had then been waiting without a single byte from the peer. */
+static uint64_t silence_ms(const struct link *link, const struct question *question, uint64_t then)
 {
 	if (!question)
 		return 0;
-	return now - (question->put_ms > link->heard_ms ? question->put_ms : link->heard_ms);
+	uint64_t since_ms = question->put_ms > link->heard_ms ? question->put_ms : link->heard_ms;
+	return then > since_ms ? then - since_ms : 0;
 }
 
 /* A link on which nothing comes back: cut off when TCP says so, stalled when it takes too long. New
  * questions get a fresh link, and once that is up this one is given up; or it speaks again. */
-static void check_silence(struct secure *secure, struct link *link, uint64_t now)
+static void check_silence(struct secure *secure, struct link *link, uint64_t then)
 {
 	if (link->question_count == 0) {
 		if (link->doubtful != UINT64_MAX) /* silent to the end */
 			link_end(link, LINK_LOST);
 		return;
 	}
-	uint64_t silent_ms = silence_ms(link, oldest_on(link, false), now);
+	uint64_t silent_ms = silence_ms(link, oldest_on(link, false), then);
 	if (silent_ms < DOUBT_MS) {
 		link->doubtful = UINT64_MAX;
 		return;
 	}
 	bool is_cut = link_is_cut(link);
 	if (link->doubtful == UINT64_MAX &&
-		(is_cut || silence_ms(link, oldest_on(link, true), now) >= STALL_MS)) {
+		(is_cut || silence_ms(link, oldest_on(link, true), then) >= STALL_MS)) {
 		link->doubtful = secure->serial;
 		if (!has_usable(secure))
 			want_link(secure);
@@ -866,7 +870,10 @@ static void secure_tick(struct exchange *exchange, uint64_t now)
 	struct secure *secure = secure_of(exchange);
 	if (secure->closed)
 		return;
-	notice_silence(secure, now);
+	/* Silence is what was there at the tick before: when this one is late, because we were
+	 * not given the processor or the machine slept, the answers are waiting to be read. */
+	uint64_t then = secure->ticked_ms;
+	notice_silence(secure, then);
 	if (secure->closed)
 		return;
 	struct list *next;
@@ -875,7 +882,7 @@ static void secure_tick(struct exchange *exchange, uint64_t now)
 		next = node->next;
 		if (!is_up(link))
 			continue;
-		check_silence(secure, link, now);
+		check_silence(secure, link, then);
 		check_idle(secure, link, now);
 	}
 	check_dial(secure, now);
