@@ -173,6 +173,7 @@ static void on_turn(uv_idle_t *turn)
 static void on_asker_answer(void *context, uint32_t number, struct slice message)
 {
 	struct link *link = context;
+	link->heard_ms = uv_now(link->host->loop);
 	link->host->events->on_answer(link, number, message);
 }
 
@@ -263,7 +264,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 			mark_failed(link, (int)len, "closed", uv_strerror((int)len));
 		return;
 	}
-	link->heard_ms = uv_now(link->host->loop);
+	/* Over DoT a peer can be in the middle of a message for ever, so that nothing behind it can
+	 * be understood; whole frames of HTTP/2 are a sign of life. */
+	if (link->host->asker != &asker_dot)
+		link->heard_ms = uv_now(link->host->loop);
 	feed_tls(link, slice_of(buffer->base, (size_t)len));
 }
 

@@ -74,8 +74,8 @@ struct link {
 	struct asker *asker;
 	struct list in_dirty;
 	uint64_t opened_ms;
-	uint64_t heard_ms; /* the last byte from the peer, of whatever kind; else when it was opened
-			    */
+	uint64_t heard_ms; /* the last byte from the peer, over DoT the last whole answer; else when
+			    * it was opened */
 	uint64_t strays;   /* that the owner knows of */
 	size_t unsent;     /* bytes that the socket did not take yet */
 	enum link_phase phase;
