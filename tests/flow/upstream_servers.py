@@ -193,7 +193,8 @@ class Unbound(Server):
     def statistics(self):
         """What it counted: "num.query.tls", "num.query.tls.resume" ..."""
         text = run("unbound-control", "-c", self.config, "stats_noreset").stdout
-        return {key: float(value) for key, _, value in (l.partition("=") for l in text.split("\n")) if value}
+        pairs = (line.partition("=") for line in text.splitlines())
+        return {key: float(value) for key, _, value in pairs}
 
 
 class Named(Server):
