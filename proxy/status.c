@@ -116,6 +116,9 @@ struct error_row {
 	enum metrics_upstream_error told;
 };
 
+_Static_assert(
+	(int)METRICS_UPSTREAM_REASON_COUNT == (int)UPSTREAM_REASONS, "reasons are copied by index");
+
 static void tell_upstream(void *context, const char *name, const struct upstream_counters *counters)
 {
 	struct telling *telling = context;
@@ -129,8 +132,11 @@ static void tell_upstream(void *context, const char *name, const struct upstream
 	*told = (struct metrics_upstream){ .name = copy };
 	told->requests = upstream_count_read(&counters->queries_udp) +
 		upstream_count_read(&counters->queries_tcp);
-	for (unsigned i = UPSTREAM_REASON_HEDGE; i < UPSTREAM_REASONS; i++)
+	for (unsigned i = UPSTREAM_REASON_HEDGE; i <= UPSTREAM_REASON_RETRY; i++)
 		told->retries += upstream_count_read(&counters->asked[i]);
+	for (unsigned i = 0; i < UPSTREAM_REASONS; i++)
+		told->asked[i] = upstream_count_read(&counters->asked[i]);
+	told->outages = upstream_count_read(&counters->outages);
 	for (unsigned i = 0; i < UPSTREAM_ERRORS; i++)
 		told->errors[i] = upstream_count_read(&counters->errors[i]);
 	told->errors[METRICS_UPSTREAM_SERVFAIL] =

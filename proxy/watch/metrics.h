@@ -41,6 +41,13 @@ enum metrics_method {
 	METRICS_METHOD_COUNT
 };
 
+enum metrics_upstream_reason {
+#define METRIC_UPSTREAM_REASON(id, word) METRICS_ASKED_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_UPSTREAM_REASON
+	METRICS_UPSTREAM_REASON_COUNT
+};
+
 enum metrics_upstream_error {
 #define METRIC_UPSTREAM_ERROR(id, word) METRICS_UPSTREAM_##id,
 #include "proxy/watch/metrics.def"
@@ -128,6 +135,8 @@ struct metrics_upstream {
 	uint64_t requests;
 	uint64_t errors[METRICS_UPSTREAM_ERROR_COUNT];
 	uint64_t retries;
+	uint64_t asked[METRICS_UPSTREAM_REASON_COUNT];
+	uint64_t outages;
 	uint64_t inflight;
 	uint64_t durations[METRICS_BUCKETS + 1]; /* by bucket, not cumulative */
 	uint64_t duration_sum_us;

@@ -130,6 +130,11 @@ static const char *const drops[] = {
 #include "proxy/watch/metrics.def"
 #undef METRIC_DROP
 };
+static const char *const upstream_reasons[] = {
+#define METRIC_UPSTREAM_REASON(id, word) "reason=\"" word "\"",
+#include "proxy/watch/metrics.def"
+#undef METRIC_UPSTREAM_REASON
+};
 static const char *const upstream_errors[] = {
 #define METRIC_UPSTREAM_ERROR(id, word) "reason=\"" word "\"",
 #include "proxy/watch/metrics.def"
@@ -426,6 +431,9 @@ static void merge_upstream(struct metrics_upstream *to, const struct metrics_ups
 	for (size_t i = 0; i < METRICS_UPSTREAM_ERROR_COUNT; i++)
 		to->errors[i] += from->errors[i];
 	to->retries += from->retries;
+	for (size_t i = 0; i < METRICS_UPSTREAM_REASON_COUNT; i++)
+		to->asked[i] += from->asked[i];
+	to->outages += from->outages;
 	to->inflight += from->inflight;
 	for (size_t i = 0; i <= METRICS_BUCKETS; i++)
 		to->durations[i] += from->durations[i];
@@ -547,6 +555,13 @@ static void put_upstreams(
 				intern_text(&registry->upstreams, all->upstream_ids[i]),
 				upstream_errors[k], (int64_t)all->upstreams[i].errors[k]);
 	EACH(text, registry, all, UPSTREAM_RETRIES, upstream, retries);
+	name = begin(text, FAMILY_UPSTREAM_ASKED);
+	for (size_t i = 0; i < all->upstream_count; i++)
+		for (unsigned k = 0; k < METRICS_UPSTREAM_REASON_COUNT; k++)
+			put_number(text, name,
+				intern_text(&registry->upstreams, all->upstream_ids[i]),
+				upstream_reasons[k], (int64_t)all->upstreams[i].asked[k]);
+	EACH(text, registry, all, UPSTREAM_OUTAGES, upstream, outages);
 	EACH(text, registry, all, UPSTREAM_INFLIGHT, upstream, inflight);
 	EACH(text, registry, all, UPSTREAM_UP, upstream, is_up);
 }
