@@ -14,14 +14,9 @@ static void snapshot_free(struct snapshot *snapshot)
 	policy_free(snapshot->policy);
 	if (snapshot->tls)
 		tls_context_unref(snapshot->tls);
-	for (size_t i = 0; snapshot->upstream_tls && i < snapshot->config->upstream_count; i++) {
-		if (snapshot->upstream_tls[i])
-			tls_client_unref(snapshot->upstream_tls[i]);
-	}
-	free(snapshot->upstream_tls);
 	routes_free(snapshot->routes);
 	ddr_free(snapshot->ddr);
-	config_free(snapshot->config);
+	upstream_plan_unref(snapshot->upstreams);
 	free(snapshot->view_labels);
 	free(snapshot->rule_labels);
 	free(snapshot);
@@ -53,37 +48,6 @@ static bool load_tls(
 	errors->count++;
 	errors->on_error(errors->context, config->file, 0, "tls", message);
 	return false;
-}
-
-/* How we know each upstream that we speak TLS with. */
-static bool load_upstream_tls(struct snapshot *snapshot, struct config_errors *errors)
-{
-	const struct config *config = snapshot->config;
-	snapshot->upstream_tls = calloc(config->upstream_count + 1, sizeof(struct tls_client *));
-	bool good = snapshot->upstream_tls != NULL;
-	for (size_t i = 0; snapshot->upstream_tls && i < config->upstream_count; i++) {
-		const struct upstream_config *upstream = &config->upstreams[i];
-		/* Pins alone say whom we mean, unless more is said. */
-		bool by_address = upstream->address_count > 0 &&
-			(upstream->tls_pin_count == 0 || upstream->tls_ca);
-		const struct tls_client_settings settings = { .name = upstream->tls_name,
-			.address = by_address ? &upstream->address : NULL,
-			.ca_file = upstream->tls_ca,
-			.pins = upstream->tls_pins,
-			.pin_count = upstream->tls_pin_count,
-			.alpn = upstream->protocol == UPSTREAM_DOH ? TLS_ALPN_H2 : TLS_ALPN_DOT };
-		char message[TLS_MESSAGE_MAX];
-		if (upstream->protocol == UPSTREAM_DNS)
-			continue;
-		snapshot->upstream_tls[i] = tls_client_new(&settings, message);
-		if (snapshot->upstream_tls[i])
-			continue;
-		good = false;
-		errors->count++;
-		errors->on_error(
-			errors->context, config->file, upstream->line, "upstreams", message);
-	}
-	return good;
 }
 
 /* Where questions go, and what is said about ourselves. */
@@ -147,7 +111,8 @@ static bool load_parts(
 	/* Both, so that all errors are told at once. */
 	bool tls = load_tls(snapshot, parts, errors);
 	bool upstreams = parts->offline ||
-		(find_upstreams(snapshot, errors) && load_upstream_tls(snapshot, errors));
+		(find_upstreams(snapshot, errors) &&
+			upstream_plan_load(snapshot->upstreams, errors));
 	snapshot->policy = policy_load(
 		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);
 	if (snapshot->policy && !parts->offline)
@@ -163,11 +128,14 @@ struct snapshot *snapshot_load(
 	struct config *config = config_load(file, errors);
 	if (!config)
 		return NULL;
-	struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+	struct upstream_plan *upstreams = upstream_plan_new(config);
+	struct snapshot *snapshot = upstreams ? calloc(1, sizeof *snapshot) : NULL;
 	if (!snapshot) {
-		config_free(config);
+		if (upstreams)
+			upstream_plan_unref(upstreams);
 		return NULL;
 	}
+	snapshot->upstreams = upstreams;
 	snapshot->config = config;
 	atomic_init(&snapshot->references, 1);
 	if (load_parts(snapshot, parts, errors))

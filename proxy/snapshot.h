@@ -9,16 +9,17 @@
 #include "proxy/config.h"
 #include "proxy/query/ddr.h"
 #include "proxy/query/routes.h"
+#include "proxy/upstream_plan.h"
 #include "proxy/watch/metrics.h"
 #include "rules/policy.h"
 #include "tls/context.h"
 
 struct snapshot {
 	_Atomic unsigned references;
+	struct upstream_plan *upstreams; /* holds the configuration */
 	struct config *config;
 	struct policy *policy;
-	struct tls_context *tls;          /* NULL when no listener needs it */
-	struct tls_client **upstream_tls; /* by index of the upstream; NULL for plain ones */
+	struct tls_context *tls; /* NULL when no listener needs it */
 	struct routes *routes;
 	struct ddr *ddr;      /* NULL when offline */
 	uint32_t revision;    /* 1 for the first, one more for each that was published */

@@ -50,7 +50,7 @@ void epoch_unpin(struct epoch *epoch)
 static void free_upstreams(struct worker_upstreams *upstreams)
 {
 	list_remove(&upstreams->in_retired);
-	epoch_unpin(upstreams->epoch);
+	upstream_plan_unref(upstreams->plan);
 	free(upstreams);
 }
 
@@ -75,7 +75,7 @@ static int open_upstreams(struct worker *worker, struct epoch *epoch)
 		.count = config->upstream_count,
 		.groups = config->upstream_groups,
 		.group_count = config->upstream_group_count,
-		.tls = epoch->snapshot->upstream_tls,
+		.tls = epoch->snapshot->upstreams->tls,
 		.on_done = query_on_upstream,
 		.context = upstreams };
 	if (upstreams)
@@ -85,7 +85,7 @@ static int open_upstreams(struct worker *worker, struct epoch *epoch)
 		return error;
 	}
 	upstreams->worker = worker;
-	upstreams->epoch = epoch_pin(epoch);
+	upstreams->plan = upstream_plan_ref(epoch->snapshot->upstreams);
 	list_init(&upstreams->in_retired);
 	replace_upstreams(worker, upstreams);
 	return 0;
@@ -132,8 +132,7 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 	}
 	struct epoch *old = worker->epoch;
 	worker->epoch = epoch;
-	bool keep =
-		config_same_upstreams(worker->upstreams->epoch->snapshot->config, snapshot->config);
+	bool keep = config_same_upstreams(worker->upstreams->plan->config, snapshot->config);
 	int error = keep ? 0 : open_upstreams(worker, epoch);
 	if (error)
 		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",
@@ -174,7 +173,7 @@ void worker_tell_upstreams(struct worker *worker,
 {
 	uv_mutex_lock(&worker->upstreams_lock);
 	const struct worker_upstreams *upstreams = worker->upstreams;
-	const struct config *config = upstreams ? upstreams->epoch->snapshot->config : NULL;
+	const struct config *config = upstreams ? upstreams->plan->config : NULL;
 	for (size_t i = 0; config && i < config->upstream_count; i++)
 		on_upstream(
 			context, config->upstreams[i].name, upstream_counters(upstreams->set, i));

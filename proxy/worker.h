@@ -31,13 +31,13 @@ struct epoch {
 	unsigned users;
 };
 
-/* Upstreams, and the epoch whose configuration they are from: an upstream's index means something
- * there only, as questions of a later epoch may wait for the same answer. When a reload replaces
- * them, they finish what they were asked, then they go. */
+/* Upstreams, and the plan that they were opened with: an upstream's index means something there
+ * only, as questions of a later epoch may wait for the same answer. When a reload replaces them,
+ * they finish what they were asked, then they go. */
 struct worker_upstreams {
 	struct worker *worker;
 	struct upstream_set *set; /* NULL: closed */
-	struct epoch *epoch;
+	struct upstream_plan *plan;
 	struct list in_retired;
 };
 

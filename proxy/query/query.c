@@ -80,7 +80,10 @@ static void end_fresh(struct query *q, const struct cache_hit *hit)
 		.ede = hit->state == CACHE_FAILED ? DNS_EDE_CACHED_ERROR : DNS_EDE_NONE };
 	dns_packed_open(&found.packed, hit->value);
 	metrics_add(q->worker->metrics, METRIC_CACHE_HITS, 1);
-	query_answer(q, &found);
+	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK)
+		query_end_blocked(q); /* the override itself needs nobody */
+	else
+		query_answer(q, &found);
 }
 
 static void end_stale(struct query *q, const struct cache_hit *hit)

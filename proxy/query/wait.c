@@ -120,7 +120,7 @@ static struct join_ask *find_or_begin_ask(const struct query *q)
 		return ask;
 	uint64_t number = join_ask_number(table->asks, ask);
 	if (upstreams) {
-		const struct config *config = upstreams->epoch->snapshot->config;
+		const struct config *config = upstreams->plan->config;
 		if (!upstream_ask(upstreams->set, group_index(config, q->group), number, &request))
 			return ask;
 	}
@@ -304,7 +304,7 @@ void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_
 	/* Not by the configuration of the query: it may have joined this ask after a reload. */
 	const char *upstream = result->upstream == UPSTREAM_NO_INDEX
 		? NULL
-		: from->epoch->snapshot->config->upstreams[result->upstream].name;
+		: from->plan->config->upstreams[result->upstream].name;
 	take_waiting(ask, &waiting);
 	join_end(table->asks, ask);
 	while (!list_is_empty(&waiting)) {
