@@ -1,5 +1,7 @@
 #include "proxy/cache/ring.h"
 
+#include <assert.h>
+
 /* Bytes between the head and the end of the ring that an entry would have to leave. */
 static size_t gap_before(const struct ring *ring, size_t size)
 {
@@ -15,6 +17,7 @@ bool ring_has_room(const struct ring *ring, size_t size)
 
 struct entry *ring_append(struct ring *ring, size_t size)
 {
+	assert(ring_has_room(ring, size));
 	size_t gap = gap_before(ring, size);
 	if (gap > 0 && ring_is_empty(ring)) {
 		ring->tail += gap;

@@ -14,9 +14,10 @@ enum {
 	SLOTS_LOAD_OF_8 = 7,
 	SLOTS_FIRST = 512, /* a page; doubled when needed, so that few names touch few pages */
 	SMALL_PERCENT = 10,
-	SPARE_PART = 8,      /* room to spare in the main log: an 8th of it */
-	AHEAD_PART = 16,     /* of the main log, to be free while there is room to spare */
-	PROMOTED = 2,        /* asked for so often: goes from the small to the main log */
+	SPARE_PART = 16, /* of the main log: room to spare */
+	AHEAD_PART = 32, /* of the main log, to be free while there is room to spare */
+	PROMOTED = 1,    /* asked for so often: goes from the small to the main log. The paper has
+			    2; real logs of queries say 1 */
 	COPY_COST_MIN = 256, /* of the patience, for entries that are smaller */
 	SLACK_MAX = 64,      /* bytes that replacing in place may waste */
 	RECLAIM_MAX = 64,    /* entries that are over, taken from the main log in one go */
@@ -188,10 +189,10 @@ static void evict_main(struct shard *shard, const struct entry_clock *clock)
 static void make_room_in_main(struct shard *shard, size_t size, const struct entry_clock *clock)
 {
 	size_t ahead = shard->main.size / AHEAD_PART;
-	while (!ring_has_room(&shard->main, size))
-		evict_main(shard, clock);
 	while (main_has_spare_room(shard, 0) && !ring_has_room(&shard->main, size + ahead) &&
 		shard->patience > 0)
+		evict_main(shard, clock);
+	while (!ring_has_room(&shard->main, size))
 		evict_main(shard, clock);
 }
 
@@ -419,8 +420,6 @@ static bool is_answer(enum cache_state state)
 static struct entry *choose(struct shard *shard, const struct shard_key *own,
 	const struct shard_key *any, const struct entry_clock *clock, enum cache_state *state)
 {
-	if (any)
-		slots_prefetch(&shard->slots, any->tag);
 	struct entry *entry = look_up(shard, own);
 	*state = entry ? entry_state(entry, clock) : CACHE_MISS;
 	if (*state == CACHE_FRESH || !any)

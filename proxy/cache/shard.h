@@ -1,10 +1,10 @@
 /* shard.h - one part of the cache: a lock, an index, and two logs that S3-FIFO evicts from (Yang,
  * Zhang, Qiu, Yue, Vigfusson: FIFO queues are all you need for cache eviction, SOSP 2023).
  *
- *   small   a tenth of the bytes: who is new. At its tail those asked for at least twice go over to
- *           the main log, the others out; their fingerprints stay in the ghost table for a while
- *   main    the rest: who has proved itself, or came back while the ghost table knew it. At its
- *           tail those asked for since they came here go round once more, for each time asked
+ *   small   a tenth of the bytes:  who is new. At its tail those asked for again go over to the
+ * main log, the others out; their fingerprints stay in the ghost table for a while main    the
+ * rest: who has proved itself, or came back while the ghost table knew it. At its tail those asked
+ * for since they came here go round once more, for each time asked
  *
  * So a flood of names that are asked for once passes through the small log and leaves the main one
  * alone, and a hit changes two counters and nothing else. While the main log has room to spare,

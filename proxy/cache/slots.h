@@ -30,12 +30,6 @@ static inline uint32_t slots_distance(const struct slots *slots, uint32_t at, ui
 	return at >= home ? at - home : at + slots->capacity - home;
 }
 
-/* Brings near what a search begins with. */
-static inline void slots_prefetch(const struct slots *slots, uint32_t tag)
-{
-	__builtin_prefetch(&slots->at[slots_home(slots, tag)]);
-}
-
 struct slots_search {
 	uint32_t at;
 	uint32_t distance;

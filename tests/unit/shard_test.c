@@ -173,7 +173,6 @@ static void test_one_hit_names_leave_from_the_small_log(void **state)
 	fill(f);
 	put(f, 1, VALUE);
 	put(f, 2, VALUE);
-	assert_int_equal(find(f, 2), CACHE_FRESH); /* once is not enough */
 	assert_int_equal(where_is(f, 1), SMALL);
 	flood(f, f->shard->small.size + 5000);
 	assert_int_equal(where_is(f, 1), OUT);
@@ -186,7 +185,6 @@ static void test_names_asked_for_go_over_to_main(void **state)
 	struct fixture *f = *state;
 	fill(f);
 	put(f, 1, VALUE);
-	assert_int_equal(find(f, 1), CACHE_FRESH);
 	assert_int_equal(find(f, 1), CACHE_FRESH);
 	flood(f, f->shard->small.size + 5000);
 	assert_int_equal(where_is(f, 1), MAIN);
@@ -312,10 +310,9 @@ static void test_sizes_up_to_the_largest(void **state)
 	struct fixture *f = *state;
 	put(f, 1, DNS_PACKED_MAX);
 	assert_int_equal(find(f, 1), CACHE_FRESH);
-	for (uint64_t i = 2; i < 300; i++) {
+	for (uint64_t i = 2; i < 2000; i++) {
 		put(f, i, i % 3 == 0 ? DNS_PACKED_MAX : (size_t)(fixture_mix(i) % 50000));
 		assert_int_equal(find(f, i), CACHE_FRESH);
-		find(f, i);
 		check_sums(f->shard);
 	}
 }
