@@ -424,19 +424,28 @@ static void dial_failed(struct secure *secure)
 	bootstrap(secure); /* it may have moved */
 }
 
-/* Puts what waits where it can be put; dials for the rest. */
+static bool has_room(const struct secure *secure)
+{
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+		const struct link *link = container_of(node, struct link, in_links);
+		if (is_usable(link) && link_room(link) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Puts what waits where it can be put, the first first; dials for the rest. */
 static void serve_waiting(struct secure *secure)
 {
-	struct list batch;
-	list_init(&batch);
-	for (struct list *node; (node = list_take_first(&secure->waiting));)
-		list_append(&batch, node);
-	for (struct list *node; (node = list_take_first(&batch));) {
-		struct question *question = container_of(node, struct question, place);
-		if (place(secure, question))
+	struct list *next;
+	for (struct list *node = secure->waiting.next; node != &secure->waiting && has_room(secure);
+		node = next) {
+		next = node->next;
+		list_remove(node);
+		if (place(secure, container_of(node, struct question, place)))
 			secure->waiting_count--;
 		else
-			list_append(&secure->waiting, &question->place);
+			list_append(next, node); /* where it was */
 	}
 	if (!list_is_empty(&secure->waiting))
 		want_link(secure);
@@ -551,6 +560,8 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 	question_lift(secure, question);
 	link->busy_ms = now_ms(secure);
 	health_on_answer(&secure->exchange.health);
+	if (secure->waiting_count > 0) /* now there is room */
+		secure->exchange.host->on_work(secure->exchange.host);
 	if (match == JUDGE_FOREIGN) {
 		strike(link, 1);
 		take_nonsense(secure, question, UPSTREAM_ERROR_MISMATCH);
@@ -721,14 +732,14 @@ static int secure_ask(struct exchange *exchange, const struct dns_request *reque
 	question->started_ns = uv_hrtime();
 	question->started_ms = now_ms(secure);
 	list_append(&secure->fresh, &question->age);
-	if (place(secure, question))
+	if (secure->waiting_count == 0 && place(secure, question))
 		return 0;
 	if (is_hopeless(secure)) {
 		question_failed(secure, question);
 		return 0;
 	}
 	question_wait(secure, question);
-	want_link(secure);
+	serve_waiting(secure);
 	return 0;
 }
 

@@ -75,7 +75,8 @@ struct outcome {
 	uint16_t rcode;
 	size_t len;
 	uint32_t ttl_s;
-	uint8_t last; /* of 192.0.2.x */
+	uint8_t last;  /* of 192.0.2.x */
+	unsigned rank; /* so many were reported before */
 	uint64_t took_ms;
 };
 
@@ -305,6 +306,7 @@ static void on_accept(uv_stream_t *stream, int status)
 	peer->server = server;
 	peer->number = server->accepted++;
 	assert_int_equal(uv_accept(stream, (uv_stream_t *)&peer->tcp), 0);
+	uv_tcp_nodelay(&peer->tcp, 1);
 	const char *certificate = server->script.certificate;
 	const struct framer_settings settings = {
 		.events = &framer_events, .host = peer, .path = "/dns-query"
@@ -545,6 +547,7 @@ static void on_report(struct exchange_host *host, const struct exchange_report *
 	struct outcome *outcome = &t.outcomes[report->owner];
 	assert_int_equal(outcome->calls++, 0);
 	outcome->outcome = report->outcome;
+	outcome->rank = t.reported;
 	outcome->took_ms = uv_hrtime() / 1000000 - t.asked_ms[report->owner];
 	t.reported++;
 	if (report->outcome == EXCHANGE_ANSWER) {
@@ -852,6 +855,31 @@ static void asking_from_a_report(void **state)
 		RUN_UNTIL(t.reported == 320);
 		expect(0, 320, EXCHANGE_ANSWER);
 		assert_int_equal(t.servers[0].accepted, 1);
+		finish();
+	}
+}
+
+/* More than there is room for: who waited longest comes first, so nobody waits for long. */
+static void nobody_starves(void **state)
+{
+	(void)state;
+	enum { TOGETHER = 1000, LATER = 6000 };
+	EACH_PROTOCOL(protocol)
+	{
+		begin(protocol, answer);
+		ask(1);
+		settle();
+		ask(TOGETHER);
+		t.ask_again = LATER;
+		RUN_UNTIL(t.reported == 1 + TOGETHER + LATER);
+		expect(0, t.asked, EXCHANGE_ANSWER);
+		/* They were answered about in the order in which they were asked. */
+		unsigned worst = 0;
+		for (unsigned i = 0; i < t.asked; i++) {
+			if (t.outcomes[i].rank > i + worst)
+				worst = t.outcomes[i].rank - i;
+		}
+		assert_in_range(worst, 0, 600);
 		finish();
 	}
 }
@@ -1564,6 +1592,7 @@ int main(void)
 		cmocka_unit_test(a_turn_is_one_write),
 		cmocka_unit_test(many_at_once_in_any_order),
 		cmocka_unit_test(asking_from_a_report),
+		cmocka_unit_test(nobody_starves),
 		cmocka_unit_test(closed_after_each_answer),
 		cmocka_unit_test(replayed_once),
 		cmocka_unit_test(not_replayed_for_ever),
