@@ -170,7 +170,7 @@ static void test_every_part_of_the_key_counts(void **state)
 	CHECK(find_key(key, 0), "fresh 0 v");
 	/* All of them, each with its own. */
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		cache_put(cache, &others[i], slice_of("abcdefgh" + i, 1), 60, 0);
+		cache_put(cache, &others[i], slice_of(&"abcdefgh"[i], 1), 60, 0);
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		assert_int_equal(find_key(others[i], 0).value.at[0], "abcdefgh"[i]);
 	CHECK(find_key(key, 0), "fresh 0 v");
