@@ -95,23 +95,27 @@ static struct dns_request request_of(const struct query *q)
 	};
 }
 
-/* The upstreams that are open may be of another configuration than the query's. */
-static uint16_t group_index(const struct config *config, uint32_t identity)
+/* The index of the query's group among the upstreams that are open; false when it is not there:
+ * they may be of another configuration than the query's, and nobody else is to be told its name. */
+static bool find_group(const struct query *q, uint16_t *index)
 {
-	for (size_t i = 0; i < config->upstream_group_count; i++) {
-		if (config->upstream_groups[i].identity == identity)
-			return (uint16_t)i;
+	const struct worker_upstreams *upstreams = q->worker->upstreams;
+	const struct config *config = upstreams ? upstreams->plan->config : NULL;
+	for (size_t i = 0; config && i < config->upstream_group_count; i++) {
+		*index = (uint16_t)i;
+		if (config->upstream_groups[i].identity == q->group)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-/* The ask that answers this query, already in flight or begun now; NULL: full. */
+/* The ask that answers this query, already in flight or begun now; NULL: full, or nobody there. */
 static struct join_ask *find_or_begin_ask(const struct query *q)
 {
 	struct query_table *table = q->worker->queries;
-	const struct worker_upstreams *upstreams = q->worker->upstreams;
 	struct dns_request request = request_of(q);
 	struct join_key key = join_key_of(&request, q->group);
+	uint16_t group;
 	bool fresh;
 	struct join_ask *ask = join_find_or_add(table->asks, &key, &fresh);
 	if (ask && !fresh)
@@ -119,11 +123,9 @@ static struct join_ask *find_or_begin_ask(const struct query *q)
 	if (!ask || !fresh)
 		return ask;
 	uint64_t number = join_ask_number(table->asks, ask);
-	if (upstreams) {
-		const struct config *config = upstreams->plan->config;
-		if (!upstream_ask(upstreams->set, group_index(config, q->group), number, &request))
-			return ask;
-	}
+	if (find_group(q, &group) &&
+		upstream_ask(q->worker->upstreams->set, group, number, &request) == 0)
+		return ask;
 	join_end(table->asks, ask);
 	return NULL;
 }
@@ -136,14 +138,37 @@ void query_refresh(const struct query *q)
 
 /* ---- waiting ---- */
 
+/* There will be no answer: what was kept, however old, or the override, which needs nobody. */
+static bool end_with_less(struct query *q)
+{
+	if (query_answer_stale(q))
+		return true;
+	if (q->verdict.action != ACTION_BLOCK)
+		return false;
+	query_end_blocked(q);
+	return true;
+}
+
+static void end_unasked(struct query *q, const char *why)
+{
+	if (!end_with_less(q))
+		query_end_with_rcode(
+			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, why);
+}
+
 static void end_busy(struct query *q, enum metrics_drop_reason reason)
 {
 	metrics_drop(q->worker->metrics, reason);
-	if (q->verdict.action == ACTION_BLOCK) /* the override itself needs nobody */
-		query_end_blocked(q);
-	else if (!query_answer_stale(q))
-		query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
-			"too many queries in flight");
+	end_unasked(q, "too many queries in flight");
+}
+
+static void end_without_ask(struct query *q)
+{
+	uint16_t group;
+	if (find_group(q, &group))
+		end_busy(q, METRICS_DROP_QUERIES_FULL);
+	else
+		end_unasked(q, "a reload took the upstreams of this name away");
 }
 
 /* Counts the query for its connection, once; UDP has none. */
@@ -167,7 +192,7 @@ void query_wait(struct query *q)
 	if (slot && !ask)
 		slot_give_back(table, slot);
 	if (!ask) {
-		end_busy(q, METRICS_DROP_QUERIES_FULL);
+		end_without_ask(q);
 		return;
 	}
 	copy_to_slot(slot, q);
@@ -269,9 +294,7 @@ static void resume(struct query *q, const struct upstream_result *result,
 	found.source = result->error ? METRICS_SOURCE_ERROR : METRICS_SOURCE_UPSTREAM;
 	q->upstream = upstream;
 	q->upstream_us = result->duration_us;
-	if (result->error && q->verdict.action == ACTION_BLOCK)
-		query_end_blocked(q); /* the override itself needs nobody */
-	else if (packed->kind != DNS_PACKED_FAILURE || !query_answer_stale(q))
+	if (packed->kind != DNS_PACKED_FAILURE || !end_with_less(q))
 		query_answer(q, &found);
 }
 

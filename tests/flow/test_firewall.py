@@ -136,6 +136,20 @@ class TestBlockResponses:
         assert firewall.wait_log(name)[-1]["ext"]["rule"] == "dropped"
 
 
+def test_override_to_what_cannot_be_resolved(maker, scripted, connect):
+    """The alias alone, at the first attempt as at all others: a SERVFAIL would send the client to
+    its next resolver."""
+    settings = maker.settings(scripted=scripted)
+    lands = {"block_response": "OVERRIDE", "override_domain": "servfail.land.test"}
+    with_rules(settings, [inline("bad", "bad.test")],
+               [rule("no", "BLOCK", "bad", override_ttl="60s", **lands)])
+    client = connect(maker.start(settings), "udp")
+    for _ in range(3):
+        answer = ask(client, "bad.test")
+        assert answer.rcode == w.NOERROR and answer.ede_code == BLOCKED
+        assert [r.target for r in answer.answer] == [w.name("servfail.land.test")]
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 class TestLetThrough:
     def test_allow(self, firewall, scripted, connect, protocol):

@@ -12,8 +12,9 @@ import pytest
 
 import certificates as certs
 import dns_wire as w
+from config_text import inline, rule
 from dns_client import tls_context
-from program import PROTOCOLS, Ports
+from program import PROTOCOLS, Ports, with_rules
 from scripted_dns import ScriptedDns
 
 ALPN, PORT, IPV4HINT, IPV6HINT, DOHPATH = 1, 3, 4, 6, 7  # RFC 9460 14.3.2, RFC 9461 5
@@ -223,6 +224,25 @@ class TestRoutes:
         settings["routes"] = [{"domains": ["corp.example"], "upstream_group": "lab"}]
         assert namegate.reload(settings)
         assert said(ask(namegate, "a.corp.example"))[1] == ["A 192.0.2.3"]
+
+    def test_a_group_that_a_reload_took_away(self, maker, servers, connect):
+        """A query of before still has to ask it: then nobody is asked, not somebody else."""
+        settings = self.settings(maker, servers)
+        settings["routes"] = [{"domains": ["corp.example"], "upstream_group": "office"}]
+        lands = {"block_response": "OVERRIDE", "override_domain": "block.corp.example"}
+        with_rules(settings, [inline("bad", "bad.example")],
+                   [rule("no", "BLOCK", "bad", override_ttl="60s", **lands)])
+        servers["main"].zone["slow-1500.example."] = lambda s: w.reply(
+            s.wire, [w.record(s.qname, w.CNAME, w.name("bad.example"))])
+        namegate = maker.start(settings)
+        client = connect(namegate, "udp")
+        client.send(w.query("slow-1500.example"))
+        servers["main"].wait_for("slow-1500.example")
+        del settings["routes"], settings["upstreams"][1], settings["upstream_groups"][1]
+        assert namegate.reload(settings)
+        answer = w.Message(client.receive())
+        assert [r.target for r in answer.answer] == [w.name("block.corp.example")]
+        assert not any(server.asked_for("block.corp.example") for server in servers.values())
 
 
 def designations(answer):
