@@ -1,10 +1,10 @@
-#include "proxy/cache/cache.h"
 #include "proxy/status.h"
 
 #include <stdlib.h>
 #include <uv.h>
 
 #include "base/error.h"
+#include "proxy/cache/cache.h"
 #include "proxy/versions.h"
 #include "proxy/worker.h"
 
@@ -32,14 +32,28 @@ static bool is_live(void *context, struct bytes *why)
 }
 
 struct upstream_tally {
+	const struct config *config;
 	unsigned count;
 	unsigned up;
 };
 
+/* Is it asked what clients ask? One that is there for the addresses of others alone is not. */
+static bool is_in_a_group(const struct config *config, const char *upstream)
+{
+	for (size_t i = 0; i < config->upstream_group_count; i++) {
+		const struct upstream_group_config *group = &config->upstream_groups[i];
+		for (size_t j = 0; j < group->member_count; j++)
+			if (strcmp(config->upstreams[group->members[j]].name, upstream) == 0)
+				return true;
+	}
+	return false;
+}
+
 static void tally(void *context, const char *name, const struct upstream_counters *counters)
 {
 	struct upstream_tally *sum = context;
-	(void)name;
+	if (!is_in_a_group(sum->config, name))
+		return;
 	sum->count++;
 	sum->up += upstream_count_read(&counters->up) != 0;
 }
@@ -72,7 +86,7 @@ static bool views_are_whole(const struct policy *policy, struct bytes *why)
 static bool is_ready(void *context, struct bytes *why)
 {
 	struct status *status = context;
-	struct upstream_tally sum = { 0 };
+	struct upstream_tally sum = { .config = status->snapshot->config };
 	if (status->draining) {
 		append_text(why, "draining\n");
 		return false;

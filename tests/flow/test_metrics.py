@@ -355,6 +355,22 @@ class TestAdmin:
         status, text = namegate.admin("/version")
         assert status == 200 and "0.1" in text
 
+    def test_not_ready_when_only_a_bootstrap_answers(self, maker, scripted, connect):
+        """It tells addresses, and no client anything."""
+        settings = maker.settings(scripted=scripted)
+        settings["upstreams"].append({"name": "enc", "protocol": "dot", "bootstrap": "scripted",
+                                      "host": "nxdomain.host.test"})
+        settings["upstream_groups"] = [{"name": "out", "upstreams": ["enc"]}]
+        namegate = maker.start(settings)
+        client = connect(namegate, "udp")
+
+        def is_down():
+            client.ask(w.query("ok.boot.test"))
+            return namegate.admin("/readyz")[0] == 503
+
+        namegate.wait_for(is_down, "503 of /readyz")
+        assert "upstream" in namegate.admin("/readyz")[1]
+
     def test_content_type(self, namegate):
         out = self.curl(namegate, "-i", "/metrics")
         assert "text/plain" in out and "version=0.0.4" in out
