@@ -132,6 +132,23 @@ struct error_row {
 
 _Static_assert(
 	(int)METRICS_UPSTREAM_REASON_COUNT == (int)UPSTREAM_REASONS, "reasons are copied by index");
+_Static_assert((int)METRICS_UPSTREAM_CONNECTIONS == 1 + (int)UPSTREAM_TLS_FAILURES,
+	"TCP's failures, then those of TLS by index");
+
+static void tell_connections(
+	struct metrics_upstream *told, const struct upstream_counters *counters)
+{
+	uint64_t resumed = upstream_count_read(&counters->connections_resumed);
+	uint64_t opened = upstream_count_read(&counters->connections_opened);
+	told->connections = upstream_count_read(&counters->connections);
+	told->opened[0] = opened > resumed ? opened - resumed : 0;
+	told->opened[1] = resumed;
+	told->not_opened[0] = upstream_count_read(&counters->connect_failures);
+	for (unsigned i = 0; i < UPSTREAM_TLS_FAILURES; i++)
+		told->not_opened[i + 1] = upstream_count_read(&counters->tls_failures[i]);
+	told->replays = upstream_count_read(&counters->replays);
+	told->idle_closes = upstream_count_read(&counters->idle_closes);
+}
 
 static void tell_upstream(void *context, const char *name, const struct upstream_counters *counters)
 {
@@ -151,6 +168,7 @@ static void tell_upstream(void *context, const char *name, const struct upstream
 	for (unsigned i = 0; i < UPSTREAM_REASONS; i++)
 		told->asked[i] = upstream_count_read(&counters->asked[i]);
 	told->outages = upstream_count_read(&counters->outages);
+	tell_connections(told, counters);
 	for (unsigned i = 0; i < UPSTREAM_ERRORS; i++)
 		told->errors[i] = upstream_count_read(&counters->errors[i]);
 	told->errors[METRICS_UPSTREAM_SERVFAIL] =

@@ -48,6 +48,13 @@ enum metrics_upstream_reason {
 	METRICS_UPSTREAM_REASON_COUNT
 };
 
+enum {
+	METRICS_UPSTREAM_CONNECTIONS = 0
+#define METRIC_UPSTREAM_CONNECTION(word) +1
+#include "proxy/watch/metrics.def"
+#undef METRIC_UPSTREAM_CONNECTION
+};
+
 enum metrics_upstream_error {
 #define METRIC_UPSTREAM_ERROR(id, word) METRICS_UPSTREAM_##id,
 #include "proxy/watch/metrics.def"
@@ -137,6 +144,11 @@ struct metrics_upstream {
 	uint64_t retries;
 	uint64_t asked[METRICS_UPSTREAM_REASON_COUNT];
 	uint64_t outages;
+	uint64_t connections;
+	uint64_t opened[2]; /* without and with resumption */
+	uint64_t not_opened[METRICS_UPSTREAM_CONNECTIONS];
+	uint64_t replays;
+	uint64_t idle_closes;
 	uint64_t inflight;
 	uint64_t durations[METRICS_BUCKETS + 1]; /* by bucket, not cumulative */
 	uint64_t duration_sum_us;

@@ -135,6 +135,12 @@ static const char *const upstream_reasons[] = {
 #include "proxy/watch/metrics.def"
 #undef METRIC_UPSTREAM_REASON
 };
+static const char *const upstream_resumed[] = { "resumed=\"false\"", "resumed=\"true\"" };
+static const char *const upstream_connections[] = {
+#define METRIC_UPSTREAM_CONNECTION(word) "reason=\"" word "\"",
+#include "proxy/watch/metrics.def"
+#undef METRIC_UPSTREAM_CONNECTION
+};
 static const char *const upstream_errors[] = {
 #define METRIC_UPSTREAM_ERROR(id, word) "reason=\"" word "\"",
 #include "proxy/watch/metrics.def"
@@ -434,6 +440,13 @@ static void merge_upstream(struct metrics_upstream *to, const struct metrics_ups
 	for (size_t i = 0; i < METRICS_UPSTREAM_REASON_COUNT; i++)
 		to->asked[i] += from->asked[i];
 	to->outages += from->outages;
+	to->connections += from->connections;
+	for (size_t i = 0; i < 2; i++)
+		to->opened[i] += from->opened[i];
+	for (size_t i = 0; i < METRICS_UPSTREAM_CONNECTIONS; i++)
+		to->not_opened[i] += from->not_opened[i];
+	to->replays += from->replays;
+	to->idle_closes += from->idle_closes;
 	to->inflight += from->inflight;
 	for (size_t i = 0; i <= METRICS_BUCKETS; i++)
 		to->durations[i] += from->durations[i];
@@ -539,6 +552,17 @@ static void put_lists(
 	EACH(text, registry, all, LIST_UP, list, is_up);
 }
 
+/* One family with a sample per upstream and word. */
+#define EACH_UPSTREAM_WORD(id, words, field)                                                       \
+	do {                                                                                       \
+		const char *family = begin(text, FAMILY_##id);                                     \
+		for (size_t i = 0; i < all->upstream_count; i++)                                   \
+			for (size_t k = 0; k < sizeof(words) / sizeof *(words); k++)               \
+				put_number(text, family,                                           \
+					intern_text(&registry->upstreams, all->upstream_ids[i]),   \
+					(words)[k], (int64_t)all->upstreams[i].field[k]);          \
+	} while (0)
+
 static void put_upstreams(
 	struct text *text, struct metrics_registry *registry, const struct merged *all)
 {
@@ -548,20 +572,15 @@ static void put_upstreams(
 		put_histogram(text, name, intern_text(&registry->upstreams, all->upstream_ids[i]),
 			METRICS_UNIT_SECONDS, all->upstreams[i].durations,
 			all->upstreams[i].duration_sum_us);
-	name = begin(text, FAMILY_UPSTREAM_ERRORS);
-	for (size_t i = 0; i < all->upstream_count; i++)
-		for (unsigned k = 0; k < METRICS_UPSTREAM_ERROR_COUNT; k++)
-			put_number(text, name,
-				intern_text(&registry->upstreams, all->upstream_ids[i]),
-				upstream_errors[k], (int64_t)all->upstreams[i].errors[k]);
+	EACH_UPSTREAM_WORD(UPSTREAM_ERRORS, upstream_errors, errors);
 	EACH(text, registry, all, UPSTREAM_RETRIES, upstream, retries);
-	name = begin(text, FAMILY_UPSTREAM_ASKED);
-	for (size_t i = 0; i < all->upstream_count; i++)
-		for (unsigned k = 0; k < METRICS_UPSTREAM_REASON_COUNT; k++)
-			put_number(text, name,
-				intern_text(&registry->upstreams, all->upstream_ids[i]),
-				upstream_reasons[k], (int64_t)all->upstreams[i].asked[k]);
+	EACH_UPSTREAM_WORD(UPSTREAM_ASKED, upstream_reasons, asked);
 	EACH(text, registry, all, UPSTREAM_OUTAGES, upstream, outages);
+	EACH(text, registry, all, UPSTREAM_CONNECTIONS, upstream, connections);
+	EACH_UPSTREAM_WORD(UPSTREAM_OPENED, upstream_resumed, opened);
+	EACH_UPSTREAM_WORD(UPSTREAM_NOT_OPENED, upstream_connections, not_opened);
+	EACH(text, registry, all, UPSTREAM_REPLAYS, upstream, replays);
+	EACH(text, registry, all, UPSTREAM_IDLE_CLOSES, upstream, idle_closes);
 	EACH(text, registry, all, UPSTREAM_INFLIGHT, upstream, inflight);
 	EACH(text, registry, all, UPSTREAM_UP, upstream, is_up);
 }
