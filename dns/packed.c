@@ -196,14 +196,14 @@ static struct slice write_message(const struct dns_answer *answer, const struct 
 	uint8_t lower[DNS_NAME_MAX];
 	size_t question_len = DNS_HEADER_LEN + answer->name.len + 4;
 	size_t capacity = to->capacity - to->len;
-	struct dns_query query = { .flags = DNS_FLAG_RD,
-		.name = slice_of(lower, answer->name.len),
-		.type = answer->type,
-		.class = answer->class };
 	struct dns_reply reply;
 	if (capacity < question_len)
 		return slice_of(NULL, 0);
 	dns_name_lower(lower, answer->name.at, answer->name.len);
+	const struct dns_query query = { .flags = DNS_FLAG_RD,
+		.name = slice_of(lower, answer->name.len),
+		.type = answer->type,
+		.class = answer->class };
 	dns_reply_begin(&reply, &query, (struct dns_reply_limits){ .size = DNS_MESSAGE_MAX },
 		to->at + to->len, capacity);
 	/* Those above 15 are about our hop to the upstream, not about the question. */
