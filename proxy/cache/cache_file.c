@@ -25,15 +25,19 @@
 #include <xxhash.h>
 
 enum {
+	MAGIC_LEN = 8,
 	VERSION = 1,
 	HEAD_LEN = 48,
 	HEAD_SUMMED = 40, /* all of it but the sum */
 	RECORD_HEAD_LEN = 24,
 	WINDOW = 256 * 1024,
+	/* Without waiting for a writer, should it be a FIFO. */
+	READ_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 	CLOCK_SLACK_S = 60, /* that a wall clock may be set back by and still be believed */
 };
 _Static_assert(WINDOW >= 2 * CACHE_FILE_RECORD_MAX, "a window that is half full takes a record");
 
+static const char magic_text[] = "ngcache\n";
 static const uint32_t order_mark = 0x01020304;
 
 struct cache_clock cache_clock_now(void)
@@ -65,10 +69,15 @@ static uint64_t read_u64(struct reader *from)
 	return high << 32 | reader_u32(from);
 }
 
+static bool is_magic(struct slice bytes)
+{
+	return slice_equals_text(bytes, magic_text);
+}
+
 static void write_head(uint8_t bytes[HEAD_LEN], const struct head *head)
 {
 	struct writer to = writer_of(bytes, HEAD_LEN);
-	writer_text(&to, "ngcache\n");
+	writer_text(&to, magic_text);
 	writer_u32(&to, VERSION);
 	writer_bytes(&to, &order_mark, sizeof order_mark);
 	write_u64(&to, head->len);
@@ -81,7 +90,7 @@ static void write_head(uint8_t bytes[HEAD_LEN], const struct head *head)
 static const char *read_head(const uint8_t bytes[HEAD_LEN], struct head *head)
 {
 	struct reader from = reader_of(slice_of(bytes, HEAD_LEN));
-	if (!slice_equals_text(reader_bytes(&from, 8), "ngcache\n"))
+	if (!is_magic(reader_bytes(&from, MAGIC_LEN)))
 		return "is not a cache file";
 	if (reader_u32(&from) != VERSION)
 		return "has another version";
@@ -212,26 +221,55 @@ static int write_to(const char *file, struct cache *cache, struct cache_clock cl
 	return error;
 }
 
+/* "." for a file without one; cut when it is too long, and then it is not there. */
+static void write_directory_of(char directory[PATH_MAX], const char *file)
+{
+	snprintf(directory, PATH_MAX, "%s", file);
+	char *slash = strrchr(directory, '/');
+	if (slash)
+		slash[slash == directory] = '\0';
+	else
+		snprintf(directory, PATH_MAX, ".");
+}
+
 /* So that the new name is on the disk too. Where a directory cannot be opened, it is a pity. */
 static void sync_directory_of(const char *file)
 {
 	char directory[PATH_MAX];
-	snprintf(directory, sizeof directory, "%s", file);
-	char *slash = strrchr(directory, '/');
-	if (slash)
-		slash[slash == directory] = '\0';
-	int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_directory_of(directory, file);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	fsync(fd);
 	close(fd);
 }
 
+/* A slip of the pen in the configuration must not cost a key or a log: what is replaced is a cache
+ * file, empty, or a link that leads nowhere. */
+static int check_replaceable(const char *file)
+{
+	uint8_t magic[MAGIC_LEN];
+	int fd = open(file, READ_FLAGS);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	struct stat about;
+	bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+	ssize_t len = is_file ? read(fd, magic, sizeof magic) : -1;
+	close(fd);
+	return len == 0 || (len == MAGIC_LEN && is_magic(slice_of(magic, sizeof magic))) ? 0
+											 : -EEXIST;
+}
+
 long cache_file_write(struct cache *cache, const char *file, struct cache_clock clock)
 {
 	char aside[PATH_MAX];
 	long count = 0;
-	int error = 0;
+	int error = check_replaceable(file);
+	if (error) {
+		log_error("cache: file=%s is not replaced: %s", file,
+			error == -EEXIST ? "it is not a cache file" : error_text(error));
+		return error;
+	}
 	if (snprintf(aside, sizeof aside, "%s.new", file) >= (int)sizeof aside)
 		error = -ENAMETOOLONG;
 	if (!error)
@@ -265,8 +303,20 @@ static ssize_t read_some(int fd, uint8_t *to, size_t capacity)
 	return (ssize_t)len;
 }
 
+/* NULL, or why nobody should believe it: who can write it could answer any question. */
+static const char *check_owner(const struct stat *about)
+{
+	if (!S_ISREG(about->st_mode))
+		return "is not an ordinary file";
+	if (about->st_uid != geteuid() && about->st_uid != 0)
+		return "belongs to another user";
+	if (about->st_mode & S_IWOTH)
+		return "can be written by everybody";
+	return NULL;
+}
+
 /* NULL, or what is wrong with the file; it is then read up to its end. */
-static const char *check_sum(int fd, uint8_t *window, struct head *head)
+static const char *check_sum(int fd, off_t size, uint8_t *window, struct head *head)
 {
 	uint8_t bytes[HEAD_LEN];
 	XXH3_state_t sum;
@@ -275,6 +325,8 @@ static const char *check_sum(int fd, uint8_t *window, struct head *head)
 	const char *wrong = got == HEAD_LEN ? read_head(bytes, head) : "is too short";
 	if (wrong)
 		return wrong;
+	if ((uint64_t)size - HEAD_LEN != head->len)
+		return "has another length than it says";
 	XXH3_64bits_reset(&sum);
 	while ((got = read_some(fd, window, WINDOW)) > 0) {
 		XXH3_64bits_update(&sum, window, (size_t)got);
@@ -283,7 +335,7 @@ static const char *check_sum(int fd, uint8_t *window, struct head *head)
 	if (got < 0)
 		return error_text((int)got);
 	if (len != head->len)
-		return "has another length than it says";
+		return "changes while it is read";
 	return sum_with_head(&sum, bytes) == head->sum ? NULL : "is damaged: the checksum differs";
 }
 
@@ -421,11 +473,11 @@ static const char *read_from(
 	struct head head;
 	if (fstat(fd, &about) < 0)
 		return error_text(-errno);
-	if (!S_ISREG(about.st_mode))
-		return "is not an ordinary file";
 	if (!window)
 		return error_text(ERR_NO_MEMORY);
-	const char *wrong = check_sum(fd, window, &head);
+	const char *wrong = check_owner(&about);
+	if (!wrong)
+		wrong = check_sum(fd, about.st_size, window, &head);
 	if (wrong)
 		return wrong;
 	struct cache_file_age age = age_of(&head, clock);
@@ -435,12 +487,22 @@ static const char *read_from(
 	return take_all(fd, window, cache, &age, taken);
 }
 
+/* Said at the start: at the end nobody may be looking. */
+static void warn_if_it_cannot_be_written(const char *file)
+{
+	char directory[PATH_MAX];
+	write_directory_of(directory, file);
+	if (access(directory, W_OK | X_OK) < 0)
+		log_warning("cache: file=%s cannot be written at the end: directory \"%s\": %s",
+			file, directory, error_text(-errno));
+}
+
 long cache_file_read(struct cache *cache, const char *file, struct cache_clock clock)
 {
 	long taken = 0;
 	const char *wrong;
-	/* Without waiting for a writer, should it be a FIFO. */
-	int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	warn_if_it_cannot_be_written(file);
+	int fd = open(file, READ_FLAGS);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0) {

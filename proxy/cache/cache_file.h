@@ -3,7 +3,11 @@
  * it is checked as if a stranger had written it: a damaged, foreign or old file is left aside with
  * a word, never an error. Ages in the file are those of the wall-clock time that it tells: what
  * ended while we were away is stale or gone. When the clock was set back meanwhile, nobody knows
- * for how long we were away, and all of it is stale. Failures are not written. */
+ * for how long we were away, and all of it is stale. Failures are not written.
+ *
+ * The entries are answers, though: whoever can write the file can say anything. So one that belongs
+ * to another user than ours and root, or that everybody can write, is left aside too. And what is
+ * no cache file is never replaced: a wrong path must not cost a key or a log. */
 #ifndef PROXY_CACHE_CACHE_FILE_H
 #define PROXY_CACHE_CACHE_FILE_H
 
@@ -17,11 +21,12 @@ struct cache_clock {
 };
 struct cache_clock cache_clock_now(void);
 
-/* Returns the number of entries written, or a negative error (it was logged; the old file stays).
- */
+/* Returns the number of entries written, or a negative error (it was logged; the old file stays):
+ * -EEXIST when something else than a cache file, or an empty one, stands in its place. */
 long cache_file_write(struct cache *cache, const char *file, struct cache_clock clock);
 
-/* Returns the number of entries taken; 0 also when there is no file. What is wrong is logged. */
+/* Returns the number of entries taken; 0 also when there is no file. What is wrong is logged, a
+ * directory that cannot be written included. */
 long cache_file_read(struct cache *cache, const char *file, struct cache_clock clock);
 
 /* --- the second half of reading, behind the checksum --- */

@@ -251,7 +251,7 @@ static void test_errors_leave_the_old_file(void **state)
 	memset(long_name, 'x', sizeof long_name - 1);
 	long_name[sizeof long_name - 1] = '\0';
 	assert_int_equal(cache_file_write(cache, long_name, at(0, 1700000000)), -ENAMETOOLONG);
-	assert_int_equal(cache_file_write(cache, directory, at(0, 1700000000)), -EISDIR);
+	assert_int_equal(cache_file_write(cache, directory, at(0, 1700000000)), -EEXIST);
 	assert_int_equal(cache_file_write(cache, "/dev/full/cache", at(0, 1700000000)), -ENOTDIR);
 	assert_int_equal(cache_file_read(cache, long_name, at(0, 1700000000)), 0);
 	assert_int_equal(cache_file_read(cache, directory, at(0, 1700000000)), 0);
@@ -259,6 +259,68 @@ static void test_errors_leave_the_old_file(void **state)
 	assert_int_equal(cache_file_read(cache, missing, at(0, 1700000000)), 0);
 	assert_int_equal(mkfifo(file, 0600), 0);
 	assert_int_equal(cache_file_read(cache, file, at(0, 1700000000)), 0);
+}
+
+/* --- who wrote it, and what would be lost --- */
+
+static void test_who_may_write_it(void **state)
+{
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+		long expected;
+	} rows[] = {
+		{ 0600, 0, 1 },
+		{ 0644, 0, 1 },
+		{ 0660, 0, 1 }, /* as volumes of a pod are made */
+		{ 0602, 0, 0 },
+		{ 0666, 0, 0 },
+		{ 0600, 12345, 0 },
+	};
+	(void)state;
+	put(1, 300, 0);
+	assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), 1);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].owner && geteuid() != 0)
+			continue; /* only root can give a file away */
+		assert_int_equal(chmod(file, rows[i].mode), 0);
+		if (rows[i].owner)
+			assert_int_equal(chown(file, rows[i].owner, (gid_t)-1), 0);
+		if (restart(at(0, 1700000000)) != rows[i].expected)
+			fail_msg("mode %o, owner %u", rows[i].mode, rows[i].owner);
+	}
+}
+
+/* As large as a disk, and nothing in it: not read to its end. */
+static void test_a_length_that_it_does_not_say(void **state)
+{
+	(void)state;
+	put(1, 300, 0);
+	assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), 1);
+	assert_int_equal(truncate(file, (off_t)1 << 40), 0);
+	assert_int_equal(restart(at(0, 1700000000)), 0);
+}
+
+static void test_what_is_no_cache_file_is_not_replaced(void **state)
+{
+	static const char *const texts[] = { "x", "ngcache", "-----BEGIN PRIVATE KEY-----" };
+	(void)state;
+	put(1, 300, 0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct slice text = slice_of_text(texts[i]);
+		save(text);
+		assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), -EEXIST);
+		assert_true(slice_equals(load(), text));
+	}
+	unlink(file);
+	assert_int_equal(symlink("/dev/null", file), 0);
+	assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), -EEXIST);
+	unlink(file);
+	save(slice_of_text("")); /* of touch */
+	assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), 1);
+	save(slice_of_text("ngcache\n of which little is left"));
+	assert_int_equal(cache_file_write(cache, file, at(0, 1700000000)), 1);
+	assert_int_equal(restart(at(0, 1700000000)), 1);
 }
 
 static void test_every_flipped_bit_is_seen(void **state)
@@ -527,6 +589,9 @@ int main(void)
 		test(test_many),
 		test(test_mode_and_replacement),
 		test(test_errors_leave_the_old_file),
+		test(test_who_may_write_it),
+		test(test_a_length_that_it_does_not_say),
+		test(test_what_is_no_cache_file_is_not_replaced),
 		test(test_every_flipped_bit_is_seen),
 		test(test_forged_records),
 		test(test_a_long_lifetime_is_cut_to_the_ttl),
