@@ -135,6 +135,16 @@ static bool is_bad(const struct dns_answer *answer, const struct dns_record *rec
 	}
 }
 
+/* Beside an HTTPS or SVCB record its target's addresses save the client a question (RFC 9460 4.1),
+ * and there are browsers that believe them. Nobody takes those beside other records for more than
+ * they are. */
+static bool is_used(const struct dns_answer *answer, const struct dns_record *record)
+{
+	bool is_service = answer->type == DNS_TYPE_HTTPS || answer->type == DNS_TYPE_SVCB;
+	return record->section == DNS_SECTION_ANSWER ||
+		(record->section == DNS_SECTION_ADDITIONAL && is_service);
+}
+
 /* ---- exceptions ---- */
 
 static int compare_names(const void *a, const void *b)
@@ -184,8 +194,8 @@ bool rebinding_finds(const struct dns_answer *answer, const struct slice *except
 	struct dns_record_walk walk;
 	struct dns_record record;
 	dns_record_walk_begin(&walk, answer);
-	while (dns_record_next(&walk, &record) && record.section == DNS_SECTION_ANSWER) {
-		if (!is_bad(answer, &record))
+	while (dns_record_next(&walk, &record)) {
+		if (!is_used(answer, &record) || !is_bad(answer, &record))
 			continue;
 		if (!is_public(answer->name) || is_excepted(answer->name, exceptions, count))
 			return false;

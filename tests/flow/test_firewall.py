@@ -573,6 +573,16 @@ class TestRebinding:
         answer = ask(connect(protected, "udp"), "hint.rebind.test", w.HTTPS)
         assert answer.ede_code == BLOCKED and not answer.answer
 
+    def test_beside_a_service(self, protected, scripted, connect):
+        """rfc9460-4.1: the target's addresses, which some browsers use; from the cache as well."""
+        qname, target = "beside.rebind.test", w.name("svc.rebind.test")
+        scripted.zone[qname + "."] = lambda s: w.reply(
+            s.wire, [w.record(qname, w.HTTPS, b"\0\1" + target)],
+            additional=[w.a("svc.rebind.test", "10.0.0.1")])
+        for _ in range(2):
+            answer = ask(connect(protected, "udp"), qname, w.HTTPS)
+            assert answer.ede_code == BLOCKED and not answer.answer and not answer.additional
+
     def test_behind_an_alias_into_an_exception(self, protected, scripted, connect):
         self.serve(
             scripted,

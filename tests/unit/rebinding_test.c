@@ -116,6 +116,20 @@ static void finds_them_in_answers(void **state)
 			"1234 8180 0001 0000 0000 0001 'www.example' 0001 0001"
 			"c00c 0001 0001 0000003c 0004 0a000001",
 			NULL },
+		{ "in additional, of a service's target",
+			"1234 8180 0001 0001 0000 0001 'www.example' 0041 0001"
+			"c00c 0041 0001 0000003c 000f 0001 'svc.example'"
+			"'svc.example' 0001 0001 0000003c 0004 0a000001",
+			"svc.example" },
+		{ "in additional, beside SVCB",
+			"1234 8180 0001 0001 0000 0001 'www.example' 0040 0001"
+			"c00c 0040 0001 0000003c 0003 0001 00"
+			"c00c 001c 0001 0000003c 0010 fd00*1 00*15",
+			"www.example" },
+		{ "in authority of a service",
+			"1234 8180 0001 0000 0001 0000 'www.example' 0041 0001"
+			"c00c 0001 0001 0000003c 0004 0a000001",
+			NULL },
 		{ "another type with such bytes", QUESTION "c00c 0010 0001 0000003c 0004 0a000001",
 			NULL },
 		{ "ipv4hint", QUESTION HTTPS "000b 0001 00 0004 0004 0a000001", "Www.example" },
