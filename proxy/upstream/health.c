@@ -27,6 +27,11 @@ void health_on_answer(struct health *health)
 	health->overdue = 0;
 }
 
+void health_on_loss(struct health *health)
+{
+	health->silences = 0;
+}
+
 void health_on_overdue(struct health *health, uint64_t now_ms)
 {
 	enum health_state before = health_state(health, now_ms);

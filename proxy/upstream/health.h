@@ -36,6 +36,9 @@ void health_on_overdue(struct health *health, uint64_t now_ms);
 /* A query stayed unanswered for a while, or could not be delivered at all. */
 void health_on_silence(struct health *health, uint64_t now_ms);
 
+/* Others were answered in the meantime: what stayed silent got lost on the way. */
+void health_on_loss(struct health *health);
+
 enum health_state health_state(const struct health *health, uint64_t now_ms);
 bool health_is_up(const struct health *health, uint64_t now_ms);
 

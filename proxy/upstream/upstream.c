@@ -607,6 +607,8 @@ static void exchange_tick(struct upstream_set *set, size_t index)
 	if (set->closing)
 		return;
 	member->after_ms = hedge_after_ms(&exchange->latency);
+	if (now_ms(set) - member->answered_ms < UPSTREAM_HEDGE_MS)
+		health_on_loss(&exchange->health);
 	member_note(set, index);
 	uint64_t next_ms = never_ms;
 	if (exchange->type->is_busy(exchange))

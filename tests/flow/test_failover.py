@@ -142,4 +142,4 @@ def test_everybody_dead_and_back(maker, scripted, second, connect):
     scripted.mute = second.mute = False
     answer, ms = ask(client, "ok.back.dead.test")
     show("both back", "two", answer, ms)
-    assert answer.addresses == [GOOD] and ms < 1500
+    assert answer.addresses in ([GOOD], [OTHERS]) and ms < 1500

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-/* A script of letters, one every 100 ms: s silence, o overdue, a answer, . nothing, p a probe is
- * taken here, n no probe is due here. What matters is how it is at the end. */
+/* A script of letters, one every 100 ms: s silence, o overdue, a answer, l loss, . nothing, p a
+ * probe is taken here, n no probe is due here. What matters is how it is at the end. */
 static enum health_state run(const char *script, unsigned *probes)
 {
 	struct health health = { 0 };
@@ -15,6 +15,8 @@ static enum health_state run(const char *script, unsigned *probes)
 	for (; *script; script++, now += 100) {
 		if (*script == 's')
 			health_on_silence(&health, now);
+		else if (*script == 'l')
+			health_on_loss(&health);
 		else if (*script == 'o')
 			health_on_overdue(&health, now);
 		else if (*script == 'a')
@@ -68,6 +70,10 @@ static void test_rows(void **state)
 		{ "ooosss", HEALTH_DOWN },
 		{ "ooosssa", HEALTH_UP },
 		{ "osos", HEALTH_UP },
+		/* Lost on the way; but that the others are late is another matter. */
+		{ "sslss", HEALTH_UP },
+		{ "sssl", HEALTH_UP },
+		{ "ooossl", HEALTH_SUSPECT },
 		/* Forgotten as silence is; the silence of a probe keeps it in mind. */
 		{ "oo..................................................o", HEALTH_UP },
 		{ "ooo.................................................", HEALTH_UP },

@@ -1204,6 +1204,30 @@ static void test_distrust(void **state)
 	assert_true(t.outcomes[number].took_ms < UPSTREAM_HEDGE_MS - 50);
 }
 
+static void loses_some(struct scripted_dns *server, const struct scripted_query *query)
+{
+	if (dns_lower(query->bytes[13]) != 'l')
+		answer(server, query);
+}
+
+/* Many are lost at the same time, the others are answered: that is no outage. */
+static void test_loss_is_no_outage(void **state)
+{
+	(void)state;
+	open_set(2, (scripted_fn[]){ loses_some, answer });
+	for (unsigned i = 0; i < 20; i++)
+		ask_named("lost.example", DNS_TYPE_A);
+	t.ask_again = ASKS - 100;
+	ask_named("quick.example", DNS_TYPE_A);
+	for (unsigned i = 0; i < 60 && t.ask_again > 0; i++)
+		rest(10);
+	t.ask_again = 0;
+	run(t.asked, 2000);
+	printf("longest pause %u ms\n", (unsigned)t.longest_gap_ms);
+	if (t.longest_gap_ms < UPSTREAM_HEDGE_MS / 2)
+		assert_int_equal(count_of(&counters(0)->outages), 0);
+}
+
 /* --- addresses of an upstream that is named by host --- */
 
 /* The addresses of dot.test are those of the server that is told about it, 127.0.0.3. */
@@ -1324,7 +1348,8 @@ static void test_closing_while_addresses_are_sought(void **state)
 	(void)state;
 	open_by_host(silence);
 	ask_named("by.host.example", DNS_TYPE_A);
-	rest(50);
+	for (unsigned i = 0; i < 300 && scripted_dns_count(t.servers[0]) == 0; i++)
+		rest(10);
 	assert_true(scripted_dns_count(t.servers[0]) >= 1);
 	upstream_set_close(t.set);
 	run(1, 1000);
@@ -1783,6 +1808,7 @@ int main(void)
 		TEST(test_probes_need_no_client),
 		TEST(test_all_down_and_one_back),
 		TEST(test_distrust),
+		TEST(test_loss_is_no_outage),
 		cmocka_unit_test_setup_teardown(
 			test_addresses_are_looked_up, set_up, tear_down_by_host),
 		cmocka_unit_test_setup_teardown(test_no_addresses, set_up, tear_down_by_host),
