@@ -33,7 +33,8 @@ void health_on_answer(struct health *health);
 /* An answer is not here although it usually takes less long, and nor is any other. */
 void health_on_overdue(struct health *health, uint64_t now_ms);
 
-/* A query stayed unanswered for a while, or could not be delivered at all. */
+/* A query stayed unanswered for a while, or could not be delivered at all: not to a resolver, if
+ * perhaps to a web server that is to stand before one. */
 void health_on_silence(struct health *health, uint64_t now_ms);
 
 /* Others were answered in the meantime: what stayed silent got lost on the way. */

@@ -286,9 +286,9 @@ static void set_options(struct link *link)
 static void on_connect(uv_connect_t *connect, int status)
 {
 	struct link *link = connect->data;
-	if (link->closing)
+	if (link->closing || link->end != LINK_GOES_ON)
 		return;
-	if (status == 0 && link->end == LINK_GOES_ON)
+	if (status == 0)
 		status = uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
 	if (status) {
 		mark_failed(link, status, "closed", uv_strerror(status));

@@ -93,7 +93,7 @@ struct link {
 	uint64_t serial;   /* counts links that came up: a later one has a higher number */
 	uint64_t doubtful; /* serial of the last link when this one fell silent; UINT64_MAX: it
 			      did not */
-	unsigned strikes;  /* answers to what was not asked */
+	unsigned strikes;  /* answers to what was not asked, since the last good one */
 	bool retired;      /* nothing new is put on it */
 	bool answered;     /* at least once */
 };

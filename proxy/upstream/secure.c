@@ -26,7 +26,8 @@
 enum {
 	NUMBER_BUCKETS = 1024, /* power of two */
 	NUMBER_TRIES = 8,
-	LINKS_MAX = 4,           /* that are up */
+	LINKS_MAX = 4,           /* that take questions */
+	LINKS_CEILING = 8,       /* with those that are silent, or on their way out */
 	WAITING_MAX = 1024,      /* questions without a link */
 	DIAL_MS = 3000,          /* from the first SYN to the end of the handshake */
 	DIAL_STEP_MS = 300,      /* of silence, then the next address as well */
@@ -34,7 +35,7 @@ enum {
 	STALL_MS = 1500,         /* of silence, then a fresh link is opened in any case */
 	LOST_MS = 3000,          /* of silence, then it is closed, fresh link or not */
 	DEATHS_MAX = 2,          /* links that may end under a question */
-	STRIKES_MAX = 3,         /* answers to nothing that we asked */
+	STRIKES_MAX = 3,         /* answers to nothing that we asked, and no good one in between */
 	IDLE_CLOSE_MIN_MS = 500, /* who closes sooner does it for another reason */
 };
 
@@ -185,7 +186,7 @@ static void question_lift(struct secure *secure, struct question *question)
 	}
 	number_give_back(secure, question);
 	link->question_count--;
-	if (link->question_count == 0 && link->retired)
+	if (link->question_count == 0 && link_is_leaving(link))
 		link_end(link, LINK_DONE);
 }
 
@@ -261,20 +262,25 @@ static unsigned count_up(const struct secure *secure)
 	return count;
 }
 
-static bool has_usable(const struct secure *secure)
+static unsigned count_usable(const struct secure *secure)
 {
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
-		if (is_usable(container_of(node, struct link, in_links)))
-			return true;
-	}
-	return false;
+	unsigned count = 0;
+	for (struct list *node = secure->links.next; node != &secure->links; node = node->next)
+		count += is_usable(container_of(node, struct link, in_links));
+	return count;
+}
+
+/* Those that take nothing new are in nobody's way, within reason. */
+static bool may_have_more(const struct secure *secure)
+{
+	return count_usable(secure) < LINKS_MAX && count_up(secure) < LINKS_CEILING;
 }
 
 /* A replay wants a link that came up later than what it knows to be dead, if there can be one. */
 static bool is_fresh_for(
 	const struct secure *secure, const struct link *link, const struct question *question)
 {
-	return link->serial > question->after || count_up(secure) >= LINKS_MAX;
+	return link->serial > question->after || !may_have_more(secure);
 }
 
 /* The oldest that has room, so that others fall idle and go. */
@@ -336,6 +342,7 @@ static void link_drop(struct link *link)
 /* --- dialling --- */
 
 static void dial_failed(struct secure *secure);
+static void serve_waiting(struct secure *secure);
 static void want_link(struct secure *secure);
 
 static bool is_connecting(const struct secure *secure)
@@ -367,7 +374,7 @@ static bool dial_step(struct secure *secure)
 
 static void dial_begin(struct secure *secure)
 {
-	if (secure->dial.on || count_up(secure) >= LINKS_MAX ||
+	if (secure->dial.on || !may_have_more(secure) ||
 		!reach_may_try(&secure->reach, now_ms(secure)))
 		return;
 	if (!secure->started) {
@@ -390,16 +397,26 @@ static void drop_connecting(struct secure *secure)
 	}
 }
 
-/* Everything that waits; unless there is a link, and only its room is waited for. */
 static void fail_waiting(struct secure *secure)
 {
-	if (has_usable(secure))
-		return;
 	struct list *node;
 	while ((node = list_take_first(&secure->waiting))) {
 		secure->waiting_count--;
 		question_failed(secure, container_of(node, struct question, place));
 	}
+}
+
+/* There is no fresh link to be had. If there is a good one, only its room is waited for, also by
+ * replays; else everything that waits has failed. */
+static void do_without(struct secure *secure)
+{
+	if (count_usable(secure) == 0) {
+		fail_waiting(secure);
+		return;
+	}
+	for (struct list *node = secure->waiting.next; node != &secure->waiting; node = node->next)
+		container_of(node, struct question, place)->after = 0;
+	serve_waiting(secure);
 }
 
 static void bootstrap(struct secure *secure)
@@ -420,7 +437,7 @@ static void dial_failed(struct secure *secure)
 		tell_trouble(secure, "unreachable", dial->word,
 			dial->reason[0] ? dial->reason : error_text(dial->error),
 			reach_nth(&secure->reach, 0));
-	fail_waiting(secure);
+	do_without(secure);
 	bootstrap(secure); /* it may have moved */
 }
 
@@ -568,6 +585,7 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 		return;
 	}
 	link->answered = true;
+	link->strikes = 0;
 	reach_on_success(&secure->reach);
 	switch (judge_answer(&sent, match, message, false, &opened)) {
 	case JUDGE_DROP_OPT:
@@ -626,7 +644,8 @@ static void on_failed(struct link *link, uint32_t number, int error)
 	}
 	question_lift(secure, question);
 	link->busy_ms = now_ms(secure);
-	health_on_answer(&secure->exchange.health);
+	/* Who is there is a web server; whether it has a resolver is another matter. */
+	health_on_silence(&secure->exchange.health, now_ms(secure));
 	tell_malformed(secure, link);
 	take_nonsense(secure, question, UPSTREAM_ERROR_MALFORMED);
 }
@@ -674,6 +693,13 @@ static void learn_from_end(struct secure *secure, const struct link *link)
 	}
 }
 
+/* A question that has lost its link waits for as long as one does for an answer. */
+static bool is_long_pause(const struct secure *secure)
+{
+	return !secure->dial.on &&
+		!reach_may_try(&secure->reach, now_ms(secure) + UPSTREAM_HEDGE_MS);
+}
+
 static void on_over(struct link *link)
 {
 	struct secure *secure = link->host->context;
@@ -689,6 +715,8 @@ static void on_over(struct link *link)
 	link_drop(link);
 	upstream_gauge_set(&secure->exchange.counters.connections, count_up(secure));
 	serve_waiting(secure);
+	if (is_long_pause(secure))
+		do_without(secure);
 }
 
 static void on_closed(void *context)
@@ -711,7 +739,7 @@ static const struct link_events link_events = {
 /* Nobody will take it before the pause is over: better said at once. */
 static bool is_hopeless(const struct secure *secure)
 {
-	return !secure->dial.on && !has_usable(secure) &&
+	return !secure->dial.on && count_usable(secure) == 0 &&
 		!reach_may_try(&secure->reach, now_ms(secure));
 }
 
@@ -830,7 +858,7 @@ static void check_silence(struct secure *secure, struct link *link, uint64_t the
 	if (link->doubtful == UINT64_MAX &&
 		(is_cut || silence_ms(link, oldest_on(link, true), then) >= STALL_MS)) {
 		link->doubtful = secure->serial;
-		if (!has_usable(secure))
+		if (count_usable(secure) == 0)
 			want_link(secure);
 	}
 	if (is_cut && silent_ms >= LOST_MS)
@@ -930,7 +958,7 @@ static void secure_take_addresses(
 		reach_on_failure(&secure->reach, now_ms(secure), now_ms(secure));
 		tell_trouble(
 			secure, "no address", "bootstrap", secure->exchange.upstream->host, NULL);
-		fail_waiting(secure);
+		do_without(secure);
 	}
 }
 

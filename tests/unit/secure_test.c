@@ -971,6 +971,85 @@ static void one_bad_question_among_many(void **state)
 	}
 }
 
+/* The same when nothing was answered on that connection, so that the next one waits for a pause. */
+static void a_bad_question_comes_first(void **state)
+{
+	(void)state;
+	EACH_PROTOCOL(protocol)
+	{
+		begin(protocol, poisoned);
+		t.asked = t.reported = 3; /* begin with number 3 */
+		ask(8);
+		settle();
+		expect(3, 1, EXCHANGE_FAILED);
+		expect(4, 7, EXCHANGE_ANSWER);
+		finish();
+	}
+}
+
+/* The peer of the connection with this number, of which a question is held. */
+static struct peer *holder(unsigned number)
+{
+	for (unsigned i = 0; i < t.held_count; i++) {
+		if (t.held[i].peer && t.held[i].peer->number == number)
+			return t.held[i].peer;
+	}
+	fail();
+	return NULL;
+}
+
+/* Two connections, one dies, and there are no new ones: what was on it goes on the other. */
+static void no_fresh_link_but_a_good_one(void **state)
+{
+	(void)state;
+	EACH_PROTOCOL(protocol)
+	{
+		unsigned full = protocol == UPSTREAM_DOT ? 256 : 100;
+		begin(protocol, hold);
+		ask(1);
+		RUN_UNTIL(t.held_count == 1);
+		ask(full + 9);
+		RUN_UNTIL(t.held_count == full + 10);
+		assert_int_equal(t.servers[0].accepted, 2);
+		struct peer *second = holder(1);
+		unsigned lost = second->queries;
+		uv_close((uv_handle_t *)&t.servers[0].tcp, NULL);
+		t.servers[0].script.on_query = answer;
+		peer_reset(second);
+		let_go();
+		settle();
+		expect(0, t.asked, EXCHANGE_ANSWER);
+		assert_true(COUNTED(connect_failures) >= 1);
+		assert_int_equal(COUNTED(replays), lost);
+		finish();
+	}
+}
+
+/* It ends every connection before it answers: with the pauses that this brings, a question is not
+ * kept for a second attempt. */
+static void a_long_pause_is_not_waited_for(void **state)
+{
+	(void)state;
+	EACH_PROTOCOL(protocol)
+	{
+		begin(protocol, end_without_answer);
+		while (t.servers[0].accepted < 4) {
+			ask(1);
+			settle();
+			run_ms(20);
+		}
+		unsigned before = t.servers[0].accepted;
+		while (t.servers[0].accepted == before) {
+			ask(1);
+			settle();
+			run_ms(20);
+		}
+		assert_int_equal(t.servers[0].accepted, before + 1);
+		expect(0, t.asked, EXCHANGE_FAILED);
+		finish();
+	}
+}
+
 /* A connection that had answered dies: no pause before the next. */
 static void a_good_link_dies(void **state)
 {
@@ -1139,6 +1218,51 @@ static void a_stalled_link_is_replaced(void **state)
 	}
 }
 
+static void first_four_are_silent(struct peer *peer, int32_t stream, struct slice message)
+{
+	if (peer->number >= 4)
+		answer(peer, stream, message);
+}
+
+/* As many as there may be, and all of them are silent: they are in nobody's way. */
+static void stalled_links_are_replaced(void **state)
+{
+	(void)state;
+	EACH_PROTOCOL(protocol)
+	{
+		begin(protocol, first_four_are_silent);
+		ask(1);
+		RUN_UNTIL(t.servers[0].queries == 1);
+		ask(protocol == UPSTREAM_DOT ? 899 : 359);
+		settle();
+		expect(0, t.asked, EXCHANGE_ANSWER);
+		assert_in_range(t.servers[0].accepted, 5, 8);
+		assert_int_equal(COUNTED(replays), t.asked);
+		finish();
+	}
+}
+
+/* Nobody waits any more for so much on a connection that it takes nothing new: it goes, and that
+ * was not the peer's wish, also if there are late answers. */
+static void a_worn_link_is_ended(void **state)
+{
+	(void)state;
+	begin(UPSTREAM_DOT, hold);
+	ask(200);
+	settle();
+	expect(0, 200, EXCHANGE_SILENT);
+	uint64_t from_ms = clock_ms();
+	let_go();
+	RUN_UNTIL(COUNTED(connections) == 0);
+	assert_true(clock_ms() - from_ms < 3000); /* the idle limit is seven away */
+	assert_int_equal(COUNTED(idle_closes), 0);
+	t.servers[0].script.on_query = answer;
+	ask(1);
+	settle();
+	expect(200, 1, EXCHANGE_ANSWER);
+	finish();
+}
+
 /* --- lies --- */
 
 static void nonsense_is_never_taken(void **state)
@@ -1192,6 +1316,30 @@ static void wrong_ids_end_the_link(void **state)
 	finish();
 }
 
+static void every_other_is_wrong(struct peer *peer, int32_t stream, struct slice message)
+{
+	(peer->queries % 2 ? answer : wrong_name)(peer, stream, message);
+}
+
+/* A stray now and then does not end a good connection. */
+static void strikes_are_forgotten(void **state)
+{
+	(void)state;
+	EACH_PROTOCOL(protocol)
+	{
+		begin(protocol, every_other_is_wrong);
+		for (unsigned i = 0; i < 12; i++) {
+			ask(1);
+			settle();
+			expect(i, 1, i % 2 ? EXCHANGE_MALFORMED : EXCHANGE_ANSWER);
+		}
+		run_ms(20);
+		assert_int_equal(t.servers[0].accepted, 1);
+		assert_int_equal(COUNTED(connections), 1);
+		finish();
+	}
+}
+
 static void http_errors(void **state)
 {
 	(void)state;
@@ -1201,10 +1349,13 @@ static void http_errors(void **state)
 	expect(0, 3, EXCHANGE_MALFORMED);
 	assert_int_equal(COUNTED(errors[UPSTREAM_ERROR_MALFORMED]), 3);
 	assert_int_equal(t.servers[0].accepted, 1);
+	/* Somebody is there, but nobody who resolves: others are asked first. */
+	assert_int_equal(health_state(&t.exchange->health, uv_now(&t.loop)), HEALTH_DOWN);
 	t.servers[0].script.on_query = answer;
 	ask(1);
 	settle();
 	expect(3, 1, EXCHANGE_ANSWER);
+	assert_true(health_is_up(&t.exchange->health, uv_now(&t.loop)));
 	finish();
 }
 
@@ -1597,6 +1748,9 @@ int main(void)
 		cmocka_unit_test(replayed_once),
 		cmocka_unit_test(not_replayed_for_ever),
 		cmocka_unit_test(one_bad_question_among_many),
+		cmocka_unit_test(a_bad_question_comes_first),
+		cmocka_unit_test(no_fresh_link_but_a_good_one),
+		cmocka_unit_test(a_long_pause_is_not_waited_for),
 		cmocka_unit_test(a_good_link_dies),
 		cmocka_unit_test(goodbye_is_heard),
 		cmocka_unit_test(huge_answers),
@@ -1605,8 +1759,11 @@ int main(void)
 		cmocka_unit_test(silent_before_the_handshake),
 		cmocka_unit_test(silent_for_ever),
 		cmocka_unit_test(a_stalled_link_is_replaced),
+		cmocka_unit_test(stalled_links_are_replaced),
+		cmocka_unit_test(a_worn_link_is_ended),
 		cmocka_unit_test(nonsense_is_never_taken),
 		cmocka_unit_test(wrong_ids_end_the_link),
+		cmocka_unit_test(strikes_are_forgotten),
 		cmocka_unit_test(http_errors),
 		cmocka_unit_test(handshakes_that_fail),
 		cmocka_unit_test_teardown(a_wrong_certificate_is_told_once, stop_hearing),
