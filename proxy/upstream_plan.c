@@ -1,5 +1,6 @@
 #include "proxy/upstream_plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct upstream_plan *upstream_plan_new(struct config *config)
@@ -44,8 +45,10 @@ bool upstream_plan_load(struct upstream_plan *plan, struct config_errors *errors
 			continue;
 		good = false;
 		errors->count++;
-		errors->on_error(
-			errors->context, config->file, upstream->line, upstream->name, message);
+		char path[64];
+		snprintf(path, sizeof path, "upstreams[%zu].tls_ca", i);
+		errors->on_error(errors->context, config->file, upstream->line,
+			upstream->tls_ca ? path : upstream->name, message);
 	}
 	return good;
 }

@@ -65,6 +65,8 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 		.upstream = q->upstream,
 		.source = metrics_source_name(outcome->source),
 		.upstream_us = q->upstream_us,
+		.is_kept = q->is_kept,
+		.age_s = q->age_s,
 		.duration_us = duration_us,
 		.ede = outcome->ede,
 	};

@@ -38,6 +38,8 @@ struct query {
 	const char *upstream;  /* who answered; NULL: nobody was asked. Its name is good only in the
 				  turn that brought the answer */
 	uint32_t upstream_us;
+	bool is_kept; /* answered from the cache */
+	uint32_t age_s;
 	bool held; /* counted by its connection */
 	uint8_t name_asked[DNS_NAME_MAX];
 	uint8_t name_lower[DNS_NAME_MAX];

@@ -73,12 +73,19 @@ static void look_up(const struct query *q, struct cache_hit *hit)
 		hit);
 }
 
+static void note_age(struct query *q, const struct cache_hit *hit)
+{
+	q->is_kept = true;
+	q->age_s = hit->age_s;
+}
+
 static void end_fresh(struct query *q, const struct cache_hit *hit)
 {
 	struct found found = { .age = { .age_s = hit->age_s },
 		.source = METRICS_SOURCE_CACHE,
 		.ede = hit->state == CACHE_FAILED ? DNS_EDE_CACHED_ERROR : DNS_EDE_NONE };
 	dns_packed_open(&found.packed, hit->value);
+	note_age(q, hit);
 	metrics_add(q->worker->metrics, METRIC_CACHE_HITS, 1);
 	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK)
 		query_end_blocked(q); /* the override itself needs nobody */
@@ -94,6 +101,7 @@ static void end_stale(struct query *q, const struct cache_hit *hit)
 	found.ede = found.packed.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
 							     : DNS_EDE_STALE_ANSWER;
 	found.packed.authentic = false; /* it was, once */
+	note_age(q, hit);
 	query_answer(q, &found);
 }
 
@@ -200,6 +208,8 @@ static void query_init(
 	q->stale_at_ms = 0;
 	q->upstream = NULL;
 	q->upstream_us = 0;
+	q->is_kept = false;
+	q->age_s = 0;
 	q->held = false;
 	q->verdict.match.rule = POLICY_NO_ID;
 	q->verdict.monitor_count = 0;

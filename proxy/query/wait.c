@@ -180,6 +180,16 @@ static bool hold(struct query *q)
 	return q->held;
 }
 
+/* By time. They come in order, but for those around a reload that made the time shorter. */
+static void add_impatient(struct query_table *table, struct query *slot)
+{
+	struct list *after = table->impatient.prev;
+	while (after != &table->impatient &&
+		container_of(after, struct query, impatient)->stale_at_ms > slot->stale_at_ms)
+		after = after->prev;
+	list_append(after->next, &slot->impatient);
+}
+
 void query_wait(struct query *q)
 {
 	struct query_table *table = q->worker->queries;
@@ -198,7 +208,7 @@ void query_wait(struct query *q)
 	copy_to_slot(slot, q);
 	list_append(&ask->waiting, &slot->waiting);
 	if (slot->stale_at_ms)
-		list_append(&table->impatient, &slot->impatient);
+		add_impatient(table, slot);
 }
 
 static void leave(struct query_table *table, struct query *slot)

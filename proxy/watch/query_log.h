@@ -32,6 +32,8 @@ struct query_log_event {
 	const char *upstream;          /* name of who answered; NULL when nobody was asked */
 	const char *source; /* "upstream", "rule", "local", "error": where the reply is from */
 	uint32_t upstream_us;
+	bool is_kept;   /* from the cache */
+	uint32_t age_s; /* since an upstream said it; with is_kept */
 	uint32_t duration_us;
 	int ede; /* DNS_EDE_NONE when none was sent */
 };

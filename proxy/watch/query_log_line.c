@@ -348,6 +348,8 @@ static void write_ext(
 	}
 	FIELD(line, "protocol", protocols[event->protocol]);
 	FIELD(line, "source", event->source);
+	if (event->is_kept)
+		NUMBER(line, "age_s", event->age_s);
 	FIELD(line, "upstream", event->upstream);
 	if (event->upstream)
 		NUMBER(line, "upstream_us", event->upstream_us);

@@ -65,6 +65,8 @@ def test_ttl_counts_down(cached, scripted, connect):
     time.sleep(2.1)
     second = ask(connect, cached, "x.ttl.test").answer[0].ttl
     assert first == 100 and 96 <= second <= 98
+    fresh, kept = cached.wait_log("x.ttl.test.", 2)
+    assert "age_s" not in fresh["ext"] and kept["ext"]["age_s"] == 100 - second
 
 
 def test_ends_with_its_ttl(cached, scripted, connect):
@@ -230,7 +232,8 @@ class TestStale:
         assert answer.addresses == ["192.0.2.1"] and answer.answer[0].ttl == 30
         assert answer.ede[0] == 3
         assert 0.4 < took < 3
-        assert outage.wait_log("x.stale.test.", 2)[1]["ext"]["source"] == "stale"
+        ext = outage.wait_log("x.stale.test.", 2)[1]["ext"]
+        assert ext["source"] == "stale" and 1 <= ext["age_s"] < 10
 
     def test_nxdomain(self, outage, scripted, connect):
         scripted.mute = True
