@@ -357,12 +357,21 @@ bool link_is_leaving(const struct link *link)
 	return link->retired || link->host->asker->is_leaving(link->asker);
 }
 
+bool link_is_up(const struct link *link)
+{
+	return link->phase == LINK_UP && link->end == LINK_GOES_ON;
+}
+
+bool link_is_usable(const struct link *link)
+{
+	return link_is_up(link) && !link_is_leaving(link) && link->doubtful == UINT64_MAX;
+}
+
 unsigned link_room(const struct link *link)
 {
 	/* A socket that is full says that the peer does not read: 256 questions are less than what
 	 * the kernel takes. */
-	if (link->phase != LINK_UP || link->end != LINK_GOES_ON || link->unsent > 0 ||
-		link_is_leaving(link))
+	if (!link_is_up(link) || link->unsent > 0 || link_is_leaving(link))
 		return 0;
 	return link->host->asker->room(link->asker);
 }

@@ -101,6 +101,12 @@ struct link {
 /* Begins to connect. NULL when out of memory; any other failure is told by on_over. */
 struct link *link_open(struct link_host *host, const struct address *address);
 
+/* The handshake is done, and it is not over. */
+bool link_is_up(const struct link *link);
+
+/* Would it take questions, if not now? Not one that is on its way out, or silent. */
+bool link_is_usable(const struct link *link);
+
 /* How many questions it takes now. */
 unsigned link_room(const struct link *link);
 

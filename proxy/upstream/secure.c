@@ -3,7 +3,7 @@
  * says why it is done like this.
  *
  *   ask -> place -> put: on a link that has room; it leaves before the loop waits again (link.c)
- *              \-> wait, and dial: one address after the other, 300 ms apart, until a link is up
+ *              \-> wait, and have one more link opened (dial.c)
  *   link -> on_answer: judged and reported at once, as the bytes die with the call
  *        -> on_over: what was on it waits for a fresh link, once
  *   tick -> silence of questions and of links, idle links, the next address
@@ -13,24 +13,18 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/reader.h"
+#include "proxy/upstream/dial.h"
 #include "proxy/upstream/exchange.h"
 #include "proxy/upstream/idle_limit.h"
 #include "proxy/upstream/judge.h"
-#include "proxy/upstream/link.h"
-#include "proxy/upstream/outage.h"
-#include "proxy/upstream/reach.h"
+#include "proxy/upstream/links.h"
+#include "proxy/upstream/questions.h"
 #include "proxy/upstream/upstream.h"
 
 enum {
-	NUMBER_BUCKETS = 1024, /* power of two */
 	NUMBER_TRIES = 8,
-	LINKS_MAX = 4,           /* that take questions */
-	LINKS_CEILING = 8,       /* with those that are silent, or on their way out */
 	WAITING_MAX = 1024,      /* questions without a link */
-	DIAL_MS = 3000,          /* from the first SYN to the end of the handshake */
-	DIAL_STEP_MS = 300,      /* of silence, then the next address as well */
 	DOUBT_MS = 400,          /* of silence, then TCP is asked whether the path is broken */
 	STALL_MS = 1500,         /* of silence, then a fresh link is opened in any case */
 	LOST_MS = 3000,          /* of silence, then it is closed, fresh link or not */
@@ -39,54 +33,18 @@ enum {
 	IDLE_CLOSE_MIN_MS = 500, /* who closes sooner does it for another reason */
 };
 
-/* One question, in a slot. */
-struct question {
-	struct list age; /* secure->fresh, then secure->quiet, by start; free ones: secure->free */
-	struct list place; /* link->questions, secure->waiting or secure->done */
-	struct link *link; /* NULL: it waits, or is done */
-	struct question *next_by_number;
-	uint64_t owner;
-	uint64_t started_ns;
-	uint64_t started_ms;
-	uint64_t put_ms;               /* on its link */
-	uint64_t after;                /* goes on links with a higher serial only */
-	enum exchange_outcome outcome; /* when done */
-	uint16_t number;
-	uint16_t wire_len;
-	uint8_t deaths; /* links that ended under it */
-	uint8_t wire[DNS_REQUEST_PADDED_MAX];
-};
-
-/* An attempt to have one more link. */
-struct dial {
-	bool on;
-	bool refused; /* a certificate was: there was a line about that */
-	size_t tried; /* addresses */
-	uint64_t began_ms;
-	uint64_t step_ms; /* then the next address */
-	int error;        /* of the link that failed last */
-	const char *word;
-	char reason[96];
-};
-
 struct secure {
 	struct exchange exchange; /* the front: see exchange.h */
 	struct link_host host;
-	struct list links; /* all but those that are closing, by age */
-	uint64_t serial;   /* of the link that came up last */
+	struct links links;
 	struct dial dial;
-	struct reach reach;
 	struct idle_limit idle;
-	struct question *questions; /* UPSTREAM_IN_FLIGHT of them */
-	unsigned touched;           /* those beyond were never used, so they cost no memory */
-	unsigned in_flight;
+	struct questions questions;
 	unsigned waiting_count;
-	struct list free;
 	struct list fresh; /* silent for less than UPSTREAM_HEDGE_MS */
 	struct list quiet;
 	struct list waiting;
 	struct list done;
-	struct question *by_number[NUMBER_BUCKETS];
 	uint64_t ticked_ms;
 	bool is_dot;
 	bool bootstrapping;
@@ -114,64 +72,34 @@ static void count_error(struct secure *secure, enum upstream_error error)
 	upstream_count(&secure->exchange.counters.errors[error]);
 }
 
-/* --- numbers: the id over DoT, the name of a question towards an asker in any case --- */
-
-static struct question *find_by_number(const struct secure *secure, uint32_t number)
-{
-	struct question *question = secure->by_number[number % NUMBER_BUCKETS];
-	while (question && question->number != number)
-		question = question->next_by_number;
-	return question;
-}
-
-/* Unique among those in flight to this upstream. */
-static void number_take(struct secure *secure, struct question *question)
-{
-	uint16_t number;
-	do
-		number = random_u16(&secure->exchange.host->random);
-	while (find_by_number(secure, number));
-	question->number = number;
-	question->next_by_number = secure->by_number[number % NUMBER_BUCKETS];
-	secure->by_number[number % NUMBER_BUCKETS] = question;
-	if (secure->is_dot) { /* RFC 8484 4.1: 0 over HTTP */
-		question->wire[0] = (uint8_t)(number >> 8);
-		question->wire[1] = (uint8_t)number;
-	}
-}
-
-static void number_give_back(struct secure *secure, struct question *question)
-{
-	struct question **at = &secure->by_number[question->number % NUMBER_BUCKETS];
-	while (*at && *at != question)
-		at = &(*at)->next_by_number;
-	if (*at)
-		*at = question->next_by_number;
-}
-
 /* --- questions --- */
+
+static void show_in_flight(struct secure *secure)
+{
+	upstream_gauge_set(&secure->exchange.counters.in_flight, secure->questions.in_flight);
+}
 
 static struct question *question_take(struct secure *secure)
 {
-	struct list *node = list_take_first(&secure->free);
-	if (!node && secure->touched == UPSTREAM_IN_FLIGHT)
-		return NULL;
-	struct question *question = node ? container_of(node, struct question, age)
-					 : &secure->questions[secure->touched++];
-	memset(question, 0, offsetof(struct question, wire));
-	list_init(&question->age);
-	list_init(&question->place);
-	upstream_gauge_set(&secure->exchange.counters.in_flight, ++secure->in_flight);
+	struct question *question = questions_take(&secure->questions);
+	show_in_flight(secure);
 	return question;
 }
 
 static void question_free(struct secure *secure, struct question *question)
 {
-	list_remove(&question->place);
-	list_remove(&question->age);
-	/* To the front: the memory of the last one used is warm. */
-	list_append(secure->free.next, &question->age);
-	upstream_gauge_set(&secure->exchange.counters.in_flight, --secure->in_flight);
+	questions_free(&secure->questions, question);
+	show_in_flight(secure);
+}
+
+/* Over DoT the number is the id; RFC 8484 4.1: 0 over HTTP. */
+static void question_take_number(struct secure *secure, struct question *question)
+{
+	questions_take_number(&secure->questions, question, &secure->exchange.host->random);
+	if (!secure->is_dot)
+		return;
+	question->wire[0] = (uint8_t)(question->number >> 8);
+	question->wire[1] = (uint8_t)question->number;
 }
 
 /* Takes it from where it is: its link, or among those that wait. */
@@ -184,7 +112,7 @@ static void question_lift(struct secure *secure, struct question *question)
 		secure->waiting_count--;
 		return;
 	}
-	number_give_back(secure, question);
+	questions_give_number_back(&secure->questions, question);
 	link->question_count--;
 	if (link->question_count == 0 && link_is_leaving(link))
 		link_end(link, LINK_DONE);
@@ -225,74 +153,7 @@ static void report(struct secure *secure, struct question *question, enum exchan
 	secure->exchange.host->on_report(secure->exchange.host, &said);
 }
 
-/* --- what is said in the log --- */
-
-/* Why it cannot be reached; that it is back is said elsewhere (outage.h). */
-static void tell_trouble(struct secure *secure, const char *what, const char *word,
-	const char *reason, const struct address *address)
-{
-	const struct upstream_config *upstream = secure->exchange.upstream;
-	char text[ADDRESS_TEXT_MAX] = "";
-	if (!outage_may_say_why(upstream->name, word, now_ms(secure)))
-		return;
-	if (address)
-		address_text(address, text);
-	log_warning("upstream \"%s\": %s address=%s port=%u: %s (%s)", upstream->name, what, text,
-		upstream->port, word, reason);
-}
-
-/* --- links --- */
-
-static bool is_up(const struct link *link)
-{
-	return link->phase == LINK_UP && link->end == LINK_GOES_ON;
-}
-
-/* Would it take questions, if not now? */
-static bool is_usable(const struct link *link)
-{
-	return is_up(link) && !link_is_leaving(link) && link->doubtful == UINT64_MAX;
-}
-
-static unsigned count_up(const struct secure *secure)
-{
-	unsigned count = 0;
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next)
-		count += is_up(container_of(node, struct link, in_links));
-	return count;
-}
-
-static unsigned count_usable(const struct secure *secure)
-{
-	unsigned count = 0;
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next)
-		count += is_usable(container_of(node, struct link, in_links));
-	return count;
-}
-
-/* Those that take nothing new are in nobody's way, within reason. */
-static bool may_have_more(const struct secure *secure)
-{
-	return count_usable(secure) < LINKS_MAX && count_up(secure) < LINKS_CEILING;
-}
-
-/* A replay wants a link that came up later than what it knows to be dead, if there can be one. */
-static bool is_fresh_for(
-	const struct secure *secure, const struct link *link, const struct question *question)
-{
-	return link->serial > question->after || !may_have_more(secure);
-}
-
-/* The oldest that has room, so that others fall idle and go. */
-static struct link *link_for(const struct secure *secure, const struct question *question)
-{
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
-		struct link *link = container_of(node, struct link, in_links);
-		if (is_usable(link) && link_room(link) > 0 && is_fresh_for(secure, link, question))
-			return link;
-	}
-	return NULL;
-}
+/* --- on links --- */
 
 /* 0, or an error of asker_type.ask. */
 static int put(struct secure *secure, struct link *link, struct question *question)
@@ -300,11 +161,11 @@ static int put(struct secure *secure, struct link *link, struct question *questi
 	int error = ERR_BUSY;
 	/* Over DoT a number may be taken by a question that we have given up. */
 	for (unsigned i = 0; i < NUMBER_TRIES && error == ERR_BUSY; i++) {
-		number_take(secure, question);
+		question_take_number(secure, question);
 		error = link_ask(
 			link, question->number, slice_of(question->wire, question->wire_len));
 		if (error)
-			number_give_back(secure, question);
+			questions_give_number_back(&secure->questions, question);
 	}
 	if (error)
 		return error;
@@ -320,7 +181,7 @@ static int put(struct secure *secure, struct link *link, struct question *questi
 static bool place(struct secure *secure, struct question *question)
 {
 	struct link *link;
-	while ((link = link_for(secure, question))) {
+	while ((link = links_choose(&secure->links, question->after))) {
 		int error = put(secure, link, question);
 		if (error == 0)
 			return true;
@@ -333,69 +194,9 @@ static bool place(struct secure *secure, struct question *question)
 	return false;
 }
 
-static void link_drop(struct link *link)
-{
-	list_remove(&link->in_links);
-	link_close(link);
-}
+/* --- waiting --- */
 
-/* --- dialling --- */
-
-static void dial_failed(struct secure *secure);
 static void serve_waiting(struct secure *secure);
-static void want_link(struct secure *secure);
-
-static bool is_connecting(const struct secure *secure)
-{
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
-		if (container_of(node, struct link, in_links)->phase != LINK_UP)
-			return true;
-	}
-	return false;
-}
-
-/* The next address; false when there are no more. */
-static bool dial_step(struct secure *secure)
-{
-	struct dial *dial = &secure->dial;
-	const struct address *address = reach_nth(&secure->reach, dial->tried);
-	if (!address)
-		return false;
-	dial->tried++;
-	dial->step_ms = now_ms(secure) + DIAL_STEP_MS;
-	struct link *link = link_open(&secure->host, address);
-	if (!link) {
-		dial->error = ERR_NO_MEMORY;
-		return dial_step(secure);
-	}
-	list_append(&secure->links, &link->in_links);
-	return true;
-}
-
-static void dial_begin(struct secure *secure)
-{
-	if (secure->dial.on || !may_have_more(secure) ||
-		!reach_may_try(&secure->reach, now_ms(secure)))
-		return;
-	if (!secure->started) {
-		link_host_start(&secure->host);
-		secure->started = true;
-	}
-	secure->dial = (struct dial){ .on = true, .began_ms = now_ms(secure), .word = "other" };
-	if (!dial_step(secure))
-		dial_failed(secure);
-}
-
-static void drop_connecting(struct secure *secure)
-{
-	struct list *next;
-	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
-		struct link *link = container_of(node, struct link, in_links);
-		next = node->next;
-		if (link->phase != LINK_UP)
-			link_drop(link);
-	}
-}
 
 static void fail_waiting(struct secure *secure)
 {
@@ -410,7 +211,7 @@ static void fail_waiting(struct secure *secure)
  * replays; else everything that waits has failed. */
 static void do_without(struct secure *secure)
 {
-	if (count_usable(secure) == 0) {
+	if (links_usable(&secure->links) == 0) {
 		fail_waiting(secure);
 		return;
 	}
@@ -427,36 +228,33 @@ static void bootstrap(struct secure *secure)
 	secure->exchange.host->on_bootstrap(secure->exchange.host, &secure->exchange);
 }
 
-static void dial_failed(struct secure *secure)
+static void on_dial_failed(struct secure *secure)
 {
-	struct dial *dial = &secure->dial;
-	uint64_t now = now_ms(secure);
-	dial->on = false;
-	reach_on_failure(&secure->reach, dial->began_ms, now);
-	if (!dial->refused)
-		tell_trouble(secure, "unreachable", dial->word,
-			dial->reason[0] ? dial->reason : error_text(dial->error),
-			reach_nth(&secure->reach, 0));
 	do_without(secure);
 	bootstrap(secure); /* it may have moved */
 }
 
-static bool has_room(const struct secure *secure)
+static void want_link(struct secure *secure)
 {
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
-		const struct link *link = container_of(node, struct link, in_links);
-		if (is_usable(link) && link_room(link) > 0)
-			return true;
+	if (secure->closed)
+		return;
+	if (secure->dial.reach.count == 0) {
+		bootstrap(secure);
+		return;
 	}
-	return false;
+	if (!secure->started)
+		link_host_start(&secure->host);
+	secure->started = true;
+	if (!dial_begin(&secure->dial))
+		on_dial_failed(secure);
 }
 
 /* Puts what waits where it can be put, the first first; dials for the rest. */
 static void serve_waiting(struct secure *secure)
 {
 	struct list *next;
-	for (struct list *node = secure->waiting.next; node != &secure->waiting && has_room(secure);
-		node = next) {
+	for (struct list *node = secure->waiting.next;
+		node != &secure->waiting && links_has_room(&secure->links); node = next) {
 		next = node->next;
 		list_remove(node);
 		if (place(secure, container_of(node, struct question, place)))
@@ -468,33 +266,23 @@ static void serve_waiting(struct secure *secure)
 		want_link(secure);
 }
 
-static void want_link(struct secure *secure)
-{
-	if (secure->closed)
-		return;
-	if (secure->reach.count == 0)
-		bootstrap(secure);
-	else
-		dial_begin(secure);
-}
-
 /* --- what links tell --- */
 
 static void on_up(struct link *link)
 {
 	struct secure *secure = link->host->context;
 	struct upstream_counters *counters = &secure->exchange.counters;
-	link->serial = ++secure->serial;
+	links_note_up(&secure->links, link);
 	link->busy_ms = now_ms(secure);
 	upstream_count(&counters->connections_opened);
 	if (tls_stream_is_resumed(link->tls))
 		upstream_count(&counters->connections_resumed);
-	upstream_gauge_set(&counters->connections, count_up(secure));
-	reach_on_reached(&secure->reach, &link->address);
-	secure->dial.on = false;
-	drop_connecting(secure);
+	upstream_gauge_set(&counters->connections, links_up(&secure->links));
+	reach_on_reached(&secure->dial.reach, &link->address);
+	dial_end(&secure->dial);
 	/* The network is there, and those that are still silent are not. */
-	for (struct list *node = secure->links.next; node != &secure->links; node = node->next) {
+	for (struct list *node = secure->links.all.next; node != &secure->links.all;
+		node = node->next) {
 		struct link *other = container_of(node, struct link, in_links);
 		if (other->doubtful != UINT64_MAX)
 			link_end(other, LINK_LOST);
@@ -566,7 +354,7 @@ static void take_aged(struct secure *secure, struct question *question,
 static void on_answer(struct link *link, uint32_t number, struct slice message)
 {
 	struct secure *secure = link->host->context;
-	struct question *question = find_by_number(secure, number);
+	struct question *question = questions_find(&secure->questions, number);
 	struct dns_answer opened;
 	if (secure->closed || !question || question->link != link)
 		return;
@@ -586,7 +374,7 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 	}
 	link->answered = true;
 	link->strikes = 0;
-	reach_on_success(&secure->reach);
+	reach_on_success(&secure->dial.reach);
 	switch (judge_answer(&sent, match, message, false, &opened)) {
 	case JUDGE_DROP_OPT:
 		/* Whoever speaks TLS knows EDNS: FORMERR is the answer. */
@@ -627,13 +415,14 @@ static void tell_malformed(struct secure *secure, const struct link *link)
 	char reason[64];
 	snprintf(reason, sizeof reason, "HTTP status %u, or a wrong content type or length",
 		link_http(link).status);
-	tell_trouble(secure, "answers, but not with DNS", "malformed", reason, &link->address);
+	dial_tell_trouble(
+		&secure->dial, "answers, but not with DNS", "malformed", reason, &link->address);
 }
 
 static void on_failed(struct link *link, uint32_t number, int error)
 {
 	struct secure *secure = link->host->context;
-	struct question *question = find_by_number(secure, number);
+	struct question *question = questions_find(&secure->questions, number);
 	if (secure->closed || !question || question->link != link)
 		return;
 	if (error == ERR_CLOSED) {
@@ -650,34 +439,6 @@ static void on_failed(struct link *link, uint32_t number, int error)
 	take_nonsense(secure, question, UPSTREAM_ERROR_MALFORMED);
 }
 
-static void note_attempt(struct secure *secure, const struct link *link)
-{
-	struct dial *dial = &secure->dial;
-	struct upstream_counters *counters = &secure->exchange.counters;
-	dial->error = link->error;
-	dial->word = link->phase == LINK_SHAKING ? link->word : "no connection";
-	snprintf(dial->reason, sizeof dial->reason, "%s", link->reason);
-	if (link->phase == LINK_CONNECTING) {
-		upstream_count(&counters->connect_failures);
-		return;
-	}
-	enum upstream_tls_failure failure = upstream_tls_failure_of(link->word);
-	upstream_count(&counters->tls_failures[failure]);
-	if (failure > UPSTREAM_TLS_CERTIFICATE_PIN)
-		return;
-	dial->refused = true;
-	tell_trouble(secure, "certificate refused", link->word, link->reason, &link->address);
-}
-
-/* One of the links that are to come up did not. */
-static void on_attempt_over(struct secure *secure, struct link *link)
-{
-	note_attempt(secure, link);
-	link_drop(link);
-	if (secure->dial.on && !dial_step(secure) && !is_connecting(secure))
-		dial_failed(secure);
-}
-
 static void learn_from_end(struct secure *secure, const struct link *link)
 {
 	uint64_t idle_ms = now_ms(secure) - link->busy_ms;
@@ -686,36 +447,31 @@ static void learn_from_end(struct secure *secure, const struct link *link)
 		return;
 	if (!link->answered && (link->question_count > 0 || link->strikes > 0)) {
 		/* It takes connections, but no questions: that is as good as none. */
-		reach_on_failure(&secure->reach, link->opened_ms, now_ms(secure));
+		reach_on_failure(&secure->dial.reach, link->opened_ms, now_ms(secure));
 	} else if (link->question_count == 0 && idle_ms >= IDLE_CLOSE_MIN_MS) {
 		upstream_count(&secure->exchange.counters.idle_closes);
 		idle_limit_on_peer_close(&secure->idle, idle_ms);
 	}
 }
 
-/* A question that has lost its link waits for as long as one does for an answer. */
-static bool is_long_pause(const struct secure *secure)
-{
-	return !secure->dial.on &&
-		!reach_may_try(&secure->reach, now_ms(secure) + UPSTREAM_HEDGE_MS);
-}
-
 static void on_over(struct link *link)
 {
 	struct secure *secure = link->host->context;
 	if (link->phase != LINK_UP) {
-		on_attempt_over(secure, link);
+		if (!dial_on_over(&secure->dial, link))
+			on_dial_failed(secure);
 		return;
 	}
-	uint64_t after = link->doubtful != UINT64_MAX ? link->doubtful : secure->serial;
+	uint64_t after = link->doubtful != UINT64_MAX ? link->doubtful : secure->links.serial;
 	learn_from_end(secure, link);
 	for (bool is_first = true; !list_is_empty(&link->questions); is_first = false)
 		replay(secure, container_of(link->questions.next, struct question, place), after,
 			is_first);
-	link_drop(link);
-	upstream_gauge_set(&secure->exchange.counters.connections, count_up(secure));
+	links_drop(link);
+	upstream_gauge_set(&secure->exchange.counters.connections, links_up(&secure->links));
 	serve_waiting(secure);
-	if (is_long_pause(secure))
+	/* A question that has lost its link waits for as long as one does for an answer. */
+	if (dial_is_paused(&secure->dial, UPSTREAM_HEDGE_MS))
 		do_without(secure);
 }
 
@@ -739,8 +495,7 @@ static const struct link_events link_events = {
 /* Nobody will take it before the pause is over: better said at once. */
 static bool is_hopeless(const struct secure *secure)
 {
-	return !secure->dial.on && count_usable(secure) == 0 &&
-		!reach_may_try(&secure->reach, now_ms(secure));
+	return dial_is_paused(&secure->dial, 0) && links_usable(&secure->links) == 0;
 }
 
 static int secure_ask(struct exchange *exchange, const struct dns_request *request, uint64_t owner)
@@ -857,8 +612,8 @@ static void check_silence(struct secure *secure, struct link *link, uint64_t the
 	bool is_cut = link_is_cut(link);
 	if (link->doubtful == UINT64_MAX &&
 		(is_cut || silence_ms(link, oldest_on(link, true), then) >= STALL_MS)) {
-		link->doubtful = secure->serial;
-		if (count_usable(secure) == 0)
+		link->doubtful = secure->links.serial;
+		if (links_usable(&secure->links) == 0)
 			want_link(secure);
 	}
 	if (is_cut && silent_ms >= LOST_MS)
@@ -875,35 +630,6 @@ static void check_idle(struct secure *secure, struct link *link, uint64_t now)
 	link_end(link, LINK_DONE);
 }
 
-static void give_up_connecting(struct secure *secure)
-{
-	struct list *next;
-	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
-		struct link *link = container_of(node, struct link, in_links);
-		next = node->next;
-		if (link->phase == LINK_UP)
-			continue;
-		link->error = ERR_TIMEOUT;
-		link->word = "timeout";
-		link->reason = "nothing in time";
-		note_attempt(secure, link);
-		link_drop(link);
-	}
-}
-
-static void check_dial(struct secure *secure, uint64_t now)
-{
-	struct dial *dial = &secure->dial;
-	if (!dial->on)
-		return;
-	if (now >= dial->step_ms)
-		dial_step(secure);
-	if (now - dial->began_ms < DIAL_MS)
-		return;
-	give_up_connecting(secure);
-	dial_failed(secure);
-}
-
 static void secure_tick(struct exchange *exchange, uint64_t now)
 {
 	struct secure *secure = secure_of(exchange);
@@ -916,15 +642,16 @@ static void secure_tick(struct exchange *exchange, uint64_t now)
 	if (secure->closed)
 		return;
 	struct list *next;
-	for (struct list *node = secure->links.next; node != &secure->links; node = next) {
+	for (struct list *node = secure->links.all.next; node != &secure->links.all; node = next) {
 		struct link *link = container_of(node, struct link, in_links);
 		next = node->next;
-		if (!is_up(link))
+		if (!link_is_up(link))
 			continue;
 		check_silence(secure, link, then);
 		check_idle(secure, link, now);
 	}
-	check_dial(secure, now);
+	if (!dial_tick(&secure->dial, now))
+		on_dial_failed(secure);
 	if (!list_is_empty(&secure->waiting))
 		serve_waiting(secure);
 	secure->ticked_ms = now;
@@ -934,12 +661,12 @@ static void secure_tick(struct exchange *exchange, uint64_t now)
 static bool secure_is_busy(const struct exchange *exchange)
 {
 	const struct secure *secure = secure_of_const(exchange);
-	return secure->in_flight > 0 || secure->dial.on;
+	return secure->questions.in_flight > 0 || secure->dial.on;
 }
 
 static bool secure_has_sockets(const struct exchange *exchange)
 {
-	return !list_is_empty(&secure_of_const(exchange)->links);
+	return !list_is_empty(&secure_of_const(exchange)->links.all);
 }
 
 /* --- from outside --- */
@@ -952,12 +679,12 @@ static void secure_take_addresses(
 	if (secure->closed)
 		return;
 	if (count > 0) {
-		reach_take(&secure->reach, addresses, count);
+		reach_take(&secure->dial.reach, addresses, count);
 		serve_waiting(secure);
-	} else if (secure->reach.count == 0) {
-		reach_on_failure(&secure->reach, now_ms(secure), now_ms(secure));
-		tell_trouble(
-			secure, "no address", "bootstrap", secure->exchange.upstream->host, NULL);
+	} else if (secure->dial.reach.count == 0) {
+		reach_on_failure(&secure->dial.reach, now_ms(secure), now_ms(secure));
+		dial_tell_trouble(&secure->dial, "no address", "bootstrap",
+			secure->exchange.upstream->host, NULL);
 		do_without(secure);
 	}
 }
@@ -968,10 +695,10 @@ static void secure_distrust(struct exchange *exchange)
 	struct secure *secure = secure_of(exchange);
 	if (secure->closed)
 		return;
-	reach_on_success(&secure->reach);
-	secure->dial.on = false;
+	reach_on_success(&secure->dial.reach);
+	dial_end(&secure->dial);
 	struct list *node;
-	while ((node = list_take_first(&secure->links))) {
+	while ((node = list_take_first(&secure->links.all))) {
 		struct link *link = container_of(node, struct link, in_links);
 		while (!list_is_empty(&link->questions)) {
 			struct question *question =
@@ -979,7 +706,7 @@ static void secure_distrust(struct exchange *exchange)
 			question_lift(secure, question);
 			question_wait(secure, question);
 		}
-		link_drop(link);
+		links_drop(link);
 	}
 	upstream_gauge_set(&exchange->counters.connections, 0);
 	serve_waiting(secure);
@@ -993,8 +720,7 @@ static struct exchange *secure_open(struct exchange_host *host,
 	struct secure *secure = calloc(1, sizeof *secure);
 	if (!secure)
 		return NULL;
-	secure->questions = calloc(UPSTREAM_IN_FLIGHT, sizeof *secure->questions);
-	if (!secure->questions) {
+	if (!questions_init(&secure->questions)) {
 		free(secure);
 		return NULL;
 	}
@@ -1013,13 +739,15 @@ static struct exchange *secure_open(struct exchange_host *host,
 		.cipher_buffer = host->cipher_buffer,
 		.events = &link_events,
 		.context = secure };
+	links_init(&secure->links);
+	secure->dial = (struct dial){
+		.exchange = &secure->exchange, .host = &secure->host, .links = &secure->links
+	};
 	if (upstream->address_count > 0)
-		reach_take(&secure->reach, upstream->addresses, upstream->address_count);
+		reach_take(&secure->dial.reach, upstream->addresses, upstream->address_count);
 	else if (!upstream->host)
-		reach_take(&secure->reach, &upstream->address, 1);
+		reach_take(&secure->dial.reach, &upstream->address, 1);
 	idle_limit_init(&secure->idle);
-	list_init(&secure->links);
-	list_init(&secure->free);
 	list_init(&secure->fresh);
 	list_init(&secure->quiet);
 	list_init(&secure->waiting);
@@ -1033,8 +761,8 @@ static void secure_close(struct exchange *exchange)
 	if (secure->closed)
 		return;
 	secure->closed = true;
-	while (!list_is_empty(&secure->links))
-		link_drop(container_of(secure->links.next, struct link, in_links));
+	while (!list_is_empty(&secure->links.all))
+		links_drop(container_of(secure->links.all.next, struct link, in_links));
 	if (secure->started)
 		link_host_stop(&secure->host);
 }
@@ -1048,7 +776,7 @@ static bool secure_is_closed(const struct exchange *exchange)
 static void secure_free(struct exchange *exchange)
 {
 	struct secure *secure = secure_of(exchange);
-	free(secure->questions);
+	questions_deinit(&secure->questions);
 	free(secure);
 }
 
