@@ -24,10 +24,20 @@ void tls_sessions_deinit(struct tls_sessions *sessions)
 	pthread_mutex_destroy(&sessions->lock);
 }
 
+/* OpenSSL 3.3 has it so that it still works after 2038, and warns of the other one later. */
+static int64_t session_made_s(const SSL_SESSION *session)
+{
+#ifdef HAVE_SSL_SESSION_GET_TIME_EX
+	return (int64_t)SSL_SESSION_get_time_ex(session);
+#else
+	return (int64_t)SSL_SESSION_get_time(session);
+#endif
+}
+
 /* Where the peer gave no lifetime (TLS 1.2 may leave it to us) it is two hours, OpenSSL's own. */
 static bool session_is_fresh(const SSL_SESSION *session)
 {
-	int64_t age_s = (int64_t)time(NULL) - (int64_t)SSL_SESSION_get_time(session);
+	int64_t age_s = (int64_t)time(NULL) - session_made_s(session);
 	uint64_t lifetime_s = SSL_SESSION_get_ticket_lifetime_hint(session);
 	if (lifetime_s == 0)
 		lifetime_s = (uint64_t)SSL_SESSION_get_timeout(session);
