@@ -1,9 +1,10 @@
 """Asks at a steady rate, every question another name, and tells how each went.
 
-  outage_load.py ADDRESS PORT RATE SECONDS [NAMES [ZONE]]
+  outage_load.py ADDRESS PORT RATE SECONDS NAMES ZONE...
 
 Prints when it begins and then one JSON list: [when it was sent (s), how long it took (s) or null,
-rcode or null, ede]. With NAMES so many names come round again and again, and a cache knows them."""
+rcode or null, ede]. The zones take turns. With NAMES so many names come round again and again, and a
+cache knows them; 0 for none twice."""
 
 import json
 import socket
@@ -16,16 +17,17 @@ import dns_wire as w
 PATIENCE_S = 6
 
 
-def main(address, port, rate, seconds, names=0, zone="outage.test"):
-    rate, seconds, names = int(rate), float(seconds), int(names)
+def main(address, port, rate, seconds, names, *zones):
+    rate, seconds, names = float(rate), float(seconds), int(names)
     count = int(rate * seconds)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     sock.connect((address, int(port)))
     sock.setblocking(False)
     queries = [
-        w.query("ok.n%d.%s" % (i % names if names else i, zone), id=i & 0xFFFF, edns=w.opt())
+        w.query("ok.n%d.%s" % (number, zones[i % len(zones)]), id=i & 0xFFFF, edns=w.opt())
         for i in range(count)
+        for number in [i // len(zones) % names if names else i]
     ]
     begin = time.monotonic()
     print(json.dumps(begin), flush=True)
