@@ -503,6 +503,21 @@ class TestManners:
             assert answer.addresses == ["192.0.2.1"] and seconds < PROMPT_S
         assert scripted.asked
 
+    @manners({"dot": (), "doh": ("500", "403", "redirect", "html")})
+    def test_no_resolver_behind(self, bad, with_second, connect, manner):
+        """A web server that never has an answer is soon asked last, until it is well again."""
+        bad.manner = manner
+        client = connect(with_second, "udp")
+        for i in range(30):
+            assert client.ask(w.query("ok.last%d.test" % i)).addresses == ["192.0.2.1"]
+        assert 3 <= len([asked for asked in bad.asked if b"last" in asked.wire]) < 15
+        bad.manner = None
+        deadline = time.monotonic() + 15
+        while not any(b"again" in asked.wire for asked in bad.asked):
+            assert client.ask(w.query("ok.again%d.test" % time.monotonic_ns())).addresses
+            assert time.monotonic() < deadline, "it is not asked first again"
+            time.sleep(0.1)
+
     @manners(HARMLESS)
     def test_no_harm(self, bad, only, connect, manner):
         """Odd, and none of the client's business."""
