@@ -1,9 +1,9 @@
 /* upstream.h - asks a resolver: choose, ask, fail over, give up in time. Step 8 of a query's
  * journey and its only wait. One set per worker, used by its thread alone.
- * Behind it: choice.c (who is asked first, and who next), hedge.c (when), health.c and latency.c
- * (what is known of each), bootstrap.c (addresses of those that are named by host), exchange.h with
- * plain.c (classic DNS through c-ares) and secure.c (DoT and DoH), and judge.c (is this the answer
- * to what we asked?). */
+ * Behind it: ask.c (one ask, with set.h), choice.c (who is asked first, and who next), hedge.c
+ * (when), health.c and latency.c (what is known of each), bootstrap.c (addresses of those that are
+ * named by host), exchange.h with plain.c (classic DNS through c-ares) and secure.c (DoT and DoH),
+ * and judge.c (is this the answer to what we asked?). */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H
 #define PROXY_UPSTREAM_UPSTREAM_H
 
