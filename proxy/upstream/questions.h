@@ -25,6 +25,7 @@ struct question {
 	uint64_t started_ns;
 	uint64_t started_ms;
 	uint64_t put_ms;               /* on its link */
+	uint64_t put_ns;               /* the same, finer */
 	uint64_t after;                /* goes on links with a higher serial only */
 	enum exchange_outcome outcome; /* when done */
 	uint16_t number;

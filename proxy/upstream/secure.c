@@ -171,6 +171,7 @@ static int put(struct secure *secure, struct link *link, struct question *questi
 		return error;
 	question->link = link;
 	question->put_ms = link->busy_ms = now_ms(secure);
+	question->put_ns = uv_hrtime();
 	list_append(&link->questions, &question->place);
 	link->question_count++;
 	upstream_count(&secure->exchange.counters.queries_tcp);
@@ -309,7 +310,6 @@ static void take_answer(
 {
 	uint64_t took_us = (uv_hrtime() - question->started_ns) / 1000;
 	upstream_count_answer(&secure->exchange.counters, opened->rcode, took_us);
-	latency_add(&secure->exchange.latency, took_us);
 	learn_keepalive(secure, &opened->opt);
 	report(secure, question, EXCHANGE_ANSWER, opened);
 }
@@ -351,6 +351,16 @@ static void take_aged(struct secure *secure, struct question *question,
 	free(bytes);
 }
 
+/* From when it was on this link: not what it waited on another, or for this one. And what TCP
+ * carries over when a cable is mended comes all at once, and says how long that took; with it, the
+ * peer would be believed to be slow, and be waited for too long when it is silent the next time. */
+static void learn_latency(
+	struct secure *secure, const struct link *link, const struct question *question)
+{
+	if (link->doubtful == UINT64_MAX)
+		latency_add(&secure->exchange.latency, (uv_hrtime() - question->put_ns) / 1000);
+}
+
 static void on_answer(struct link *link, uint32_t number, struct slice message)
 {
 	struct secure *secure = link->host->context;
@@ -375,6 +385,7 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 	link->answered = true;
 	link->strikes = 0;
 	reach_on_success(&secure->dial.reach);
+	learn_latency(secure, link, question);
 	switch (judge_answer(&sent, match, message, false, &opened)) {
 	case JUDGE_DROP_OPT:
 		/* Whoever speaks TLS knows EDNS: FORMERR is the answer. */

@@ -202,7 +202,7 @@ def test_one_of_two(sites, namegate, how):
         tell("%s, the second after the mending" % protocol, between(rows, 5, 6))
         tell("%s, three seconds after it" % protocol, healed)
         assert worst(first, 1) < 2
-        assert worst(later) < 0.5 and worst(healed) < 0.2
+        assert worst(later) < 1 and worst(healed) < 0.5
 
 
 def test_restarted(sites, namegate):
@@ -217,7 +217,7 @@ def test_restarted(sites, namegate):
     for protocol, rows in load.rows().items():
         check_none_failed(rows)
         tell("%s, killed and restarted" % protocol, between(rows, 1, 6))
-        assert worst(rows, 1) < 2 and worst(between(rows, 6, 7)) < 0.2
+        assert worst(rows, 1) < 2 and worst(between(rows, 6, 7)) < 0.5
 
 
 def test_flapping(sites, namegate):
