@@ -231,8 +231,12 @@ static bool client_trust_file(const struct tls_client *client, const char *file,
 		return false;
 	X509_STORE *store = SSL_CTX_get_cert_store(client->openssl);
 	bool done = true;
-	for (int i = 0; done && i < sk_X509_num(certificates); i++)
-		done = X509_STORE_add_cert(store, sk_X509_value(certificates, i)) == 1;
+	for (int i = 0; done && i < sk_X509_num(certificates); i++) {
+		X509 *certificate = sk_X509_value(certificates, i);
+		/* Its extensions are read now, and not by whichever thread looks first. */
+		(void)X509_check_purpose(certificate, -1, 0);
+		done = X509_STORE_add_cert(store, certificate) == 1;
+	}
 	sk_X509_pop_free(certificates, X509_free);
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(client->openssl), X509_V_FLAG_PARTIAL_CHAIN);
 	return done || fail(message, "authorities \"%s\": out of memory", file);
