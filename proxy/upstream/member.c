@@ -37,10 +37,18 @@ void member_note(struct upstream_set *set, size_t index)
 			member->exchange->upstream->name, member->is_down, set_now_ms(set));
 }
 
+/* An answer, or a resolver's nonsense. That of a web server without a resolver behind it was noted
+ * as silence (health.h), and is none. */
+static bool is_sign_of_life(const struct member *member, enum exchange_outcome outcome)
+{
+	return outcome == EXCHANGE_ANSWER ||
+		(outcome == EXCHANGE_MALFORMED && member->exchange->health.silences == 0);
+}
+
 void member_on_answer(struct upstream_set *set, const struct exchange_report *report)
 {
 	struct member *member = &set->members[report->index];
-	if (report->outcome != EXCHANGE_ANSWER && report->outcome != EXCHANGE_MALFORMED)
+	if (!is_sign_of_life(member, report->outcome))
 		return;
 	member->answered_ms = set_now_ms(set);
 	if (member->is_down)
