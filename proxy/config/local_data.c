@@ -128,6 +128,7 @@ static bool resolve_record(struct resolve *resolve, const struct draft_local_rec
 struct sorted_record {
 	const struct local_record_spec *record;
 	const struct draft_local_record *from;
+	size_t walk; /* the one that came by first, see check_loops(); 0: none yet */
 };
 
 static int compare_slices(struct slice a, struct slice b)
@@ -177,6 +178,40 @@ static void check_neighbours(
 	}
 }
 
+static int compare_name(const void *name, const void *record)
+{
+	const struct sorted_record *sorted = record;
+	return compare_slices(*(const struct slice *)name, dns_name_slice(&sorted->record->name));
+}
+
+/* The CNAME that the one in hand leads to; NULL when the chain ends. */
+static struct sorted_record *next_cname(
+	struct sorted_record *sorted, size_t count, const struct sorted_record *from)
+{
+	const struct slice *target = &from->record->rdata;
+	if (from->record->type != DNS_TYPE_CNAME)
+		return NULL;
+	return bsearch(target, sorted, count, sizeof *sorted, compare_name);
+}
+
+/* CNAMEs that lead to one another have no answer. Each record is passed once: a walk that meets its
+ * own mark went round, and one that meets an earlier walk's need not go there again. */
+static void check_loops(struct resolve *resolve, struct sorted_record *sorted, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct sorted_record *at = &sorted[i];
+		struct sorted_record *last = NULL;
+		for (; at && at->walk == 0; at = next_cname(sorted, count, at)) {
+			at->walk = i + 1;
+			last = at;
+		}
+		if (at && last && at->walk == i + 1)
+			problem_with(resolve, last->from, "value",
+				"this CNAME leads back to %s of %s", QUOTED(at->from->name),
+				LINE_OF(at->from->element.at, last->from->element.at));
+	}
+}
+
 void resolve_local_data(struct resolve *resolve)
 {
 	const struct draft_local_record *from = resolve->draft->local_data.at;
@@ -186,10 +221,12 @@ void resolve_local_data(struct resolve *resolve)
 	resolve->no_memory |= !sorted;
 	for (size_t i = 0; !resolve->no_memory && i < count; i++)
 		if (resolve_record(resolve, &from[i], &to[i]))
-			sorted[sorted_count++] = (struct sorted_record){ &to[i], &from[i] };
+			sorted[sorted_count++] =
+				(struct sorted_record){ .record = &to[i], .from = &from[i] };
 	if (sorted_count)
 		qsort(sorted, sorted_count, sizeof *sorted, compare_records);
 	check_neighbours(resolve, sorted, sorted_count);
+	check_loops(resolve, sorted, sorted_count);
 	resolve->config->policy.local_records = to;
 	resolve->config->policy.local_record_count = count;
 }
