@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "proxy/config/problem_order.h"
 #include "proxy/config/resolve.h"
+#include "proxy/config/same.h"
 #include "proxy/config/tree.h"
 #include "proxy/config/walk.h"
 
@@ -172,18 +173,11 @@ static bool is_member(const struct config *config, size_t upstream)
 	return false;
 }
 
-static bool is_bootstrap(const struct config *config, size_t upstream)
-{
-	for (size_t i = 0; i < config->upstream_count; i++)
-		if (config->upstreams[i].host && config->upstreams[i].bootstrap == upstream)
-			return true;
-	return false;
-}
-
 static void tell_idle_upstreams(const struct config *config)
 {
 	for (size_t i = 0; i < config->upstream_count; i++)
-		if (!is_member(config, i) && !is_bootstrap(config, i))
+		if (!is_member(config, i) &&
+			!upstreams_have_bootstrap(config->upstreams, config->upstream_count, i))
 			log_warning(
 				"config: upstream \"%s\" of line %u is in no upstream group and "
 				"nobody's bootstrap, so it is never asked",
@@ -196,11 +190,6 @@ void config_log_notes(const struct config *config)
 	if (config->allow_open_resolver)
 		log_warning("config: allow_open_resolver is set: views without clients serve "
 			    "strangers");
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static bool same_workers(const struct config *a, const struct config *b)

@@ -42,6 +42,9 @@ void *resolve_take(struct resolve *resolve, size_t count, size_t size);
 const uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
 	const struct names *names, size_t *count);
 
+/* Does one of them have its addresses looked up by the one at `index`? */
+bool upstreams_have_bootstrap(const struct upstream_config *upstreams, size_t count, size_t index);
+
 /* 127.0.0.0/8 or ::1: only this machine can come from or go to there. */
 bool resolve_is_loopback(const struct address *address);
 

@@ -1,10 +1,5 @@
 /* same_upstreams.c - may what is open to upstreams stay open over a reload? */
-#include "proxy/config.h"
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
+#include "proxy/config/same.h"
 
 static bool same_bytes(const void *a, const void *b, size_t count, size_t size)
 {

@@ -4,6 +4,7 @@
 
 #include "base/writer.h"
 #include "proxy/config/domain.h"
+#include "proxy/config/same.h"
 
 #include <xxhash.h>
 
@@ -188,11 +189,6 @@ static void check_loop(const struct upstream_checks *checks, size_t index)
 	}
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool share_address(const struct upstream_config *a, const struct upstream_config *b)
 {
 	for (size_t i = 0; i < a->address_count; i++)
@@ -297,8 +293,7 @@ static uint32_t identity_of_group(
 	return (uint32_t)XXH3_64bits(&sum, sizeof sum);
 }
 
-/* Does it have the addresses of another one to tell? */
-static bool is_bootstrap(const struct upstream_config *upstreams, size_t count, size_t index)
+bool upstreams_have_bootstrap(const struct upstream_config *upstreams, size_t count, size_t index)
 {
 	for (size_t i = 0; i < count; i++)
 		if (upstreams[i].host && upstreams[i].bootstrap == index)
@@ -317,7 +312,8 @@ static bool make_default_group(
 		return false;
 	*group = (struct upstream_group_config){ .name = "default", .members = members };
 	for (size_t i = 0; i < count; i++)
-		if (upstreams[i].protocol != UPSTREAM_DNS || !is_bootstrap(upstreams, count, i))
+		if (upstreams[i].protocol != UPSTREAM_DNS ||
+			!upstreams_have_bootstrap(upstreams, count, i))
 			members[group->member_count++] = (uint16_t)i;
 	group->identity = identity_of_group(group, upstreams);
 	config->upstream_groups = group;
