@@ -279,17 +279,20 @@ static void doh_reject(struct framer *framer, int32_t id)
 static nghttp2_session_callbacks *callbacks;
 static nghttp2_option *options;
 
+static const struct h2_events events = {
+	.on_begin_frame = on_begin_frame,
+	.on_begin_headers = on_begin_headers,
+	.on_header = on_header,
+	.on_data = on_data,
+	.on_frame = on_frame,
+	.on_frame_sent = on_frame_sent,
+	.on_stream_close = on_stream_close,
+};
+
 /* Shared by all sessions of all workers; filled before main() and never written again. */
 __attribute__((constructor)) static void fill_shared(void)
 {
-	h2_begin(&callbacks, &options);
-	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	h2_begin(&callbacks, &options, &events);
 #ifdef HAVE_NGHTTP2_STREAM_RESET_RATE_LIMIT
 	nghttp2_option_set_stream_reset_rate_limit(options, RESET_BURST, RESET_RATE);
 #endif

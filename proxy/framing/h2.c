@@ -21,11 +21,25 @@ static int on_unknown_frame(
 	return NGHTTP2_ERR_CANCEL;
 }
 
-void h2_begin(nghttp2_session_callbacks **callbacks, nghttp2_option **options)
+static void set_events(nghttp2_session_callbacks *callbacks, const struct h2_events *events)
+{
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, events->on_begin_frame);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(
+		callbacks, events->on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, events->on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, events->on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, events->on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, events->on_frame_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, events->on_stream_close);
+	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
+}
+
+void h2_begin(nghttp2_session_callbacks **callbacks, nghttp2_option **options,
+	const struct h2_events *events)
 {
 	if (nghttp2_session_callbacks_new(callbacks) || nghttp2_option_new(options))
 		abort();
-	nghttp2_session_callbacks_set_unpack_extension_callback(*callbacks, on_unknown_frame);
+	set_events(*callbacks, events);
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(*options, (uint8_t)type);
 	nghttp2_option_set_no_closed_streams(*options, 1);

@@ -25,9 +25,21 @@ enum {
 /* The digits of `value`, in `text`. */
 struct slice h2_decimal(char text[H2_DECIMAL_MAX], uint64_t value);
 
+/* What either side wants to be told. */
+struct h2_events {
+	nghttp2_on_begin_frame_callback on_begin_frame;
+	nghttp2_on_begin_headers_callback on_begin_headers;
+	nghttp2_on_header_callback on_header;
+	nghttp2_on_data_chunk_recv_callback on_data;
+	nghttp2_on_frame_recv_callback on_frame;
+	nghttp2_on_frame_send_callback on_frame_sent;
+	nghttp2_on_stream_close_callback on_stream_close;
+};
+
 /* Callbacks and options with the limits above, before main(); ends the program when out of memory.
  * Frames of kinds that HTTP/2 does not know are only counted (RFC 9113 5.5). */
-void h2_begin(nghttp2_session_callbacks **callbacks, nghttp2_option **options);
+void h2_begin(nghttp2_session_callbacks **callbacks, nghttp2_option **options,
+	const struct h2_events *events);
 
 /* What nghttp2 gave and h2_drain() has not yet passed on. */
 struct h2_out {
