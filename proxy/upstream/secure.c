@@ -361,31 +361,19 @@ static void learn_latency(
 		latency_add(&secure->exchange.latency, (uv_hrtime() - question->put_ns) / 1000);
 }
 
-static void on_answer(struct link *link, uint32_t number, struct slice message)
+static struct judge_sent judge_sent_of(const struct question *question)
 {
-	struct secure *secure = link->host->context;
-	struct question *question = questions_find(&secure->questions, number);
-	struct dns_answer opened;
-	if (secure->closed || !question || question->link != link)
-		return;
-	const struct judge_sent sent = { .message = slice_of(question->wire, question->wire_len),
+	return (struct judge_sent){ .message = slice_of(question->wire, question->wire_len),
 		.has_opt = true,
 		.over_tcp = true };
-	enum judge_match match = judge_match(&sent, message);
-	question_lift(secure, question);
-	link->busy_ms = now_ms(secure);
-	health_on_answer(&secure->exchange.health);
-	if (secure->waiting_count > 0) /* now there is room */
-		secure->exchange.host->on_work(secure->exchange.host);
-	if (match == JUDGE_FOREIGN) {
-		strike(link, 1);
-		take_nonsense(secure, question, UPSTREAM_ERROR_MISMATCH);
-		return;
-	}
-	link->answered = true;
-	link->strikes = 0;
-	reach_on_success(&secure->dial.reach);
-	learn_latency(secure, link, question);
+}
+
+/* It answers the question. What does it say? */
+static void take_match(struct secure *secure, struct link *link, struct question *question,
+	enum judge_match match, struct slice message)
+{
+	const struct judge_sent sent = judge_sent_of(question);
+	struct dns_answer opened;
 	switch (judge_answer(&sent, match, message, false, &opened)) {
 	case JUDGE_DROP_OPT:
 		/* Whoever speaks TLS knows EDNS: FORMERR is the answer. */
@@ -403,6 +391,31 @@ static void on_answer(struct link *link, uint32_t number, struct slice message)
 		take_answer(secure, question, &opened);
 	else
 		take_aged(secure, question, &opened, age_s);
+}
+
+static void on_answer(struct link *link, uint32_t number, struct slice message)
+{
+	struct secure *secure = link->host->context;
+	struct question *question = questions_find(&secure->questions, number);
+	if (secure->closed || !question || question->link != link)
+		return;
+	const struct judge_sent sent = judge_sent_of(question);
+	enum judge_match match = judge_match(&sent, message);
+	question_lift(secure, question);
+	link->busy_ms = now_ms(secure);
+	health_on_answer(&secure->exchange.health);
+	if (secure->waiting_count > 0) /* now there is room */
+		secure->exchange.host->on_work(secure->exchange.host);
+	if (match == JUDGE_FOREIGN) {
+		strike(link, 1);
+		take_nonsense(secure, question, UPSTREAM_ERROR_MISMATCH);
+		return;
+	}
+	link->answered = true;
+	link->strikes = 0;
+	reach_on_success(&secure->dial.reach);
+	learn_latency(secure, link, question);
+	take_match(secure, link, question, match, message);
 }
 
 /* The link did not live to see the answer, or the peer did not work on it: once more, on a link
@@ -725,6 +738,23 @@ static void secure_distrust(struct exchange *exchange)
 
 /* --- life --- */
 
+static struct link_host link_host_of(struct secure *secure, struct tls_client *tls)
+{
+	const struct upstream_config *upstream = secure->exchange.upstream;
+	const struct exchange_host *host = secure->exchange.host;
+	return (struct link_host){ .loop = host->loop,
+		.asker = secure->is_dot ? &asker_dot : &asker_doh,
+		.settings = { .authority = upstream->authority,
+			.path = upstream->path,
+			.use_get = upstream->use_get },
+		.tls = tls,
+		.port = upstream->port,
+		.plain_buffer = host->plain_buffer,
+		.cipher_buffer = host->cipher_buffer,
+		.events = &link_events,
+		.context = secure };
+}
+
 static struct exchange *secure_open(struct exchange_host *host,
 	const struct upstream_config *upstream, struct tls_client *tls, unsigned index)
 {
@@ -739,17 +769,7 @@ static struct exchange *secure_open(struct exchange_host *host,
 		.type = &exchange_secure, .host = host, .upstream = upstream, .index = index
 	};
 	secure->is_dot = upstream->protocol == UPSTREAM_DOT;
-	secure->host = (struct link_host){ .loop = host->loop,
-		.asker = secure->is_dot ? &asker_dot : &asker_doh,
-		.settings = { .authority = upstream->authority,
-			.path = upstream->path,
-			.use_get = upstream->use_get },
-		.tls = tls,
-		.port = upstream->port,
-		.plain_buffer = host->plain_buffer,
-		.cipher_buffer = host->cipher_buffer,
-		.events = &link_events,
-		.context = secure };
+	secure->host = link_host_of(secure, tls);
 	links_init(&secure->links);
 	secure->dial = (struct dial){
 		.exchange = &secure->exchange, .host = &secure->host, .links = &secure->links
