@@ -10,150 +10,6 @@
 #include "proxy/query/parts.h"
 #include "proxy/query/routes.h"
 
-/* ---- what can be answered at once: step 6 ---- */
-
-/* Names of our own. A CNAME that leads elsewhere is judged here and then followed. */
-static void end_local(struct query *q, const struct local_answer *local)
-{
-	struct dns_answer answer;
-	if (local->chase.len == 0 || q->chase.len > 0) {
-		query_answer_local(q, local->message);
-		return;
-	}
-	if (dns_answer_open(&answer, local->message)) {
-		query_end_with_rcode(
-			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
-		return;
-	}
-	policy_judge_answer(query_policy(q), &q->facts, &answer, &q->verdict, NULL);
-	if (verdict_is_final(&q->verdict)) {
-		query_block(q);
-		return;
-	}
-	q->chase = local->chase;
-	query_seek(q);
-}
-
-static bool seek_local(struct query *q, bool is_routed)
-{
-	uint8_t buffer[LOCAL_MAX];
-	struct local_answer local;
-	struct dns_query asked = q->asked;
-	const struct snapshot *snapshot = query_snapshot(q);
-	const struct local_sources sources = { .policy = snapshot->policy,
-		.special_names = snapshot->config->special_names,
-		.ddr = snapshot->ddr,
-		.is_routed = is_routed };
-	if (q->chase.len)
-		asked.name = dns_name_slice(&q->chase);
-	if (!local_answer(&local, &sources, &asked, query_sought(q), buffer, sizeof buffer))
-		return false;
-	end_local(q, &local);
-	return true;
-}
-
-/* Only answers to ordinary questions are kept: what a resolver says without recursion depends on
- * its own cache. */
-static bool may_be_kept(const struct query *q)
-{
-	return q->worker->cache && q->asked.flags & DNS_FLAG_RD && q->asked.type != CACHE_ANY_TYPE;
-}
-
-static void look_up(const struct query *q, struct cache_hit *hit)
-{
-	const struct cache_key key = {
-		.name = query_sought(q),
-		.type = q->asked.type,
-		.class = q->asked.class,
-		.flags = (uint8_t)((q->asked.opt.dnssec_ok ? CACHE_KEY_DO : 0) |
-			(q->asked.flags & DNS_FLAG_CD ? CACHE_KEY_CD : 0)),
-		.group = q->group,
-	};
-	cache_find(q->worker->cache, &key, worker_cache_now_s(q->worker), q->worker->cache_buffer,
-		hit);
-}
-
-static void note_age(struct query *q, const struct cache_hit *hit)
-{
-	q->is_kept = true;
-	q->age_s = hit->age_s;
-}
-
-static void end_fresh(struct query *q, const struct cache_hit *hit)
-{
-	struct found found = { .age = { .age_s = hit->age_s },
-		.source = METRICS_SOURCE_CACHE,
-		.ede = hit->state == CACHE_FAILED ? DNS_EDE_CACHED_ERROR : DNS_EDE_NONE };
-	dns_packed_open(&found.packed, hit->value);
-	note_age(q, hit);
-	metrics_add(q->worker->metrics, METRIC_CACHE_HITS, 1);
-	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK)
-		query_end_blocked(q); /* the override itself needs nobody */
-	else
-		query_answer(q, &found);
-}
-
-static void end_stale(struct query *q, const struct cache_hit *hit)
-{
-	struct found found = { .age = { .fixed_ttl_s = STALE_TTL_S },
-		.source = METRICS_SOURCE_STALE };
-	dns_packed_open(&found.packed, hit->value);
-	found.ede = found.packed.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
-							     : DNS_EDE_STALE_ANSWER;
-	found.packed.authentic = false; /* it was, once */
-	note_age(q, hit);
-	query_answer(q, &found);
-}
-
-bool query_answer_stale(struct query *q)
-{
-	struct cache_hit hit;
-	if (!may_be_kept(q))
-		return false;
-	look_up(q, &hit);
-	if (hit.state == CACHE_STALE)
-		end_stale(q, &hit);
-	else if (hit.state == CACHE_FRESH) /* another worker was luckier */
-		end_fresh(q, &hit);
-	else
-		return false;
-	return true;
-}
-
-/* What was kept. Stale answers have to wait until an upstream was given a chance. */
-static bool seek_kept(struct query *q)
-{
-	struct cache_hit hit;
-	if (!may_be_kept(q))
-		return false;
-	look_up(q, &hit);
-	if (hit.refresh)
-		query_refresh(q);
-	if (hit.state == CACHE_FRESH || hit.state == CACHE_FAILED) {
-		end_fresh(q, &hit);
-		return true;
-	}
-	metrics_add(q->worker->metrics, METRIC_CACHE_MISSES, 1);
-	if (hit.state == CACHE_STALE && hit.retry_later) {
-		end_stale(q, &hit);
-		return true;
-	}
-	if (hit.state == CACHE_STALE)
-		q->stale_at_ms =
-			worker_now_ms(q->worker) + query_snapshot(q)->config->cache.stale_after_ms;
-	return false;
-}
-
-void query_seek(struct query *q)
-{
-	const struct snapshot *snapshot = query_snapshot(q);
-	struct route route = routes_find(snapshot->routes, q->facts.view, query_sought(q));
-	q->group = snapshot->config->upstream_groups[route.group].identity;
-	q->stale_at_ms = 0;
-	if (!seek_local(q, route.is_explicit) && !seek_kept(q))
-		query_wait(q);
-}
-
 /* ---- the way in: steps 3 to 5 ---- */
 
 struct fault_row {
@@ -256,4 +112,149 @@ void query_begin(struct worker *worker, const struct reply_to *to, struct slice 
 			q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_NONE, NULL);
 	else
 		query_seek(q);
+}
+
+/* ---- what can be answered at once: step 6 ---- */
+
+/* Names of our own. A CNAME that leads elsewhere is judged here and then followed. */
+static void end_local(struct query *q, const struct local_answer *local)
+{
+	struct dns_answer answer;
+	if (local->chase.len == 0 || q->chase.len > 0) {
+		query_answer_local(q, local->message);
+		return;
+	}
+	if (dns_answer_open(&answer, local->message)) {
+		query_end_with_rcode(
+			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
+		return;
+	}
+	policy_judge_answer(query_policy(q), &q->facts, &answer, &q->verdict, NULL);
+	if (verdict_is_final(&q->verdict)) {
+		query_block(q);
+		return;
+	}
+	q->chase = local->chase;
+	query_seek(q);
+}
+
+static bool seek_local(struct query *q, bool is_routed)
+{
+	uint8_t buffer[LOCAL_MAX];
+	struct local_answer local;
+	struct dns_query asked = q->asked;
+	const struct snapshot *snapshot = query_snapshot(q);
+	const struct local_sources sources = { .policy = snapshot->policy,
+		.special_names = snapshot->config->special_names,
+		.ddr = snapshot->ddr,
+		.is_routed = is_routed };
+	if (q->chase.len)
+		asked.name = dns_name_slice(&q->chase);
+	if (!local_answer(&local, &sources, &asked, query_sought(q), buffer, sizeof buffer))
+		return false;
+	end_local(q, &local);
+	return true;
+}
+
+/* Only answers to ordinary questions are kept: what a resolver says without recursion depends on
+ * its own cache. */
+static bool may_be_kept(const struct query *q)
+{
+	return q->worker->cache && q->asked.flags & DNS_FLAG_RD && q->asked.type != CACHE_ANY_TYPE;
+}
+
+static void look_up(const struct query *q, struct cache_hit *hit)
+{
+	const struct cache_key key = {
+		.name = query_sought(q),
+		.type = q->asked.type,
+		.class = q->asked.class,
+		.flags = (uint8_t)((q->asked.opt.dnssec_ok ? CACHE_KEY_DO : 0) |
+			(q->asked.flags & DNS_FLAG_CD ? CACHE_KEY_CD : 0)),
+		.group = q->group,
+	};
+	cache_find(q->worker->cache, &key, worker_cache_now_s(q->worker), q->worker->cache_buffer,
+		hit);
+}
+
+static void note_age(struct query *q, const struct cache_hit *hit)
+{
+	q->is_kept = true;
+	q->age_s = hit->age_s;
+}
+
+static void end_fresh(struct query *q, const struct cache_hit *hit)
+{
+	struct found found = { .age = { .age_s = hit->age_s },
+		.source = METRICS_SOURCE_CACHE,
+		.ede = hit->state == CACHE_FAILED ? DNS_EDE_CACHED_ERROR : DNS_EDE_NONE };
+	dns_packed_open(&found.packed, hit->value);
+	note_age(q, hit);
+	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK)
+		query_end_blocked(q); /* the override itself needs nobody */
+	else
+		query_answer(q, &found);
+}
+
+static void end_stale(struct query *q, const struct cache_hit *hit)
+{
+	struct found found = { .age = { .fixed_ttl_s = STALE_TTL_S },
+		.source = METRICS_SOURCE_STALE };
+	dns_packed_open(&found.packed, hit->value);
+	found.ede = found.packed.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
+							     : DNS_EDE_STALE_ANSWER;
+	found.packed.authentic = false; /* it was, once */
+	note_age(q, hit);
+	query_answer(q, &found);
+}
+
+bool query_answer_stale(struct query *q)
+{
+	struct cache_hit hit;
+	if (!may_be_kept(q))
+		return false;
+	look_up(q, &hit);
+	if (hit.state == CACHE_STALE)
+		end_stale(q, &hit);
+	else if (hit.state == CACHE_FRESH) /* another worker was luckier */
+		end_fresh(q, &hit);
+	else
+		return false;
+	return true;
+}
+
+/* What was kept. Stale answers have to wait until an upstream was given a chance. */
+static bool seek_kept(struct query *q)
+{
+	struct cache_hit hit;
+	if (!may_be_kept(q))
+		return false;
+	look_up(q, &hit);
+	if (hit.refresh)
+		query_refresh(q);
+	if (hit.state == CACHE_FRESH || hit.state == CACHE_FAILED) {
+		metrics_add(q->worker->metrics, METRIC_CACHE_HITS, 1);
+		end_fresh(q, &hit);
+		return true;
+	}
+	metrics_add(q->worker->metrics, METRIC_CACHE_MISSES, 1);
+	if (hit.state == CACHE_STALE && hit.retry_later) {
+		end_stale(q, &hit);
+		return true;
+	}
+	if (hit.state == CACHE_STALE)
+		q->stale_at_ms =
+			worker_now_ms(q->worker) + query_snapshot(q)->config->cache.stale_after_ms;
+	return false;
+}
+
+void query_seek(struct query *q)
+{
+	const struct snapshot *snapshot = query_snapshot(q);
+	struct route route = routes_find(snapshot->routes, q->facts.view, query_sought(q));
+	q->group = snapshot->config->upstream_groups[route.group].identity;
+	q->stale_at_ms = 0;
+	q->is_kept = false; /* what a blocked answer was is not what the override is */
+	if (!seek_local(q, route.is_explicit) && !seek_kept(q))
+		query_wait(q);
 }

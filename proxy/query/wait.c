@@ -246,7 +246,8 @@ static const struct failure_row failures[] = {
 	{ ERR_TIMEOUT, DNS_EDE_NO_REACHABLE_AUTHORITY, "no upstream answered in time" },
 	{ ERR_UNREACHABLE, DNS_EDE_NETWORK_ERROR, "no upstream could be reached" },
 	{ ERR_MALFORMED, DNS_EDE_INVALID_DATA, "the upstream's answer is malformed" },
-	{ ERR_TOO_LONG, DNS_EDE_INVALID_DATA, "the upstream's answer is too long" },
+	{ ERR_TOO_LONG, DNS_EDE_INVALID_DATA,
+		"the upstream's answer is too long, or leads on too often" },
 	{ 0, DNS_EDE_OTHER, "the upstream could not be asked" },
 };
 
@@ -309,7 +310,7 @@ static void resume(struct query *q, const struct upstream_result *result,
 }
 
 /* Emptied first: whoever asks again from now on is a new question. */
-static struct list *take_waiting(struct join_ask *ask, struct list *waiting)
+static void take_waiting(struct join_ask *ask, struct list *waiting)
 {
 	list_init(waiting);
 	if (!list_is_empty(&ask->waiting)) {
@@ -318,7 +319,6 @@ static struct list *take_waiting(struct join_ask *ask, struct list *waiting)
 		waiting->prev->next = waiting;
 	}
 	list_init(&ask->waiting);
-	return waiting;
 }
 
 void query_on_upstream(void *context, upstream_ask_id id, const struct upstream_result *result)
