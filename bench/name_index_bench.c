@@ -46,11 +46,10 @@ struct load {
 	size_t rejects;
 };
 
-static int on_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_pattern(void *context, const struct list_pattern *pattern)
 {
 	struct load *load = context;
-	return name_index_add(&load->builder, 0, name, kind, line);
+	return name_index_add(&load->builder, 0, pattern->name, pattern->kind, pattern->line);
 }
 
 static void on_reject(void *context, uint32_t line, enum list_reject reject, struct slice text)
@@ -103,7 +102,9 @@ static void measure(size_t count)
 		text[len++] = '\n';
 	}
 	struct load load = { .rejects = 0 };
-	struct list_sink sink = { on_pattern, on_reject, &load };
+	struct list_sink sink = {
+		.on_pattern = on_pattern, .on_reject = on_reject, .context = &load
+	};
 	struct name_index index;
 	double start = now_s();
 	name_index_builder_init(&load.builder, 1);

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "proxy/lists/guard.h"
 #include "rules/spec.h"
 #include "tls/client.h"
 
@@ -99,6 +100,18 @@ enum special_name {
 	SPECIAL_NAMES
 };
 
+/* Where a list comes from, beside what rules/spec.h says of it; by the same index. */
+struct list_source {
+	const char *url;     /* https; NULL: a file, or inline */
+	unsigned refresh_s;  /* of a url: how often it is asked for; 0: only at start and on HUP */
+	size_t max_size;     /* bytes, fetched and unpacked */
+	unsigned timeout_ms; /* of one fetch, from beginning to end */
+	bool allow_private;  /* may the url's host have a private address? */
+	const char *tls_ca;  /* file; NULL: the system's authorities */
+	struct list_guards guards;
+	unsigned line;
+};
+
 enum { CONFIG_CACHE_SIZE_MIN = 1024 * 1024 };
 
 struct cache_config {
@@ -159,6 +172,8 @@ struct config {
 	bool ddr; /* discovery of designated resolvers, RFC 9462 */
 	struct cache_config cache;
 	struct policy_spec policy;
+	const struct list_source *list_sources; /* one for each of policy.lists */
+	const char *lists_image; /* a compiled image that all lists are taken from; NULL: none */
 	struct query_log_config query_log;
 	struct address admin_address;
 	uint16_t admin_port;         /* 0: no admin listener */

@@ -17,6 +17,11 @@ static const char *const reject_texts[LIST_REJECT_COUNT] = {
 	[LIST_REJECT_ADDRESS] = "an IP address where a name belongs",
 	[LIST_REJECT_NO_NAME] = "no name behind an address",
 	[LIST_REJECT_NOT_ASCII] = "not ASCII: write the name with xn--",
+	[LIST_REJECT_SYNTAX] = "not a line of this format",
+	[LIST_REJECT_NOT_DNS] = "a rule that is not for whole names",
+	[LIST_REJECT_TRIGGER] = "a trigger that is not supported",
+	[LIST_REJECT_ANSWER] = "an answer that cannot be given",
+	[LIST_REJECT_TOO_MANY] = "too many different actions in this list",
 	[LIST_REJECT_DUPLICATE] = "stood before in this list",
 };
 
@@ -44,9 +49,30 @@ bool list_format_parse(const char *text, enum list_format *format)
 void list_tell_pattern(
 	struct list_reading *reading, const struct dns_name *name, enum pattern_kind kind)
 {
+	static const struct facet plain = { .rank = FACET_RANK_PLAIN };
+	list_tell_facet(reading, name, kind, &plain);
+}
+
+void list_tell_facet(struct list_reading *reading, const struct dns_name *name,
+	enum pattern_kind kind, const struct facet *facet)
+{
 	const struct list_sink *sink = reading->sink;
+	const struct list_pattern pattern = {
+		.name = name, .kind = kind, .facet = facet, .line = reading->line
+	};
 	if (!reading->error)
-		reading->error = sink->on_pattern(sink->context, name, kind, reading->line);
+		reading->error = sink->on_pattern(sink->context, &pattern);
+}
+
+void list_tell_network(
+	struct list_reading *reading, const struct network *network, const struct facet *facet)
+{
+	const struct list_sink *sink = reading->sink;
+	const struct list_network told = {
+		.network = *network, .facet = facet, .line = reading->line
+	};
+	if (!reading->error && sink->on_network)
+		reading->error = sink->on_network(sink->context, &told);
 }
 
 void list_tell_reject(struct list_reading *reading, enum list_reject reject, struct slice text)
@@ -244,6 +270,10 @@ int list_read(enum list_format format, struct slice text, const struct list_sink
 	struct list_reading reading = { .sink = sink };
 	if (text.len >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
 		text = slice_of(text.at + 3, text.len - 3);
+	if (list_formats[format]->read_text) {
+		list_formats[format]->read_text(&reading, text);
+		return reading.error;
+	}
 	while (text.len && !reading.error) {
 		const uint8_t *newline = memchr(text.at, '\n', text.len);
 		size_t len = newline ? (size_t)(newline - text.at) : text.len;

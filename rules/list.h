@@ -5,13 +5,30 @@
 #ifndef RULES_LIST_H
 #define RULES_LIST_H
 
+#include "base/address.h"
 #include "dns/name.h"
+#include "rules/facet.h"
 
 enum list_format { LIST_DOMAINS, LIST_HOSTS, LIST_WILDCARD, LIST_FORMAT_COUNT };
 
 /* What a pattern covers: the name itself, the names below it, or both. "*" is the root with both:
  * every name, the root included. */
 enum pattern_kind { PATTERN_EXACT = 1, PATTERN_BELOW = 2, PATTERN_BOTH = 3 };
+
+/* One thing that a line says. Dies with the call it is given to. */
+struct list_pattern {
+	const struct dns_name *name; /* lower case, without the asterisk */
+	enum pattern_kind kind;
+	const struct facet *facet;
+	uint32_t line;
+};
+
+/* The same of the addresses of an answer (RPZ's rpz-ip). */
+struct list_network {
+	struct network network;
+	const struct facet *facet;
+	uint32_t line;
+};
 
 /* Why a line was left out. Comments and empty lines are not rejected, they are nothing. */
 enum list_reject {
@@ -22,6 +39,11 @@ enum list_reject {
 	LIST_REJECT_ADDRESS,    /* an IP address where a name belongs */
 	LIST_REJECT_NO_NAME,    /* a hosts line without a name */
 	LIST_REJECT_NOT_ASCII,  /* write names as A-labels (xn--...) */
+	LIST_REJECT_SYNTAX,     /* not a line of this format */
+	LIST_REJECT_NOT_DNS,    /* adblock: about paths, scripts, page contents, other modifiers */
+	LIST_REJECT_TRIGGER,    /* RPZ: rpz-nsdname, rpz-nsip, rpz-client-ip */
+	LIST_REJECT_ANSWER,     /* an answer that cannot be given: type, syntax or length */
+	LIST_REJECT_TOO_MANY,   /* different answers or exceptions, each of which is a facet */
 	LIST_REJECT_DUPLICATE,  /* the same pattern stood before in this list: counted, not an error
 				 */
 	LIST_REJECT_COUNT,
@@ -38,10 +60,10 @@ bool list_format_parse(const char *text, enum list_format *format);
 
 /* Receives what a list holds, line by line; line numbers start at 1. */
 struct list_sink {
-	/* `name` is lower case, without the asterisk; it dies with the call. 0, or an error that
-	 * ends the reading. */
-	int (*on_pattern)(
-		void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line);
+	/* 0, or an error that ends the reading. */
+	int (*on_pattern)(void *context, const struct list_pattern *pattern);
+	/* The same; may be NULL. */
+	int (*on_network)(void *context, const struct list_network *network);
 	/* `text` is the word or line that was left out, at most LIST_REJECT_TEXT_MAX bytes of it;
 	 * any bytes may be in it. May be NULL. */
 	void (*on_reject)(void *context, uint32_t line, enum list_reject reject, struct slice text);

@@ -29,12 +29,12 @@ static void on_reject(void *context, uint32_t line, enum list_reject reject, str
 	tell_reject(building, building->list, line, reject, text);
 }
 
-static int on_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_pattern(void *context, const struct list_pattern *pattern)
 {
 	struct building *building = context;
 	building->policy->lists[building->list].pattern_count++;
-	return name_index_add(&building->builder, building->list, name, kind, line);
+	return name_index_add(
+		&building->builder, building->list, pattern->name, pattern->kind, pattern->line);
 }
 
 static void on_duplicate(
@@ -51,7 +51,9 @@ static void on_duplicate(
 static int read_lists(struct building *building, const struct list_text *texts)
 {
 	struct policy *policy = building->policy;
-	struct list_sink sink = { on_pattern, on_reject, building };
+	struct list_sink sink = {
+		.on_pattern = on_pattern, .on_reject = on_reject, .context = building
+	};
 	for (size_t i = 0; i < policy->list_count; i++) {
 		building->list = (uint16_t)i;
 		policy->lists[i].error = texts[i].error;

@@ -48,7 +48,7 @@ struct view_spec {
 	enum action default_action; /* ACTION_ALLOW or ACTION_BLOCK */
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
-	bool rebinding_protection; /* see rules/rebinding.h */
+	bool rebinding_protection;                   /* see rules/rebinding.h */
 	const struct association_spec *associations; /* in any order */
 	size_t association_count;
 };

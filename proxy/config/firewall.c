@@ -30,12 +30,9 @@ static void on_inline_line(struct inline_check *check, uint32_t line)
 	tell_silent(check, line);
 }
 
-static int on_inline_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_inline_pattern(void *context, const struct list_pattern *pattern)
 {
-	(void)name;
-	(void)kind;
-	on_inline_line(context, line);
+	on_inline_line(context, pattern->line);
 	return 0;
 }
 
@@ -61,7 +58,9 @@ static void check_inline(struct resolve *resolve, const struct draft_domain_list
 		.domains = from->domains.at,
 		.count = from->domains.count,
 	};
-	struct list_sink sink = { on_inline_pattern, on_inline_reject, &check };
+	struct list_sink sink = {
+		.on_pattern = on_inline_pattern, .on_reject = on_inline_reject, .context = &check
+	};
 	list_read(to->format, to->inline_text, &sink);
 	tell_silent(&check, (uint32_t)check.count + 1);
 }

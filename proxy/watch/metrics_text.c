@@ -518,6 +518,11 @@ static const char *const rejects[LIST_REJECT_COUNT] = {
 	[LIST_REJECT_ADDRESS] = "reason=\"address\"",
 	[LIST_REJECT_NO_NAME] = "reason=\"no_name\"",
 	[LIST_REJECT_NOT_ASCII] = "reason=\"not_ascii\"",
+	[LIST_REJECT_SYNTAX] = "reason=\"syntax\"",
+	[LIST_REJECT_NOT_DNS] = "reason=\"not_dns\"",
+	[LIST_REJECT_TRIGGER] = "reason=\"trigger\"",
+	[LIST_REJECT_ANSWER] = "reason=\"answer\"",
+	[LIST_REJECT_TOO_MANY] = "reason=\"too_many\"",
 	[LIST_REJECT_DUPLICATE] = "reason=\"duplicate\"",
 };
 

@@ -17,6 +17,9 @@ struct list_format_type {
 	const char *name;
 	bool comment_anywhere; /* '#' ends a line wherever it stands */
 	void (*read_line)(struct list_reading *reading, struct slice line);
+	/* Instead, where lines do not stand for themselves (zone files): reads all of it, and keeps
+	 * reading->line at where it is. NULL for most. */
+	void (*read_text)(struct list_reading *reading, struct slice text);
 };
 
 extern const struct list_format_type list_format_domains;
@@ -25,6 +28,10 @@ extern const struct list_format_type list_format_wildcard;
 
 void list_tell_pattern(
 	struct list_reading *reading, const struct dns_name *name, enum pattern_kind kind);
+void list_tell_facet(struct list_reading *reading, const struct dns_name *name,
+	enum pattern_kind kind, const struct facet *facet);
+void list_tell_network(
+	struct list_reading *reading, const struct network *network, const struct facet *facet);
 void list_tell_reject(struct list_reading *reading, enum list_reject reject, struct slice text);
 
 /* Takes the next word off the front of `line`; empty when there is none left. */

@@ -26,12 +26,11 @@ struct again {
 	unsigned count;
 };
 
-static int on_pattern_again(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_pattern_again(void *context, const struct list_pattern *pattern)
 {
 	struct again *again = context;
-	MUST(line == 1 && kind == again->kind);
-	MUST(slice_equals(dns_name_slice(name), dns_name_slice(again->name)));
+	MUST(pattern->line == 1 && pattern->kind == again->kind);
+	MUST(slice_equals(dns_name_slice(pattern->name), dns_name_slice(again->name)));
 	again->count++;
 	return 0;
 }
@@ -52,7 +51,9 @@ static void read_again(enum list_format format, const struct dns_name *name, enu
 	char text[DNS_NAME_TEXT_MAX + 16];
 	struct writer to = writer_of(text, sizeof text);
 	struct again again = { name, kind, 0 };
-	struct list_sink sink = { on_pattern_again, on_reject_again, &again };
+	struct list_sink sink = {
+		.on_pattern = on_pattern_again, .on_reject = on_reject_again, .context = &again
+	};
 	if (format == LIST_HOSTS)
 		writer_text(&to, "::1 ");
 	list_pattern_write_text(&to, dns_name_slice(name), kind);
@@ -67,12 +68,13 @@ static void check_line(struct heard *heard, uint32_t line)
 	heard->line = line;
 }
 
-static int on_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_pattern(void *context, const struct list_pattern *pattern)
 {
 	struct heard *heard = context;
+	const struct dns_name *name = pattern->name;
+	enum pattern_kind kind = pattern->kind;
 	uint8_t lower[DNS_NAME_MAX];
-	check_line(heard, line);
+	check_line(heard, pattern->line);
 	MUST(name->len > 0 && dns_name_check(dns_name_slice(name)) == name->len);
 	dns_name_lower(lower, name->wire, name->len);
 	MUST(memcmp(lower, name->wire, name->len) == 0);
@@ -94,7 +96,9 @@ static void on_reject(void *context, uint32_t line, enum list_reject reject, str
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct heard heard = { .lines = 1 };
-	struct list_sink sink = { on_pattern, on_reject, &heard };
+	struct list_sink sink = {
+		.on_pattern = on_pattern, .on_reject = on_reject, .context = &heard
+	};
 	if (size == 0)
 		return 0;
 	heard.format = (enum list_format)(data[0] % LIST_FORMAT_COUNT);

@@ -723,16 +723,15 @@ static void on_list_reject(void *context, uint32_t line, enum list_reject reject
 	fail_msg("%s", list_reject_text(reject));
 }
 
-static int on_list_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_list_pattern(void *context, const struct list_pattern *pattern)
 {
-	const struct builtin_name *entry = &builtin_client_health_names[line - 1];
+	const struct builtin_name *entry = &builtin_client_health_names[pattern->line - 1];
 	bool is_below = strncmp(entry->pattern, "*.", 2) == 0;
 	struct dns_name example;
 	assert_true(dns_name_from_text(&example, slice_of_text(entry->example)));
-	assert_true(dns_name_is_under(dns_name_slice(&example), dns_name_slice(name)));
-	assert_int_equal(kind, is_below ? PATTERN_BELOW : PATTERN_EXACT);
-	assert_int_equal(is_below, example.len > name->len);
+	assert_true(dns_name_is_under(dns_name_slice(&example), dns_name_slice(pattern->name)));
+	assert_int_equal(pattern->kind, is_below ? PATTERN_BELOW : PATTERN_EXACT);
+	assert_int_equal(is_below, example.len > pattern->name->len);
 	++*(size_t *)context;
 	return 0;
 }
@@ -741,7 +740,9 @@ static void test_the_built_in_list_reads_well(void **state)
 {
 	(void)state;
 	size_t count = 0;
-	struct list_sink sink = { on_list_pattern, on_list_reject, &count };
+	struct list_sink sink = {
+		.on_pattern = on_list_pattern, .on_reject = on_list_reject, .context = &count
+	};
 	struct config *config = load_good_text(VIEW_WITH("builtin:client-health"));
 	list_read(config->policy.lists[0].format, config->policy.lists[0].inline_text, &sink);
 	assert_int_equal(count, builtin_client_health_count);

@@ -13,16 +13,15 @@ struct heard {
 	int stop_after;
 };
 
-static int on_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_pattern(void *context, const struct list_pattern *pattern)
 {
 	static const char *const kinds[] = { "?", "exact ", "below ", "both " };
 	struct heard *heard = context;
-	assert_int_equal(dns_name_check(dns_name_slice(name)), name->len);
-	writer_decimal(&heard->to, line);
+	assert_int_equal(dns_name_check(dns_name_slice(pattern->name)), pattern->name->len);
+	writer_decimal(&heard->to, pattern->line);
 	writer_text(&heard->to, " ");
-	writer_text(&heard->to, kinds[kind]);
-	dns_name_write_text(&heard->to, dns_name_slice(name));
+	writer_text(&heard->to, kinds[pattern->kind]);
+	dns_name_write_text(&heard->to, dns_name_slice(pattern->name));
 	writer_text(&heard->to, "\n");
 	return heard->stop_after && (int)++heard->patterns == heard->stop_after ? ERR_NO_MEMORY : 0;
 }
@@ -30,7 +29,8 @@ static int on_pattern(
 static void on_reject(void *context, uint32_t line, enum list_reject reject, struct slice text)
 {
 	static const char *const words[LIST_REJECT_COUNT] = { "?", "not-a-name", "too-long",
-		"asterisk", "address", "no-name", "not-ascii", "duplicate" };
+		"asterisk", "address", "no-name", "not-ascii", "syntax", "not-dns", "trigger",
+		"answer", "too-many", "duplicate" };
 	struct heard *heard = context;
 	assert_true(text.len <= LIST_REJECT_TEXT_MAX);
 	heard->rejects[reject]++;
@@ -47,7 +47,9 @@ static int hear(enum list_format format, struct slice text, struct heard *heard)
 	heard->to = writer_of(heard->text, sizeof heard->text - 1);
 	memset(heard->rejects, 0, sizeof heard->rejects);
 	heard->patterns = 0;
-	struct list_sink sink = { on_pattern, on_reject, heard };
+	struct list_sink sink = {
+		.on_pattern = on_pattern, .on_reject = on_reject, .context = heard
+	};
 	int error = list_read(format, text, &sink);
 	assert_false(heard->to.failed);
 	heard->text[heard->to.len] = '\0';
@@ -277,7 +279,7 @@ static void test_sink_can_stop(void **state)
 	assert_int_equal(
 		hear(LIST_HOSTS, slice_of_text("::1 a b c d\n::1 e"), &heard), ERR_NO_MEMORY);
 	assert_string_equal(heard.text, "1 exact a.\n1 exact b.\n");
-	struct list_sink deaf = { on_pattern, NULL, &heard };
+	struct list_sink deaf = { .on_pattern = on_pattern, .context = &heard };
 	heard.stop_after = 0;
 	assert_int_equal(list_read(LIST_DOMAINS, slice_of_text("..\na"), &deaf), 0);
 }

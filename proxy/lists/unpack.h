@@ -1,0 +1,17 @@
+/* unpack.h - lists may be packed with gzip or zstd, whatever their names say: the first bytes tell.
+ * A text that is neither comes out as it is. */
+#ifndef PROXY_LISTS_UNPACK_H
+#define PROXY_LISTS_UNPACK_H
+
+#include "base/slice.h"
+
+enum { UNPACK_RATIO_MAX = 1000 }; /* over 1 MiB, more than this is a bomb */
+
+bool unpack_is_packed(struct slice bytes);
+
+/* Unpacks into memory that is the caller's (free()). Several members or frames one after the other
+ * are one text. 0; ERR_TOO_LONG (over `most` bytes, or a bomb), ERR_MALFORMED (damaged or
+ * truncated), ERR_NO_MEMORY. Calling it with bytes that are not packed is ERR_INVALID. */
+int unpack(struct slice packed, size_t most, struct slice *text);
+
+#endif

@@ -1,0 +1,60 @@
+/* image_build.h - from what lists say to an image. One thread; off the loops.
+ *
+ * Lists are numbered in the order in which they are added. Within a list a pattern (name, kind,
+ * facet) that stood before is a duplicate; one that another entry of the same list and facet with
+ * fewer labels covers is left out as covered; both are counted.
+ *
+ * The chance that a query for a name that no list has is taken for a listed one: at most the
+ * suffixes that are looked up (those with a number of labels that any entry has) x the filter's
+ * false hits x slots compared x 2^-bits of remainder. image_false_hit() computes it. */
+#ifndef RULES_IMAGE_BUILD_H
+#define RULES_IMAGE_BUILD_H
+
+#include "rules/image.h"
+
+struct image_builder;
+
+/* NULL when out of memory. */
+struct image_builder *image_builder_new(uint64_t salt);
+void image_builder_free(struct image_builder *builder);
+
+/* Begins the next list; what is added until the next one belongs to it. 0, ERR_NO_MEMORY or
+ * ERR_TOO_LONG (IMAGE_LISTS_MAX). `name` is copied. */
+int image_add_list(struct image_builder *builder, const char *name, enum list_format format);
+/* 0, ERR_NO_MEMORY, or ERR_TOO_LONG (facets, 2^40 bytes of names). */
+int image_add_pattern(struct image_builder *builder, const struct list_pattern *pattern);
+int image_add_network(struct image_builder *builder, const struct list_network *network);
+void image_count_reject(struct image_builder *builder, enum list_reject reject);
+
+/* Reads a text into the current list; `on_reject` may be NULL. 0 or an error as above. */
+int image_add_text(struct image_builder *builder, struct slice text,
+	void (*on_reject)(void *context, uint32_t line, enum list_reject reject, struct slice text),
+	void *context);
+
+/* Takes a list as it stands in another image of any salt, as the next list, under the same name:
+ * its lines are not parsed again. `from` must stay until image_build(). */
+int image_take_list(struct image_builder *builder, const struct image *from, uint16_t list);
+
+/* A line that changed nothing. `by` is the name of the entry that covers it, empty for a duplicate;
+ * told in the order of lists and lines. */
+struct image_drop {
+	uint16_t list;
+	uint32_t line;
+	struct slice name;
+	enum pattern_kind kind;
+	struct slice by;
+	enum pattern_kind by_kind;
+};
+typedef void (*image_drop_fn)(void *context, const struct image_drop *drop);
+
+/* Builds the image of what was added and empties the builder. The bytes are the caller's, from
+ * aligned_alloc(IMAGE_ALIGN): free(). `on_drop` may be NULL. 0, ERR_NO_MEMORY, ERR_TOO_LONG (too
+ * many different combinations of lists), or ERR_INVALID: two names have the same hash; with another
+ * salt they have not. */
+int image_build(
+	struct image_builder *builder, struct slice *bytes, image_drop_fn on_drop, void *context);
+
+/* See above; for a name of `labels` labels. */
+double image_false_hit(const struct image *image, unsigned labels);
+
+#endif
