@@ -33,14 +33,13 @@ struct scan {
 	unsigned list;
 };
 
-static int on_scanned(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int on_scanned(void *context, const struct list_pattern *pattern)
 {
 	struct scan *scan = context;
-	(void)line;
 	if (scan->count == SCANNED_MAX)
 		return -1;
-	scan->patterns[scan->count++] = (struct scanned){ *name, kind, scan->list };
+	scan->patterns[scan->count++] =
+		(struct scanned){ *pattern->name, pattern->kind, scan->list };
 	return 0;
 }
 
@@ -191,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	uint16_t type = reader_u8(&input);
 	for (unsigned i = 0; i < LISTS; i++) {
-		struct list_sink sink = { on_scanned, NULL, &scan };
+		struct list_sink sink = { .on_pattern = on_scanned, .context = &scan };
 		texts[i] = (struct list_text){ .text = take_text(&input) };
 		lists[i].format = (enum list_format)((options + i) % LIST_FORMAT_COUNT);
 		scan.list = i;

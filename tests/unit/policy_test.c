@@ -701,7 +701,7 @@ static void test_what_is_kept(void **state)
 	memset(associations, 0xa5, sizeof associations);
 	writer_u8(&to, 0);
 	assert_string_equal(
-		heard, "0:3:1:b..test 1:3:4:1.2.3.4 0:4:7:a.test. 0:5:7:*.a.test. 1:2:7:a.test. ");
+		heard, "0:3:1:b..test 1:3:4:1.2.3.4 0:4:12:a.test. 0:5:12:*.a.test. 1:2:12:a.test. ");
 	assert_int_equal(policy_list_count(policy), 3);
 	assert_int_equal(policy_list(policy, 0)->pattern_count, 3);
 	assert_int_equal(policy_list(policy, 1)->pattern_count, 1);

@@ -48,9 +48,9 @@ static struct slice read_gzip(const char *directory, const char *file)
 	return text;
 }
 
-static int check_pattern(
-	void *context, const struct dns_name *name, enum pattern_kind kind, uint32_t line)
+static int check_pattern(void *context, const struct list_pattern *pattern)
 {
+	const struct dns_name *name = pattern->name;
 	/* Every pattern of a file is found, by that file's list, and by the line where it stands
 	 * first. */
 	const struct policy *policy = ((void **)context)[0];
@@ -63,8 +63,8 @@ static int check_pattern(
 	assert_int_equal(verdict.match.list, row - rows);
 	struct entry_info entry = policy_entry(policy, verdict.match.entry);
 	assert_true(slice_equals(entry.name, dns_name_slice(name)));
-	assert_int_equal(entry.kind, kind);
-	assert_true(entry.line <= line);
+	assert_int_equal(entry.kind, pattern->kind);
+	assert_true(entry.line <= pattern->line);
 	if (name->len + 2u > DNS_NAME_MAX)
 		return 0;
 	memcpy(below.wire + 2, name->wire, name->len);
@@ -85,7 +85,7 @@ static void check_policy(const struct policy *policy, const struct list_text *te
 		const struct list_info *list = policy_list(policy, (uint16_t)i);
 		size_t rejects = 0;
 		void *context[] = { (void *)(uintptr_t)policy, (void *)(uintptr_t)&rows[i] };
-		struct list_sink sink = { check_pattern, NULL, context };
+		struct list_sink sink = { .on_pattern = check_pattern, .context = context };
 		for (unsigned r = 0; r < LIST_REJECT_COUNT; r++)
 			rejects += list->reject_counts[r];
 		print_message("%-26s %6zu patterns, %5zu rejected, of which %5zu addresses, "
