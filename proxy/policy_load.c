@@ -1,15 +1,13 @@
 #include "proxy/policy_load.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "proxy/lists/list_file.h"
 
 enum {
 	LIST_FILE_MAX = 1 << 30,
@@ -25,61 +23,14 @@ struct loading {
 	struct config_errors *errors;
 };
 
-static int read_all(int fd, uint8_t *to, size_t size, size_t *len)
-{
-	*len = 0;
-	while (*len < size) {
-		ssize_t got = read(fd, to + *len, size - *len);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			return 0;
-		*len += (size_t)got;
-	}
-	return 0;
-}
-
-/* Read, not mapped: a file that is truncated while it is mapped kills who looks at it. */
-static int read_open_file(int fd, struct slice *bytes)
-{
-	struct stat status;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return ERR_INVALID;
-	if (status.st_size > LIST_FILE_MAX)
-		return ERR_TOO_LONG;
-	size_t len;
-	uint8_t *memory = malloc((size_t)status.st_size + 1);
-	if (!memory)
-		return ERR_NO_MEMORY;
-	int error = read_all(fd, memory, (size_t)status.st_size, &len);
-	if (error)
-		free(memory);
-	else
-		*bytes = slice_of(memory, len);
-	return error;
-}
-
-static int read_file(const char *path, struct slice *bytes)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	int error = read_open_file(fd, bytes);
-	close(fd);
-	return error;
-}
-
 static void read_lists(struct loading *loading)
 {
 	const struct policy_spec *spec = &loading->config->policy;
 	for (size_t i = 0; i < spec->list_count; i++) {
 		struct list_text *text = &loading->texts[i];
 		if (spec->lists[i].file)
-			text->error = read_file(spec->lists[i].file, &text->text);
+			text->error =
+				list_file_read(spec->lists[i].file, LIST_FILE_MAX, &text->text);
 		else
 			text->text = spec->lists[i].inline_text;
 	}
