@@ -5,6 +5,7 @@
 
 #include "base/writer.h"
 #include "dns/name.h"
+#include "proxy/lists/list_fault.h"
 #include "rules/image.h"
 
 /* Numbers of 0 ask for nothing. */
@@ -21,37 +22,6 @@ struct list_guards {
 	const char *sha256;       /* of the bytes as they were fetched, 64 digits; NULL: any */
 	const char *minisign_key; /* base64, as minisign prints it; NULL: no signature asked for */
 };
-
-enum list_fault {
-	LIST_FAULT_NONE,
-	/* reading and fetching */
-	LIST_FAULT_UNREADABLE,  /* file or state */
-	LIST_FAULT_UNREACHABLE, /* no answer: name, connection, TLS, timeout */
-	LIST_FAULT_HTTP,        /* a status that is not 200 or 304 */
-	LIST_FAULT_REDIRECT,    /* to another host, too many, or away from https */
-	LIST_FAULT_TLS,         /* certificate */
-	LIST_FAULT_FORBIDDEN,   /* a private address */
-	LIST_FAULT_TIMEOUT,
-	LIST_FAULT_TOO_LARGE, /* fetched or unpacked */
-	LIST_FAULT_TRUNCATED, /* fewer bytes than were promised; a broken gzip or zstd */
-	LIST_FAULT_INTERNAL,  /* the child could not do its work */
-	/* guards */
-	LIST_FAULT_DIGEST,
-	LIST_FAULT_SIGNATURE,
-	LIST_FAULT_NOT_A_LIST, /* HTML, or a content type that no list has */
-	LIST_FAULT_EMPTY,      /* not one entry */
-	LIST_FAULT_TOO_FEW,
-	LIST_FAULT_SHRUNK,
-	LIST_FAULT_GROWN,
-	LIST_FAULT_REJECTS,
-	LIST_FAULT_CANARY_MISSING,
-	LIST_FAULT_CANARY_HIT,
-	LIST_FAULT_COUNT
-};
-
-/* "shrunk": for metrics and the state file. */
-const char *list_fault_name(enum list_fault fault);
-bool list_fault_parse(const char *name, enum list_fault *fault);
 
 /* What the bytes are, before they are parsed. `content_type` may be empty. */
 enum list_fault guard_sniff(struct slice text, struct slice content_type);
