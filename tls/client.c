@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/base64.h"
 #include "tls/private.h"
 
 enum { NAME_TEXT_MAX = 253, LABEL_MAX = 63 };
@@ -28,37 +29,10 @@ struct tls_client {
 
 /* --- pins --- */
 
-static int base64_value(char digit)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = digit ? strchr(digits, digit) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
-/* 32 bytes are 43 digits and one '='. The last digit has two bits too many, which must be zero:
- * else it was cut or mistyped. */
 bool tls_pin_parse(struct tls_pin *pin, const char *text)
 {
-	enum { DIGITS = 43 };
-	if (strlen(text) != DIGITS + 1 || text[DIGITS] != '=')
-		return false;
 	struct tls_pin parsed;
-	uint32_t bits = 0;
-	unsigned bit_count = 0;
-	size_t len = 0;
-	for (size_t i = 0; i < DIGITS; i++) {
-		int value = base64_value(text[i]);
-		if (value < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)value;
-		bit_count += 6;
-		if (bit_count < 8)
-			continue;
-		bit_count -= 8;
-		parsed.sha256[len++] = (uint8_t)(bits >> bit_count);
-	}
-	if (bits & 3)
+	if (!base64_read(slice_of_text(text), parsed.sha256, sizeof parsed.sha256))
 		return false;
 	*pin = parsed;
 	return true;
