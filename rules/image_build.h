@@ -44,6 +44,8 @@ struct image_drop {
 	enum pattern_kind kind;
 	struct slice by;
 	enum pattern_kind by_kind;
+	uint32_t by_line; /* where the covering entry, or the first of the duplicates, stands; 0:
+			     not in a text */
 };
 typedef void (*image_drop_fn)(void *context, const struct image_drop *drop);
 

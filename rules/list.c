@@ -30,6 +30,27 @@ const char *list_reject_text(enum list_reject reject)
 	return (unsigned)reject < LIST_REJECT_COUNT ? reject_texts[reject] : "unknown";
 }
 
+static const char *const reject_names[LIST_REJECT_COUNT] = {
+	[LIST_REJECT_NONE] = "accepted",
+	[LIST_REJECT_NOT_A_NAME] = "not_a_name",
+	[LIST_REJECT_TOO_LONG] = "too_long",
+	[LIST_REJECT_ASTERISK] = "asterisk",
+	[LIST_REJECT_ADDRESS] = "address",
+	[LIST_REJECT_NO_NAME] = "no_name",
+	[LIST_REJECT_NOT_ASCII] = "not_ascii",
+	[LIST_REJECT_SYNTAX] = "syntax",
+	[LIST_REJECT_NOT_DNS] = "not_dns",
+	[LIST_REJECT_TRIGGER] = "trigger",
+	[LIST_REJECT_ANSWER] = "answer",
+	[LIST_REJECT_TOO_MANY] = "too_many",
+	[LIST_REJECT_DUPLICATE] = "duplicate",
+};
+
+const char *list_reject_name(enum list_reject reject)
+{
+	return (unsigned)reject < LIST_REJECT_COUNT ? reject_names[reject] : "unknown";
+}
+
 const char *list_format_name(enum list_format format)
 {
 	return (unsigned)format < LIST_FORMAT_COUNT ? list_formats[format]->name : "unknown";

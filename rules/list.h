@@ -55,6 +55,8 @@ enum {
 };
 
 const char *list_reject_text(enum list_reject reject);
+/* "not_a_name": for programs. */
+const char *list_reject_name(enum list_reject reject);
 const char *list_format_name(enum list_format format);
 bool list_format_parse(const char *text, enum list_format *format);
 

@@ -88,6 +88,15 @@ static struct piece label_piece(struct slice text)
 	return piece_of(replacement, 3, 1);
 }
 
+static struct piece text_piece(struct slice text)
+{
+	uint8_t byte = text.at[0];
+	if (byte >= 0x80)
+		return piece_of_utf8(text);
+	return byte < 0x20 || byte == 0x7f ? piece_of(replacement, 3, 1)
+					   : piece_of((char[]){ (char)byte }, 1, 1);
+}
+
 static void escape(struct writer *to, struct slice text, size_t max, escape_fn next)
 {
 	while (text.len && max) {
@@ -116,4 +125,9 @@ void escape_json(struct writer *to, struct slice text, size_t max)
 void escape_label(struct writer *to, struct slice text, size_t max)
 {
 	escape(to, text, max, label_piece);
+}
+
+void escape_text(struct writer *to, struct slice text, size_t max)
+{
+	escape(to, text, max, text_piece);
 }

@@ -294,8 +294,10 @@ static void test_names_of_formats(void **state)
 	}
 	assert_false(list_format_parse("rpz2", &format));
 	assert_false(list_format_parse("", &format));
-	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++)
+	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++) {
 		assert_non_null(list_reject_text((enum list_reject)i));
+		assert_non_null(list_reject_name((enum list_reject)i));
+	}
 }
 
 static void test_pattern_text(void **state)

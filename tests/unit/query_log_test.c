@@ -980,6 +980,19 @@ static void json_escapes(void **state)
 	}
 }
 
+/* For people: nothing is escaped that a terminal does not obey. */
+static void text_keeps_quotes_and_loses_controls(void **state)
+{
+	static const char text[] = "a\"b\\c \x1b[31m\n\x7f\xc3\xa4\xc2\x9b\xff";
+	static const char safe[] = "a\"b\\c \xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4"
+				   "\xef\xbf\xbd\xef\xbf\xbd";
+	char buffer[64];
+	struct writer to = writer_of(buffer, sizeof buffer);
+	(void)state;
+	escape_text(&to, slice_of_text(text), sizeof buffer);
+	assert_true(slice_equals_text(writer_slice(&to), safe));
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -1000,6 +1013,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_escapes),
+		cmocka_unit_test(text_keeps_quotes_and_loses_controls),
 		cmocka_unit_test(no_view_has_little_to_say),
 		cmocka_unit_test(a_block_is_told_in_full),
 		cmocka_unit_test(every_shape_of_a_verdict),
