@@ -21,6 +21,7 @@ int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_flush(int argc, char **argv);
+int cli_lists(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* "-c FILE" alone; NULL after a message when it is not that. */

@@ -3,11 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "dns/name.h"
 #include "proxy/cli/cli.h"
-#include "proxy/config.h"
-#include "proxy/control/control_client.h"
+#include "proxy/cli/control_ask.h"
 
 struct flush_arguments {
 	const char *file;
@@ -57,54 +55,18 @@ static bool write_line(const struct flush_arguments *arguments, char *line, size
 	return true;
 }
 
-static const char *meaning_of(int error)
-{
-	switch (error) {
-	case -ENOENT:
-	case -ECONNREFUSED: return "nobody listens there: is namegate running?";
-	case -EACCES:
-	case -EPERM: return "not permitted: be root, or the user that namegate runs as";
-	case ERR_MALFORMED: return "the answer was cut off";
-	default: return error_text(error);
-	}
-}
-
-static int ask(const char *path, const char *line)
-{
-	static uint8_t buffer[CONTROL_ANSWER_MAX];
-	struct control_answer answer;
-	int error = control_client_ask(path, line, buffer, &answer);
-	if (error) {
-		fprintf(stderr, "namegate: control socket %s: %s\n", path, meaning_of(error));
-		return EXIT_FAILED;
-	}
-	fwrite(answer.lines.at, 1, answer.lines.len, stdout);
-	if (answer.error.len == 0)
-		return EXIT_FINE;
-	fprintf(stderr, "namegate: %.*s\n", (int)answer.error.len, (const char *)answer.error.at);
-	return EXIT_FAILED;
-}
-
 int cli_flush(int argc, char **argv)
 {
 	struct flush_arguments arguments = { 0 };
-	struct config_errors errors = { 0 };
+	struct slice lines;
 	char line[DNS_NAME_TEXT_MAX + 16];
 	int code = parse_arguments(argc, argv, &arguments);
 	if (code)
 		return code;
 	if (!write_line(&arguments, line, sizeof line))
 		return cli_usage("\"%s\" is not a domain name", arguments.name);
-	config_errors_to_stderr(&errors);
-	struct config *config = config_load(arguments.file, &errors);
-	if (!config)
-		return EXIT_CONFIG;
-	if (config->control_socket)
-		code = ask(config->control_socket, line);
-	else {
-		fprintf(stderr, "namegate: %s: no control_socket is configured\n", config->file);
-		code = EXIT_FAILED;
-	}
-	config_free(config);
+	code = cli_control_ask(arguments.file, line, &lines);
+	if (code == EXIT_FINE)
+		fwrite(lines.at, 1, lines.len, stdout);
 	return code;
 }

@@ -6,11 +6,12 @@
  *     12 entries flushed
  *     ok
  *
- * Words are printable ASCII; names stand in presentation form, which has no blank in it. Pure. */
+ * Words are printable ASCII; domain names stand in presentation form, which has no blank in it, and
+ * the names of a configuration have other bytes as \DDD. Pure. */
 #ifndef PROXY_CONTROL_CONTROL_REQUEST_H
 #define PROXY_CONTROL_CONTROL_REQUEST_H
 
-#include "base/slice.h"
+#include "base/writer.h"
 
 enum {
 	CONTROL_LINE_MAX = 4096, /* bytes of a request, its newline included */
@@ -26,5 +27,12 @@ struct control_request {
 /* Takes a line without its newline apart; words point into it. False when there is no word, too
  * many of them, or a byte that is neither printable nor a blank. */
 bool control_request_read(struct control_request *request, struct slice line);
+
+/* Any text as one word: a blank, a backslash and what is not printable as \DDD. */
+void control_word_write(struct writer *to, struct slice text);
+
+/* The way back, with a NUL at the end; false when it is no such word, a NUL is in it, or it is too
+ * long for `size` bytes. */
+bool control_word_read(struct slice word, char *text, size_t size);
 
 #endif

@@ -5,16 +5,45 @@
 
 #include "base/writer.h"
 #include "proxy/control/control_request.h"
+#include "proxy/lists/list_status.h"
 
 /* What the program can do. The callbacks run on the main thread and must not block. */
 struct control_source {
 	/* Forgets cached answers: of a name (wire, lower case), or of it and all below. Gives how
 	 * many there were. NULL: there is no cache. */
 	size_t (*flush)(void *context, struct slice name, bool below);
+
+	/* How many lists there are (NULL: nothing is known of lists), and what is known of one of
+	 * them, by its number from 0. The texts live until the next callback. */
+	size_t (*list_count)(void *context);
+	void (*list_status)(void *context, size_t number, struct list_status *status);
+	int64_t (*now_s)(void *context); /* seconds since 1970 */
+
+	/* Begins an attempt now, of one list or (NULL) of all that are fetched or read from files;
+	 * what became of it, list_status() says later. 0, -ENOENT (no list of that name),
+	 * ERR_INVALID (it has no source: inline, or from an image), ERR_BUSY (one is under way).
+	 * NULL: there is nothing that could be refreshed. */
+	int (*list_refresh)(void *context, const char *name);
+	/* Takes the edition in quarantine into force, whatever guard refused it. 0, -ENOENT (no
+	 * list of that name), ERR_INVALID (nothing is in quarantine), or why it cannot be used.
+	 * NULL as above. */
+	int (*list_accept)(void *context, const char *name);
+
 	void *context;
 };
 
-/* Does what the request says; writes the whole answer, its last line included. `answer` has room
+/* What the verbs say:
+ *
+ *     flush all | name NAME | below NAME
+ *     lists text FROM | json FROM     from this number on as many as fit, between a first line "N
+ *                                     lists" and a last line "next NUMBER", 0 when it was all
+ *     lists refresh [NAME]            NAME as control_word_write() writes it
+ *     lists accept NAME
+ *
+ * So an answer about a thousand lists takes several requests, each of which is short work for the
+ * loop; a reload between them may be seen in part.
+ *
+ * Does what the request says; writes the whole answer, its last line included. `answer` has room
  * for CONTROL_ANSWER_MAX bytes. */
 void control_verbs_run(const struct control_source *source, const struct control_request *request,
 	struct writer *answer);

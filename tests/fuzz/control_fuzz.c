@@ -1,5 +1,6 @@
 /* control_fuzz.c - a line that comes over the control socket: whatever it is, the answer is whole,
  * printable, and the command at the other end can take it apart. */
+#include "base/error.h"
 #include "dns/name.h"
 #include "proxy/control/control_client.h"
 #include "proxy/control/control_verbs.h"
@@ -12,6 +13,36 @@ static size_t flush(void *context, struct slice name, bool below)
 	(void)context;
 	REBUILD_REQUIRE(name.len > 0 && dns_name_check(name) == name.len);
 	return name.len + below;
+}
+
+static size_t count_lists(void *context)
+{
+	(void)context;
+	return 700; /* more than one answer has room for */
+}
+
+static void tell_list(void *context, size_t number, struct list_status *status)
+{
+	(void)context;
+	REBUILD_REQUIRE(number < 700);
+	*status = (struct list_status){ .name = "one of many",
+		.origin = "url",
+		.source = "https://lists.example/a/rather/long/path/to/a/list.txt",
+		.fault = LIST_FAULT_SHRUNK,
+		.why = "12 entries, 5000 are in force",
+		.entry_count = number };
+}
+
+static int64_t tell_now(void *context)
+{
+	(void)context;
+	return 1800000000;
+}
+
+static int order(void *context, const char *name)
+{
+	(void)context;
+	return name && strlen(name) > 3 ? -ENOENT : 0;
 }
 
 static void check_words(const struct control_request *request, struct slice line)
@@ -37,7 +68,15 @@ static void check_answer(struct slice bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t buffer[CONTROL_ANSWER_MAX];
-	static const struct control_source sources[] = { { .flush = flush }, { .flush = NULL } };
+	static const struct control_source sources[] = {
+		{ .flush = flush,
+			.list_count = count_lists,
+			.list_status = tell_list,
+			.now_s = tell_now,
+			.list_refresh = order,
+			.list_accept = order },
+		{ .flush = NULL },
+	};
 	struct control_request request;
 	struct control_answer answer;
 	struct slice line = slice_of(data, size);

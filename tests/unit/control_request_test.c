@@ -50,10 +50,46 @@ static void lines_become_words(void **state)
 	assert_string_equal(words_of(slice_of("a\nb", 3)), "refused");
 }
 
+static void any_text_can_be_a_word(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *word;
+	} rows[] = {
+		{ "malware", "malware" },
+		{ "ads and such", "ads\\032and\\032such" },
+		{ "a\\b", "a\\092b" },
+		{ "\xc3\xa4\n\x7f", "\\195\\164\\010\\127" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char bytes[64], text[64];
+		struct writer to = writer_of(bytes, sizeof bytes);
+		control_word_write(&to, slice_of_text(rows[i].text));
+		assert_true(slice_equals_text(writer_slice(&to), rows[i].word));
+		assert_true(control_word_read(writer_slice(&to), text, sizeof text));
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
+static void what_is_no_word_is_refused(void **state)
+{
+	(void)state;
+	static const char *const words[] = { "", "a\\", "a\\1", "a\\12", "a\\12x", "a\\256",
+		"a\\999", "a\\000", "\\\\\\", "12345678" };
+	char text[8];
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		assert_false(control_word_read(slice_of_text(words[i]), text, sizeof text));
+	assert_false(control_word_read(slice_of("a\0b", 3), text, sizeof text));
+	assert_true(control_word_read(slice_of_text("1234567"), text, sizeof text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_become_words),
+		cmocka_unit_test(any_text_can_be_a_word),
+		cmocka_unit_test(what_is_no_word_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,139 @@
+/* lists.c - what the running program knows of its lists; and "try now", "take it all the same". */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/cli/cli.h"
+#include "proxy/cli/control_ask.h"
+
+enum { PAGES_MAX = 4096 }; /* lists_max and then some: each page has at least one */
+
+struct lists_arguments {
+	const char *file;
+	const char *what; /* "refresh", "accept"; NULL: tell */
+	const char *name; /* NULL: all */
+	bool json;
+};
+
+static int parse_words(struct lists_arguments *arguments, int count, char **words)
+{
+	bool is_accept = count > 0 && strcmp(words[0], "accept") == 0;
+	bool is_refresh = count > 0 && strcmp(words[0], "refresh") == 0;
+	if (count > 0 && !is_accept && !is_refresh)
+		return cli_usage("lists does not know \"%s\"", words[0]);
+	if (!arguments->file)
+		return cli_usage("lists needs -c FILE");
+	if (arguments->json && count > 0)
+		return cli_usage("lists %s has no --json", words[0]);
+	if (is_accept && count != 2)
+		return cli_usage("lists accept needs one NAME");
+	if (is_refresh && count > 2)
+		return cli_usage("lists refresh takes one NAME, or none for all");
+	arguments->what = count > 0 ? words[0] : NULL;
+	arguments->name = count > 1 ? words[1] : NULL;
+	return EXIT_FINE;
+}
+
+static int parse_arguments(int argc, char **argv, struct lists_arguments *arguments)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+		switch (option) {
+		case 'c': arguments->file = optarg; break;
+		case 'j': arguments->json = true; break;
+		default: return cli_usage("lists does not know \"%s\"", argv[optind - 1]);
+		}
+	}
+	return parse_words(arguments, argc - optind, argv + optind);
+}
+
+/* Takes the first line off; its newline goes too. */
+static struct slice take_line(struct slice *lines)
+{
+	const uint8_t *newline = lines->len ? memchr(lines->at, '\n', lines->len) : NULL;
+	size_t len = newline ? (size_t)(newline - lines->at) : lines->len;
+	struct slice line = slice_of(lines->at, len);
+	size_t taken = newline ? len + 1 : len;
+	*lines = slice_of(lines->at + taken, lines->len - taken);
+	return line;
+}
+
+/* Takes the last line, "next NUMBER", off; false when it is another. */
+static bool take_next(struct slice *lines, unsigned long *next)
+{
+	static const char word[] = "next ";
+	char number[16];
+	size_t start = lines->len ? lines->len - 1 : 0;
+	while (start > 0 && lines->at[start - 1] != '\n')
+		start--;
+	struct slice line = slice_of(lines->at + start, lines->len - start);
+	size_t len = line.len - strlen(word);
+	if (line.len <= strlen(word) || memcmp(line.at, word, strlen(word)) != 0 ||
+		len >= sizeof number)
+		return false;
+	memcpy(number, line.at + strlen(word), len);
+	number[len] = '\0';
+	char *end;
+	*next = strtoul(number, &end, 10);
+	lines->len = start;
+	return strcmp(end, "\n") == 0;
+}
+
+/* Page by page; between two of them the program may have other lists, but it always ends. */
+static int tell(const struct lists_arguments *arguments)
+{
+	unsigned long from = 0;
+	for (int page = 0; page < PAGES_MAX; page++) {
+		char line[64];
+		struct slice lines;
+		unsigned long next;
+		snprintf(
+			line, sizeof line, "lists %s %lu", arguments->json ? "json" : "text", from);
+		int code = cli_control_ask(arguments->file, line, &lines);
+		if (code)
+			return code;
+		take_line(&lines);
+		if (!take_next(&lines, &next) || (next && next <= from))
+			break;
+		fwrite(lines.at, 1, lines.len, stdout);
+		if (next == 0)
+			return EXIT_FINE;
+		from = next;
+	}
+	fputs("namegate: the answer is not understood\n", stderr);
+	return EXIT_FAILED;
+}
+
+static int order(const struct lists_arguments *arguments)
+{
+	char line[CONTROL_LINE_MAX];
+	struct slice lines;
+	struct writer to = writer_of(line, sizeof line - 1);
+	writer_text(&to, "lists ");
+	writer_text(&to, arguments->what);
+	if (arguments->name) {
+		writer_u8(&to, ' ');
+		control_word_write(&to, slice_of_text(arguments->name));
+	}
+	if (to.failed || (arguments->name && !arguments->name[0]))
+		return cli_usage("\"%s\" is not the name of a list", arguments->name);
+	line[to.len] = '\0';
+	int code = cli_control_ask(arguments->file, line, &lines);
+	if (code == EXIT_FINE)
+		fwrite(lines.at, 1, lines.len, stdout);
+	return code;
+}
+
+int cli_lists(int argc, char **argv)
+{
+	struct lists_arguments arguments = { 0 };
+	int code = parse_arguments(argc, argv, &arguments);
+	if (code)
+		return code;
+	return arguments.what ? order(&arguments) : tell(&arguments);
+}
