@@ -1,0 +1,299 @@
+#include "proxy/lists/list_state.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char first_line[] = "namegate-lists 1";
+
+/* ---- what a record's lines are ---- */
+
+enum kind { TEXT, HASH, NUMBER, FAULT, FLAG };
+
+struct field {
+	const char *key;
+	enum kind kind;
+	size_t offset;
+	size_t size; /* of a text */
+};
+
+#define FIELD(key, kind, member)                                                                   \
+	{                                                                                          \
+		(key), (kind), offsetof(struct list_record, member),                               \
+			sizeof(((struct list_record *)NULL)->member)                               \
+	}
+
+static const struct field fields[] = {
+	FIELD("source", TEXT, source),
+	FIELD("format", TEXT, format),
+	FIELD("hash", HASH, source_hash),
+	FIELD("bytes", NUMBER, source_len),
+	FIELD("loaded", FLAG, is_loaded),
+	FIELD("attempt", NUMBER, attempt_s),
+	FIELD("success", NUMBER, success_s),
+	FIELD("change", NUMBER, change_s),
+	FIELD("fault", FAULT, fault),
+	FIELD("why", TEXT, why),
+	FIELD("etag", TEXT, etag),
+	FIELD("last-modified", TEXT, last_modified),
+};
+
+enum { FIELD_COUNT = sizeof fields / sizeof *fields };
+
+/* ---- writing ---- */
+
+static bool put(struct bytes *to, const char *text)
+{
+	return bytes_append(to, text, strlen(text)) == 0;
+}
+
+/* One line; a line break within the value would be another line. */
+static bool put_line(struct bytes *to, const char *key, const char *value)
+{
+	bool good = put(to, key) && put(to, " ");
+	for (; good && *value; value++) {
+		char byte = (unsigned char)*value < ' ' ? ' ' : *value;
+		good = bytes_append(to, &byte, 1) == 0;
+	}
+	return good && put(to, "\n");
+}
+
+static bool put_hash(struct bytes *to, const char *key, const uint8_t hash[IMAGE_HASH_LEN])
+{
+	char hex[2 * IMAGE_HASH_LEN + 1];
+	for (size_t i = 0; i < IMAGE_HASH_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	return put_line(to, key, hex);
+}
+
+static bool put_number(struct bytes *to, const char *key, int64_t number)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%lld", (long long)number);
+	return number == 0 || put_line(to, key, text);
+}
+
+static bool put_field(struct bytes *to, const struct field *field, const void *at)
+{
+	switch (field->kind) {
+	case TEXT: return *(const char *)at == '\0' || put_line(to, field->key, at);
+	case HASH: return put_hash(to, field->key, at);
+	case NUMBER: return put_number(to, field->key, *(const int64_t *)at);
+	case FLAG: return put_number(to, field->key, *(const bool *)at);
+	case FAULT:
+		return *(const enum list_fault *)at == LIST_FAULT_NONE ||
+			put_line(to, field->key, list_fault_name(*(const enum list_fault *)at));
+	}
+	return false;
+}
+
+bool list_state_write(struct bytes *to, const struct list_state *state)
+{
+	bool good = put(to, first_line) && put(to, "\n") &&
+		put_line(to, "version", state->version) && put_hash(to, "image", state->image_hash);
+	for (size_t i = 0; good && i < state->count; i++) {
+		const struct list_record *record = &state->records[i];
+		good = put_line(to, "list", record->name);
+		for (size_t n = 0; good && n < FIELD_COUNT; n++)
+			good = put_field(to, &fields[n], (const char *)record + fields[n].offset);
+	}
+	return good && put(to, "end\n");
+}
+
+/* ---- reading ---- */
+
+static bool take_text(char *to, size_t size, struct slice value)
+{
+	if (value.len >= size || memchr(value.at, 0, value.len))
+		return false;
+	memcpy(to, value.at, value.len);
+	to[value.len] = '\0';
+	return true;
+}
+
+static int digit_of(uint8_t byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+static bool take_hash(uint8_t hash[IMAGE_HASH_LEN], struct slice value)
+{
+	if (value.len != 2 * IMAGE_HASH_LEN)
+		return false;
+	for (size_t i = 0; i < IMAGE_HASH_LEN; i++) {
+		int high = digit_of(value.at[2 * i]), low = digit_of(value.at[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		hash[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool take_number(int64_t *to, struct slice value)
+{
+	int64_t number = 0;
+	if (value.len == 0 || value.len > 18) /* so that it fits */
+		return false;
+	for (size_t i = 0; i < value.len; i++) {
+		int digit = digit_of(value.at[i]);
+		if (digit < 0 || digit > 9)
+			return false;
+		number = number * 10 + digit;
+	}
+	*to = number;
+	return true;
+}
+
+static bool take_fault(enum list_fault *to, struct slice value)
+{
+	char name[32];
+	return take_text(name, sizeof name, value) && list_fault_parse(name, to);
+}
+
+static bool take_field(const struct field *field, void *at, struct slice value)
+{
+	int64_t number;
+	switch (field->kind) {
+	case TEXT: return take_text(at, field->size, value);
+	case HASH: return take_hash(at, value);
+	case NUMBER: return take_number(at, value);
+	case FLAG: *(bool *)at = take_number(&number, value) && number == 1; return true;
+	case FAULT: return take_fault(at, value);
+	}
+	return false;
+}
+
+struct reading {
+	struct list_state *state;
+	size_t capacity;
+	bool ended;
+};
+
+static bool add_record(struct reading *reading, struct slice name)
+{
+	struct list_state *state = reading->state;
+	if (state->count >= LIST_STATE_RECORDS_MAX)
+		return false;
+	if (state->count == reading->capacity) {
+		size_t more = reading->capacity ? reading->capacity * 2 : 16;
+		void *moved = realloc(state->records, more * sizeof *state->records);
+		if (!moved)
+			return false;
+		state->records = moved;
+		reading->capacity = more;
+	}
+	struct list_record *record = &state->records[state->count++];
+	memset(record, 0, sizeof *record);
+	return take_text(record->name, sizeof record->name, name) && name.len > 0;
+}
+
+/* A value that is wrong is as if it were not there: it costs a fetch or a rebuild. */
+static void take_record_line(struct reading *reading, struct slice key, struct slice value)
+{
+	struct list_record *record = &reading->state->records[reading->state->count - 1];
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (slice_equals_text(key, fields[i].key))
+			take_field(&fields[i], (char *)record + fields[i].offset, value);
+}
+
+static bool take_line(struct reading *reading, struct slice key, struct slice value)
+{
+	struct list_state *state = reading->state;
+	if (slice_equals_text(key, "end"))
+		reading->ended = true;
+	else if (slice_equals_text(key, "list"))
+		return add_record(reading, value);
+	else if (state->count > 0)
+		take_record_line(reading, key, value);
+	else if (slice_equals_text(key, "version"))
+		return take_text(state->version, sizeof state->version, value);
+	else if (slice_equals_text(key, "image"))
+		return take_hash(state->image_hash, value);
+	return true;
+}
+
+static struct slice cut_line(struct slice *text)
+{
+	const uint8_t *newline = memchr(text->at, '\n', text->len);
+	size_t len = newline ? (size_t)(newline - text->at) : text->len;
+	struct slice line = slice_of(text->at, len);
+	size_t taken = newline ? len + 1 : len;
+	*text = slice_of(text->at + taken, text->len - taken);
+	return line;
+}
+
+static bool read_lines(struct reading *reading, struct slice text)
+{
+	if (text.len == 0 || !slice_equals_text(cut_line(&text), first_line))
+		return false;
+	while (text.len > 0 && !reading->ended) {
+		struct slice line = cut_line(&text);
+		const uint8_t *space = memchr(line.at, ' ', line.len);
+		size_t key = space ? (size_t)(space - line.at) : line.len;
+		size_t behind = space ? key + 1 : key;
+		if (!take_line(reading, slice_of(line.at, key),
+			    slice_of(line.at + behind, line.len - behind)))
+			return false;
+	}
+	return reading->ended;
+}
+
+bool list_state_read(struct list_state *state, struct slice text)
+{
+	struct reading reading = { .state = state };
+	*state = (struct list_state){ .count = 0 };
+	if (read_lines(&reading, text))
+		return true;
+	list_state_deinit(state);
+	return false;
+}
+
+void list_state_deinit(struct list_state *state)
+{
+	free(state->records);
+	*state = (struct list_state){ .count = 0 };
+}
+
+const struct list_record *list_state_find(const struct list_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->count; i++)
+		if (strcmp(state->records[i].name, name) == 0)
+			return &state->records[i];
+	return NULL;
+}
+
+/* ---- paths ---- */
+
+bool list_state_file(char *path, const char *directory, const char *file)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s", directory, file);
+	return len > 0 && len < PATH_MAX;
+}
+
+static bool stays(char byte, bool first)
+{
+	if (byte == '.')
+		return !first;
+	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+		(byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '_';
+}
+
+bool list_state_path(char *path, const char *directory, const char *name, const char *suffix)
+{
+	char file[3 * LIST_STATE_NAME_MAX + 16];
+	size_t len = 0;
+	for (const char *at = name; *at; at++) {
+		if (len + 4 > sizeof file)
+			return false;
+		if (stays(*at, at == name))
+			file[len++] = *at;
+		else
+			len += (size_t)sprintf(file + len, "%%%02X", (unsigned char)*at);
+	}
+	int whole = snprintf(file + len, sizeof file - len, "%s", suffix);
+	return whole >= 0 && (size_t)whole < sizeof file - len &&
+		list_state_file(path, directory, file);
+}
