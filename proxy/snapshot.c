@@ -7,7 +7,6 @@
 #include "base/random.h"
 #include "proxy/client_health.h"
 #include "proxy/policy_load.h"
-#include "proxy/upstream/system_resolvers.h"
 
 static void snapshot_free(struct snapshot *snapshot)
 {
@@ -85,33 +84,13 @@ static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labe
 	return true;
 }
 
-/* Whom to ask when the configuration names nobody. */
-static bool find_upstreams(struct snapshot *snapshot, struct config_errors *errors)
-{
-	static const char path[] = "/etc/resolv.conf";
-	struct config *config = snapshot->config;
-	if (config->upstream_count > 0)
-		return true;
-	struct system_resolvers system;
-	int error = system_resolvers_read(&system, path, config->listeners, config->listener_count);
-	if (!config_take_upstreams(config, system.upstreams, system.count))
-		return false;
-	if (!error && config->upstream_count > 0)
-		return true;
-	errors->count++;
-	errors->on_error(errors->context, config->file, 0, "upstreams",
-		error ? "none given, and /etc/resolv.conf cannot be read"
-		      : "none given, and /etc/resolv.conf names nobody but ourselves");
-	return false;
-}
-
 static bool load_parts(
 	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
 {
 	/* Both, so that all errors are told at once. */
 	bool tls = load_tls(snapshot, parts, errors);
 	bool upstreams = parts->offline ||
-		(find_upstreams(snapshot, errors) &&
+		(upstream_plan_find(snapshot->upstreams, errors) &&
 			upstream_plan_load(snapshot->upstreams, errors));
 	snapshot->policy = policy_load(
 		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/upstream/system_resolvers.h"
+
 struct upstream_plan *upstream_plan_new(struct config *config)
 {
 	struct upstream_plan *plan = calloc(1, sizeof *plan);
@@ -13,6 +15,25 @@ struct upstream_plan *upstream_plan_new(struct config *config)
 	plan->config = config;
 	atomic_init(&plan->references, 1);
 	return plan;
+}
+
+bool upstream_plan_find(struct upstream_plan *plan, struct config_errors *errors)
+{
+	static const char path[] = "/etc/resolv.conf";
+	struct config *config = plan->config;
+	if (config->upstream_count > 0)
+		return true;
+	struct system_resolvers system;
+	int error = system_resolvers_read(&system, path, config->listeners, config->listener_count);
+	if (!config_take_upstreams(config, system.upstreams, system.count))
+		return false;
+	if (!error && config->upstream_count > 0)
+		return true;
+	errors->count++;
+	errors->on_error(errors->context, config->file, 0, "upstreams",
+		error ? "none given, and /etc/resolv.conf cannot be read"
+		      : "none given, and /etc/resolv.conf names nobody but ourselves");
+	return false;
 }
 
 static struct tls_client *load_one(

@@ -17,6 +17,10 @@ struct upstream_plan {
 /* Takes the configuration over, also when it fails: NULL when out of memory. */
 struct upstream_plan *upstream_plan_new(struct config *config);
 
+/* Takes the system's resolvers where the configuration names nobody. False when there are none
+ * either, or out of memory. Before the plan is shared. */
+bool upstream_plan_find(struct upstream_plan *plan, struct config_errors *errors);
+
 /* Loads what certificates of upstreams are checked by. False when something is wrong; all that is
  * has been told. Before the plan is shared. */
 bool upstream_plan_load(struct upstream_plan *plan, struct config_errors *errors);
