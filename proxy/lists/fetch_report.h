@@ -1,11 +1,11 @@
 /* fetch_report.h - what a child that fetched a list tells its parent, as lines "key value" on its
  * standard output; the parent reads it as a stranger's. The body goes to a descriptor that the
- * parent opened. */
+ * parent opened. Pure. */
 #ifndef PROXY_LISTS_FETCH_REPORT_H
 #define PROXY_LISTS_FETCH_REPORT_H
 
 #include "base/writer.h"
-#include "proxy/lists/guard.h"
+#include "proxy/lists/list_fault.h"
 
 enum {
 	FETCH_BODY_FD = 3,      /* in the child: where the body goes */
@@ -25,8 +25,10 @@ struct fetch_report {
 	char why[FETCH_WHY_MAX]; /* a sentence; empty when all is well */
 };
 
+/* At most FETCH_REPORT_MAX bytes; what is not printable ASCII is written as '?'. */
 void fetch_report_write(struct writer *to, const struct fetch_report *report);
-/* False when it is not a whole report. */
+/* False when it is not a whole report, or one whose lines contradict each other: a fault without a
+ * sentence, a body that was not modified. `report` is garbage then. */
 bool fetch_report_read(struct fetch_report *report, struct slice text);
 
 #endif
