@@ -32,6 +32,7 @@ LIBRARIES = [
     (r"ares.*\.h", ("proxy/upstream/",), ()),
     (r"libconfig\.h", ("proxy/config",), ()),
     (r"(http_parser|llhttp)\.h", ("proxy/watch/", VERSIONS), ()),
+    (r"curl/.*", ("proxy/fetch/",), ()),
     (r"cmocka\.h", (), ()),
     # The network is of the rim; base/address.h knows what an address looks like.
     (r"sys/socket\.h|netdb\.h|sys/epoll\.h|poll\.h", ("base/", "proxy/"), ("base/", "proxy/")),
