@@ -5,7 +5,7 @@
 #define PROXY_LISTS_FETCH_REPORT_H
 
 #include "base/writer.h"
-#include "proxy/lists/list_fault.h"
+#include "proxy/lists/guard.h"
 
 enum {
 	FETCH_BODY_FD = 3,      /* in the child: where the body goes */
