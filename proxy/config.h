@@ -103,9 +103,9 @@ enum special_name {
 /* Where a list comes from, beside what rules/spec.h says of it; by the same index. */
 struct list_source {
 	const char *url;     /* https; NULL: a file, or inline */
-	unsigned refresh_s;  /* of a url: how often it is asked for; 0: only at start and on HUP */
-	size_t max_size;     /* bytes, fetched and unpacked */
-	unsigned timeout_ms; /* of one fetch, from beginning to end */
+	unsigned refresh_s;  /* of a url: how often it is asked for */
+	size_t max_size;     /* bytes, read or fetched, and unpacked; 0 of an inline list */
+	unsigned timeout_ms; /* of one fetch, from beginning to end; 0 without a url */
 	bool allow_private;  /* may the url's host have a private address? */
 	const char *tls_ca;  /* file; NULL: the system's authorities */
 	struct list_guards guards;
@@ -173,7 +173,8 @@ struct config {
 	struct cache_config cache;
 	struct policy_spec policy;
 	const struct list_source *list_sources; /* one for each of policy.lists */
-	const char *lists_image; /* a compiled image that all lists are taken from; NULL: none */
+	const char *lists_image; /* a compiled image that all lists are taken from: no file and no
+				    source is opened; NULL: none */
 	struct query_log_config query_log;
 	struct address admin_address;
 	uint16_t admin_port;         /* 0: no admin listener */

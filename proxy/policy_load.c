@@ -10,7 +10,6 @@
 #include "proxy/lists/list_file.h"
 
 enum {
-	LIST_FILE_MAX = 1 << 30,
 	REJECTS_SHOWN = 5, /* of each list; the rest is only counted */
 	REJECT_TEXT_MAX = 80,
 };
@@ -27,10 +26,15 @@ static void read_lists(struct loading *loading)
 {
 	const struct policy_spec *spec = &loading->config->policy;
 	for (size_t i = 0; i < spec->list_count; i++) {
+		const struct list_source *source = &loading->config->list_sources[i];
 		struct list_text *text = &loading->texts[i];
-		if (spec->lists[i].file)
+		if (source->url)
+			text->error = ERR_UNREACHABLE;
+		else if (spec->lists[i].format == LIST_AUTO)
+			text->error = -EPROTONOSUPPORT;
+		else if (spec->lists[i].file)
 			text->error =
-				list_file_read(spec->lists[i].file, LIST_FILE_MAX, &text->text);
+				list_file_read(spec->lists[i].file, source->max_size, &text->text);
 		else
 			text->text = spec->lists[i].inline_text;
 	}
@@ -125,6 +129,7 @@ static const char *list_error_text(int error)
 {
 	switch (error) {
 	case ERR_MALFORMED: return "not one line is a name";
+	case -EPROTONOSUPPORT: return "its format is not known: write format = \"...\"";
 	case -ENODATA: return "the file is empty; a comment in it would say that it is meant to be";
 	default: return error_text(error);
 	}
@@ -142,9 +147,11 @@ static bool tell_unusable_lists(struct loading *loading, bool lists_must_load)
 		if (!error)
 			continue;
 		snprintf(path, sizeof path, "domain_lists[%zu]", i);
+		const char *origin = spec->lists[i].file ? spec->lists[i].file : "inline";
+		if (loading->config->list_sources[i].url)
+			origin = "source";
 		snprintf(message, sizeof message, "list \"%s\" cannot be used: %s: %s",
-			spec->lists[i].name, spec->lists[i].file ? spec->lists[i].file : "inline",
-			list_error_text(error));
+			spec->lists[i].name, origin, list_error_text(error));
 		if (!lists_must_load) {
 			log_error("%s; views that use it are in their fail mode", message);
 			continue;

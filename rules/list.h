@@ -9,7 +9,13 @@
 #include "dns/name.h"
 #include "rules/facet.h"
 
-enum list_format { LIST_DOMAINS, LIST_HOSTS, LIST_WILDCARD, LIST_FORMAT_COUNT };
+enum list_format {
+	LIST_DOMAINS,
+	LIST_HOSTS,
+	LIST_WILDCARD,
+	LIST_FORMAT_COUNT,
+	LIST_AUTO = LIST_FORMAT_COUNT /* not named: whoever loads the list finds out first */
+};
 
 /* What a pattern covers: the name itself, the names below it, or both. "*" is the root with both:
  * every name, the root included. */

@@ -10,8 +10,9 @@
 struct domain_list_spec {
 	const char *name;
 	enum list_format format;
-	const char *file;         /* path as it will be opened; NULL for an inline list */
-	struct slice inline_text; /* the inline domains, one a line; used when file is NULL */
+	const char *file; /* path as it will be opened; NULL for an inline list, and for one that is
+			     fetched */
+	struct slice inline_text; /* the inline domains, one a line; of an inline list only */
 };
 
 struct rule_spec {

@@ -53,7 +53,8 @@ const char *domain_parse_host(
 	return NULL;
 }
 
-const char *domain_parse_tree(struct dns_name *name, const char *text, struct domain_fault *fault)
+/* A name in lower case, still with its asterisks. */
+static const char *parse_lower(struct dns_name *name, const char *text)
 {
 	struct network network;
 	struct address address;
@@ -61,11 +62,24 @@ const char *domain_parse_tree(struct dns_name *name, const char *text, struct do
 		return "is an address or network; what is meant here is the name of a domain";
 	const char *wrong =
 		strpbrk(text, " /:") ? "is not a domain name" : domain_parse(name, text);
-	if (wrong)
+	if (!wrong)
+		dns_name_lower(name->wire, name->wire, name->len);
+	return wrong;
+}
+
+const char *domain_parse_question(struct dns_name *name, const char *text)
+{
+	const char *wrong = parse_lower(name, text);
+	if (wrong || !strchr(text, '*'))
 		return wrong;
-	dns_name_lower(name->wire, name->wire, name->len);
-	if (!strchr(text, '*'))
-		return NULL;
+	return "has an asterisk, which stands for nothing here: write a name as it is asked for";
+}
+
+const char *domain_parse_tree(struct dns_name *name, const char *text, struct domain_fault *fault)
+{
+	const char *wrong = parse_lower(name, text);
+	if (wrong || !strchr(text, '*'))
+		return wrong;
 	bool is_all_below = strncmp(text, "*.", 2) == 0 && !strchr(text + 2, '*');
 	snprintf(fault->text, sizeof fault->text,
 		is_all_below

@@ -22,6 +22,9 @@ enum { DOMAIN_HOST_MAX = 254 };
 const char *domain_parse_host(
 	char host[DOMAIN_HOST_MAX], const char *text, struct domain_fault *fault);
 
+/* A name as it is asked for, which stands for itself alone: in lower case, without an asterisk. */
+const char *domain_parse_question(struct dns_name *name, const char *text);
+
 /* A domain that stands for itself and everything below: in lower case, without an asterisk. */
 const char *domain_parse_tree(struct dns_name *name, const char *text, struct domain_fault *fault);
 

@@ -29,7 +29,7 @@ struct draft_name {
 
 struct draft_domain {
 	const struct setting *at;
-	struct dns_name name; /* lower case; with everything below */
+	struct dns_name name; /* lower case */
 };
 
 struct draft_listener {
@@ -80,7 +80,21 @@ struct draft_domain_list {
 	const char *name;
 	struct draft_list domains; /* struct draft_name */
 	const char *file;
+	const char *source;
 	int format;
+	unsigned refresh_s;
+	size_t max_size;
+	unsigned timeout_ms;
+	bool allow_private_addresses;
+	const char *tls_ca;
+	unsigned min_entries;
+	unsigned max_shrink; /* 0: that of file or source; the same for growth */
+	unsigned max_growth;
+	unsigned max_rejected;
+	struct draft_list must_contain; /* struct draft_domain */
+	struct draft_list must_not_contain;
+	const char *sha256;
+	const char *minisign_key;
 };
 
 struct draft_rule {
@@ -143,6 +157,7 @@ struct draft {
 	bool ddr;
 	struct cache_config cache;
 	struct draft_list domain_lists;
+	const char *lists_image;
 	struct draft_list rule_groups;
 	struct draft_list views;
 	struct draft_list rebinding_exceptions; /* struct draft_domain */

@@ -1,6 +1,7 @@
 #include "proxy/config/schema.h"
 
 #include "dns/types.h"
+#include "proxy/config/url.h"
 #include "rules/policy.h"
 
 #include <limits.h>
@@ -11,6 +12,7 @@ enum {
 	SECOND_MS = 1000,
 	MINUTE_MS = 60 * SECOND_MS,
 	HOUR_MS = 60 * MINUTE_MS,
+	MINUTE_S = 60,
 	HOUR_S = 3600,
 	TTL_MAX_S = 604800, /* as Route 53 has it for override TTLs, and DNS_TTL_MAX_S */
 	NAME_LEN_MAX = 64,
@@ -187,9 +189,24 @@ const struct schema_key schema_keys[] = {
 
 	ROOT("domain_lists", GROUPS, domain_lists, .absent = "no lists", RANGE(0, POLICY_LISTS_MAX), OF(struct draft_domain_list)),
 	DOMAIN_LIST("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
-	DOMAIN_LIST("domains", TEXTS, domains, .absent = "the list is read from file", RANGE(0, 1000000)),
-	DOMAIN_LIST("file", FILE, file, .absent = "the list is in domains", RANGE(1, FILE_LEN_MAX)),
-	DOMAIN_LIST("format", WORD, format, .absent = "domains; must be given with file", .words = list_formats),
+	DOMAIN_LIST("domains", TEXTS, domains, .absent = "file or source is given", RANGE(0, 1000000)),
+	DOMAIN_LIST("file", FILE, file, .absent = "domains or source is given", RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("source", URL, source, .absent = "domains or file is given", RANGE(1, URL_LEN_MAX)),
+	DOMAIN_LIST("format", WORD, format, .absent = "recognised; with domains, domains", .words = list_formats),
+	DOMAIN_LIST("refresh", SECONDS, refresh_s, .preset = "1d", RANGE(MINUTE_S, 30 * 24 * HOUR_S)),
+	DOMAIN_LIST("timeout", MILLISECONDS, timeout_ms, .preset = "1m", RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
+	DOMAIN_LIST("allow_private_addresses", BOOL, allow_private_addresses, .preset = "false"),
+	DOMAIN_LIST("tls_ca", FILE, tls_ca, .absent = "the system's authorities", RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("minisign_key", MINISIGN_KEY, minisign_key, .absent = "no signature is asked for"),
+	DOMAIN_LIST("sha256", SHA256, sha256, .absent = "any content"),
+	DOMAIN_LIST("max_size", SIZE, max_size, .preset = "256MiB", RANGE(1, 4LL * 1024 * MIB)),
+	DOMAIN_LIST("min_entries", NUMBER, min_entries, .preset = "0", RANGE(0, INT_MAX)),
+	DOMAIN_LIST("max_shrink", PERCENT, max_shrink, .absent = "50% with source, any with file", RANGE(1, 100)),
+	DOMAIN_LIST("max_growth", PERCENT, max_growth, .absent = "1000% with source, any with file", RANGE(1, 1000000)),
+	DOMAIN_LIST("max_rejected", PERCENT, max_rejected, .preset = "50%", RANGE(1, 100)),
+	DOMAIN_LIST("must_contain", QUESTIONS, must_contain, .absent = "no names", RANGE(0, 1000)),
+	DOMAIN_LIST("must_not_contain", QUESTIONS, must_not_contain, .absent = "no names", RANGE(0, 1000)),
+	ROOT("lists_image", FILE, lists_image, .absent = "lists are read from their sources", RANGE(1, FILE_LEN_MAX)),
 
 	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule_group)),
 	RULE_GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
@@ -301,6 +318,12 @@ void schema_write_size(struct writer *to, int64_t bytes)
 	write_in_units(to, bytes, units);
 }
 
+void schema_write_percent(struct writer *to, int64_t percent)
+{
+	writer_decimal(to, (uint64_t)percent);
+	writer_u8(to, '%');
+}
+
 static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_GROUP] = "group",
 	[SCHEMA_GROUPS] = "list of groups",
@@ -310,11 +333,13 @@ static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_TEXTS] = "texts",
 	[SCHEMA_FILE] = "file path",
 	[SCHEMA_URL_PATH] = "URL path",
+	[SCHEMA_URL] = "URL",
 	[SCHEMA_NUMBER] = "number",
 	[SCHEMA_BOOL] = "true or false",
 	[SCHEMA_MILLISECONDS] = "duration",
 	[SCHEMA_SECONDS] = "duration",
 	[SCHEMA_SIZE] = "size",
+	[SCHEMA_PERCENT] = "percentage",
 	[SCHEMA_ADDRESS] = "address",
 	[SCHEMA_ADDRESSES] = "addresses",
 	[SCHEMA_NETWORKS] = "networks",
@@ -322,8 +347,11 @@ static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_DOMAIN] = "domain name",
 	[SCHEMA_DOMAINS] = "domain names",
 	[SCHEMA_ZONES] = "domain names, networks",
+	[SCHEMA_QUESTIONS] = "domain names",
 	[SCHEMA_HOST] = "host name",
 	[SCHEMA_PINS] = "pins",
+	[SCHEMA_SHA256] = "SHA-256",
+	[SCHEMA_MINISIGN_KEY] = "minisign key",
 	[SCHEMA_QUERY_TYPE] = "query type",
 };
 
@@ -377,6 +405,8 @@ static void write_limit(struct writer *to, const struct schema_key *key, int64_t
 {
 	if (key->type == SCHEMA_SIZE)
 		schema_write_size(to, limit);
+	else if (key->type == SCHEMA_PERCENT)
+		schema_write_percent(to, limit);
 	else if (key->type == SCHEMA_MILLISECONDS)
 		schema_write_duration(to, limit);
 	else if (key->type == SCHEMA_SECONDS)
@@ -394,11 +424,13 @@ static const char *limit_unit(enum schema_type type)
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_DOMAINS:
 	case SCHEMA_ZONES:
+	case SCHEMA_QUESTIONS:
 	case SCHEMA_PINS:
 	case SCHEMA_NETWORKS: return " elements";
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_FILE:
+	case SCHEMA_URL:
 	case SCHEMA_URL_PATH: return " bytes";
 	default: return "";
 	}

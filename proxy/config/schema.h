@@ -15,11 +15,13 @@ enum schema_type {
 	SCHEMA_TEXTS,        /* to a struct draft_list of struct draft_name */
 	SCHEMA_FILE,         /* to const char *, relative to the configuration's directory */
 	SCHEMA_URL_PATH,     /* to const char * */
+	SCHEMA_URL,          /* https, to const char * */
 	SCHEMA_NUMBER,       /* to unsigned */
 	SCHEMA_BOOL,         /* to bool */
 	SCHEMA_MILLISECONDS, /* a duration, to unsigned */
 	SCHEMA_SECONDS,      /* a duration, to unsigned */
 	SCHEMA_SIZE,         /* to size_t */
+	SCHEMA_PERCENT,      /* "50%", to unsigned */
 	SCHEMA_ADDRESS,      /* to struct address */
 	SCHEMA_ADDRESSES,    /* to a struct draft_list of struct address */
 	SCHEMA_NETWORKS,     /* to a struct draft_list of struct network */
@@ -27,8 +29,11 @@ enum schema_type {
 	SCHEMA_DOMAIN,       /* to struct dns_name */
 	SCHEMA_DOMAINS,      /* to a struct draft_list of struct draft_domain */
 	SCHEMA_ZONES,        /* the same; networks are their reverse zones */
+	SCHEMA_QUESTIONS,    /* the same; each means itself alone */
 	SCHEMA_HOST,         /* to const char *, lower case, without a dot at the end */
 	SCHEMA_PINS,         /* to a struct draft_list of struct tls_pin */
+	SCHEMA_SHA256,       /* 64 digits, to const char *, lower case */
+	SCHEMA_MINISIGN_KEY, /* to const char * */
 	SCHEMA_QUERY_TYPE,   /* to uint16_t */
 	SCHEMA_TYPE_COUNT,
 };
@@ -74,5 +79,6 @@ const char *schema_range_text(const struct schema_key *key, struct schema_text *
 /* "500ms", "5s", "7d": the largest unit that says it exactly. The same for sizes: "64KiB". */
 void schema_write_duration(struct writer *to, int64_t milliseconds);
 void schema_write_size(struct writer *to, int64_t bytes);
+void schema_write_percent(struct writer *to, int64_t percent);
 
 #endif

@@ -3,6 +3,9 @@
 #include "dns/types.h"
 #include "proxy/config/domain.h"
 #include "proxy/config/problem.h"
+#include "proxy/config/url.h"
+#include "tls/digest.h"
+#include "tls/minisign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +146,26 @@ static bool read_url_path(struct value_reader *reader, const struct schema_key *
 	return store_text(reader, text, to);
 }
 
+/* Told without its text: see url.h. */
+static bool read_url(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	struct url url;
+	struct domain_fault fault;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(
+			reader, setting, "a URL such as \"https://lists.example/hosts.txt\"");
+	if (strlen(setting->text) > (size_t)key->most) {
+		problem_in(reader->errors, setting, "the URL is too long: %zu bytes, at most %lld",
+			strlen(setting->text), (long long)key->most);
+		return false;
+	}
+	const char *wrong = url_parse(&url, setting->text, &fault);
+	if (wrong)
+		problem_in(reader->errors, setting, "the URL %s", wrong);
+	return !wrong && store_text(reader, setting->text, to);
+}
+
 static bool out_of_range(struct value_reader *reader, const struct schema_key *key,
 	const struct setting *setting, const char *value)
 {
@@ -187,6 +210,7 @@ static const struct unit duration_units[] = { { "ms", 1 }, { "s", 1000 }, { "m",
 	{ "h", 3600000 }, { "d", 86400000 }, { 0 } };
 static const struct unit size_units[] = { { "B", 1 }, { "KiB", 1024 }, { "MiB", 1024 * 1024 },
 	{ "GiB", 1024 * 1024 * 1024 }, { 0 } };
+static const struct unit percent_units[] = { { "%", 1 }, { 0 } };
 
 /* "64KiB": digits and a unit. False when it is anything else or does not fit. */
 static bool parse_with_unit(const char *text, const struct unit *units, int64_t *value)
@@ -267,6 +291,20 @@ static bool read_size(struct value_reader *reader, const struct schema_key *key,
 	if (bytes < key->least || bytes > key->most)
 		return out_of_range(reader, key, setting, QUOTED(setting->text));
 	*field = (size_t)bytes;
+	return true;
+}
+
+static bool read_percent(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	unsigned *field = to;
+	int64_t percent;
+	if (setting->kind != SETTING_TEXT ||
+		!parse_with_unit(setting->text, percent_units, &percent))
+		return unit_missing(reader, setting, "a percentage", "%", schema_write_percent, 1);
+	if (percent < key->least || percent > key->most)
+		return out_of_range(reader, key, setting, QUOTED(setting->text));
+	*field = (unsigned)percent;
 	return true;
 }
 
@@ -483,9 +521,13 @@ static bool read_listed_domain(struct value_reader *reader, const struct schema_
 		return wrong_kind(reader, setting, "a domain name in quotation marks");
 	if (key->type == SCHEMA_ZONES && tell_host_bits(reader, setting))
 		return false;
-	const char *wrong = key->type == SCHEMA_ZONES
-		? domain_parse_zone(&domain->name, setting->text, &fault)
-		: domain_parse_tree(&domain->name, setting->text, &fault);
+	const char *wrong;
+	if (key->type == SCHEMA_ZONES)
+		wrong = domain_parse_zone(&domain->name, setting->text, &fault);
+	else if (key->type == SCHEMA_QUESTIONS)
+		wrong = domain_parse_question(&domain->name, setting->text);
+	else
+		wrong = domain_parse_tree(&domain->name, setting->text, &fault);
 	domain->at = setting;
 	return !is_wrong(reader, setting, wrong);
 }
@@ -528,6 +570,33 @@ static bool read_pins(struct value_reader *reader, const struct schema_key *key,
 		reader, key, setting, reader->memory, sizeof(struct tls_pin), read_pin, to);
 }
 
+static bool read_sha256(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	char digits[DIGEST_SHA256_HEX_MAX] = "";
+	(void)key;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "a SHA-256 in quotation marks");
+	if (!digest_sha256_hex_check(setting->text))
+		return !is_wrong(reader, setting,
+			"is not a SHA-256: 64 hexadecimal digits, as sha256sum prints");
+	dns_name_lower((uint8_t *)digits, (const uint8_t *)setting->text, sizeof digits - 1);
+	return store_text(reader, digits, to);
+}
+
+static bool read_minisign_key(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	(void)key;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "a public key of minisign in quotation marks");
+	if (!minisign_key_check(setting->text))
+		return !is_wrong(reader, setting,
+			"is not a public key of minisign: the last line of its .pub file, 56 "
+			"letters that begin with \"RW\"");
+	return store_text(reader, setting->text, to);
+}
+
 static bool read_query_type(struct value_reader *reader, const struct schema_key *key,
 	const struct setting *setting, void *to)
 {
@@ -557,11 +626,13 @@ static const read_fn read_functions[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_TEXTS] = read_texts,
 	[SCHEMA_FILE] = read_file,
 	[SCHEMA_URL_PATH] = read_url_path,
+	[SCHEMA_URL] = read_url,
 	[SCHEMA_NUMBER] = read_number,
 	[SCHEMA_BOOL] = read_bool,
 	[SCHEMA_MILLISECONDS] = read_milliseconds,
 	[SCHEMA_SECONDS] = read_seconds,
 	[SCHEMA_SIZE] = read_size,
+	[SCHEMA_PERCENT] = read_percent,
 	[SCHEMA_ADDRESS] = read_address,
 	[SCHEMA_ADDRESSES] = read_addresses,
 	[SCHEMA_NETWORKS] = read_networks,
@@ -569,8 +640,11 @@ static const read_fn read_functions[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_DOMAIN] = read_domain,
 	[SCHEMA_DOMAINS] = read_domains,
 	[SCHEMA_ZONES] = read_domains,
+	[SCHEMA_QUESTIONS] = read_domains,
 	[SCHEMA_HOST] = read_host,
 	[SCHEMA_PINS] = read_pins,
+	[SCHEMA_SHA256] = read_sha256,
+	[SCHEMA_MINISIGN_KEY] = read_minisign_key,
 	[SCHEMA_QUERY_TYPE] = read_query_type,
 };
 

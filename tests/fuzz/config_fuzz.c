@@ -81,6 +81,33 @@ static void check_cache(const struct cache_config *cache)
 	PROMISE(cache->min_ttl_s <= cache->max_ttl_s);
 }
 
+static void check_canaries(const struct dns_name *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		PROMISE(dns_name_check(dns_name_slice(&names[i])) == names[i].len);
+}
+
+/* Inline, a file, or fetched; never silently nothing. */
+static void check_lists(const struct config *config)
+{
+	for (size_t i = 0; i < config->policy.list_count; i++) {
+		const struct domain_list_spec *list = &config->policy.lists[i];
+		const struct list_source *source = &config->list_sources[i];
+		const struct list_guards *guards = &source->guards;
+		bool is_inline = !list->file && !source->url;
+		PROMISE(list->name && list->format <= LIST_AUTO);
+		PROMISE(!list->file || !source->url);
+		PROMISE(is_inline == (source->max_size == 0));
+		PROMISE(is_inline ? list->format != LIST_AUTO : list->inline_text.len == 0);
+		PROMISE((source->url != NULL) == (source->refresh_s > 0));
+		PROMISE((source->url != NULL) == (source->timeout_ms > 0));
+		PROMISE(!source->url || *config->state_directory || config->lists_image);
+		PROMISE(!source->url || !strchr(source->url, '#'));
+		check_canaries(guards->must_contain, guards->must_contain_count);
+		check_canaries(guards->must_not_contain, guards->must_not_contain_count);
+	}
+}
+
 static void check_rules(const struct policy_spec *policy)
 {
 	for (size_t i = 0; i < policy->group_count; i++) {
@@ -130,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_upstreams(config);
 	check_routes(config);
 	check_cache(&config->cache);
+	check_lists(config);
 	check_rules(&config->policy);
 	check_views(&config->policy);
 	check_local_records(&config->policy);

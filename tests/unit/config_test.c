@@ -300,6 +300,7 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->admin_port, 0);
 	assert_null(config->control_socket);
 	assert_string_equal(config->state_directory, "");
+	assert_null(config->lists_image);
 	assert_int_equal(config->limits.connections, 8192);
 	assert_int_equal(config->limits.connections_per_address, 256);
 	assert_int_equal(config->limits.queries, 4096);
@@ -366,6 +367,73 @@ static void check_every_record(const struct policy_spec *policy)
 		assert_int_equal(record->rdata.len, expected[i].rdata.len);
 		assert_memory_equal(record->rdata.at, expected[i].rdata.at, record->rdata.len);
 	}
+}
+
+static void check_every_file(const struct config *config)
+{
+	const struct list_source *sources = config->list_sources;
+	assert_int_equal(config->policy.list_count, 9); /* with the one that is built in */
+	assert_null(sources[0].url);
+	assert_int_equal(sources[0].max_size, 0);
+	assert_int_equal(sources[0].guards.max_rejected_percent, 0);
+	assert_int_equal(sources[3].max_size, 256 * 1024 * 1024);
+	assert_int_equal(sources[3].guards.min_entries, 0);
+	assert_int_equal(sources[3].guards.max_shrink_percent, 0);
+	assert_int_equal(sources[3].guards.max_growth_percent, 0);
+	assert_int_equal(sources[3].guards.max_rejected_percent, 50);
+	assert_null(sources[3].guards.sha256);
+	assert_int_equal(config->policy.lists[4].format, LIST_AUTO);
+	assert_string_equal(config->policy.lists[4].file, VECTORS "lists/own.gz");
+	const struct list_guards *guards = &sources[4].guards;
+	assert_null(sources[4].url);
+	assert_int_equal(sources[4].max_size, 1024 * 1024 * 1024);
+	assert_int_equal(sources[4].line, sources[3].line + 1);
+	assert_int_equal(guards->min_entries, 10);
+	assert_int_equal(guards->max_shrink_percent, 20);
+	assert_int_equal(guards->max_growth_percent, 300);
+	assert_int_equal(guards->max_rejected_percent, 1);
+	assert_int_equal(guards->must_contain_count, 1);
+	assert_name(&guards->must_contain[0], "bad.example.");
+	assert_int_equal(guards->must_not_contain_count, 2);
+	assert_name(&guards->must_not_contain[1], "a\\046b.example.");
+	assert_string_equal(
+		guards->sha256, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+}
+
+static void check_every_source(const struct config *config)
+{
+	const struct list_source *plain = &config->list_sources[5];
+	const struct list_source *full = &config->list_sources[6];
+	assert_null(config->policy.lists[5].file);
+	assert_int_equal(config->policy.lists[5].inline_text.len, 0);
+	assert_int_equal(config->policy.lists[5].format, LIST_AUTO);
+	assert_string_equal(plain->url, "https://lists.example/hosts.txt");
+	assert_int_equal(plain->refresh_s, 86400);
+	assert_int_equal(plain->max_size, 256 * 1024 * 1024);
+	assert_int_equal(plain->timeout_ms, 60000);
+	assert_false(plain->allow_private);
+	assert_null(plain->tls_ca);
+	assert_int_equal(plain->guards.max_shrink_percent, 50);
+	assert_int_equal(plain->guards.max_growth_percent, 1000);
+	assert_int_equal(plain->guards.max_rejected_percent, 50);
+	assert_int_equal(plain->guards.must_contain_count, 0);
+	assert_null(plain->guards.minisign_key);
+	assert_int_equal(config->policy.lists[6].format, LIST_HOSTS);
+	assert_string_equal(full->url, "HTTPS://[2001:db8::1]:8443/a%20list?key=1&x=(2)");
+	assert_int_equal(full->refresh_s, 60);
+	assert_int_equal(full->max_size, 65536);
+	assert_int_equal(full->timeout_ms, 5000);
+	assert_true(full->allow_private);
+	assert_string_equal(full->tls_ca, VECTORS "lists/ca.pem");
+	assert_int_equal(full->guards.max_shrink_percent, 100);
+	assert_int_equal(full->guards.max_growth_percent, 1000000);
+	assert_string_equal(full->guards.minisign_key,
+		"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3");
+	/* What is built in has a row, too. */
+	assert_string_equal(config->policy.lists[8].name, builtin_client_health);
+	assert_null(config->list_sources[8].url);
+	assert_int_equal(config->list_sources[8].max_size, 0);
+	assert_string_equal(config->lists_image, VECTORS "lists/all.image");
 }
 
 static void check_every_view(const struct policy_spec *policy)
@@ -507,6 +575,8 @@ static void test_every_key_is_taken(void **state)
 	assert_slice(config->policy.lists[2].inline_text, "0.0.0.0 c.example\n0.0.0.0 d.example\n");
 	assert_string_equal(config->policy.lists[3].file, "/var/lib/list");
 	assert_int_equal(config->policy.lists[3].format, LIST_WILDCARD);
+	check_every_file(config);
+	check_every_source(config);
 	check_every_rule(&config->policy.groups[0]);
 	assert_int_equal(config->policy.groups[1].rule_count, 0);
 	check_every_view(&config->policy);
@@ -972,6 +1042,12 @@ static void test_what_needs_a_restart(void **state)
 			"local_data = ( { name = \"a\"; type = \"A\"; value = \"192.0.2.1\"; } );",
 			NULL },
 		{ AS_BEFORE "domain_lists = ( { name = \"a\"; domains = [ \"b\" ]; } );", NULL },
+		{ AS_BEFORE
+			"domain_lists = ( { name = \"a\"; file = \"f\"; max_size = \"1B\"; } );",
+			NULL },
+		{ AS_BEFORE "domain_lists = ( { name = \"a\"; source = \"https://a.example/\"; } );"
+			    "lists_image = \"i\";",
+			NULL },
 		{ AS_BEFORE "rule_groups = ( { name = \"a\"; rules = (); } );", NULL },
 		{ AS_BEFORE "cache = { size = \"1MiB\"; };", "cache.size" },
 		{ AS_BEFORE "cache = { file = \"f\"; };", "cache.file" },

@@ -52,6 +52,28 @@ static void test_domains(void **state)
 	}
 }
 
+static void test_questions(void **state)
+{
+	(void)state;
+	static const struct sample samples[] = {
+		{ "WWW.Example.com", "www.example.com.", NULL },
+		{ "com.", "com.", NULL },
+		{ "a\\.b.example", "a\\046b.example.", NULL },
+		{ "*.example.com", NULL, "write a name as it is asked for" },
+		{ "*", NULL, "an asterisk" },
+		{ "192.0.2.1", NULL, "is an address" },
+		{ "10.0.0.0/8", NULL, "is an address or network" },
+		{ "https://example.com", NULL, "is not a domain name" },
+		{ "two words", NULL, "is not a domain name" },
+		{ ".", NULL, "is not a domain name" },
+		{ "m\xc3\xbcnchen.de", NULL, "xn--" },
+	};
+	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+		struct dns_name name;
+		check_name(&samples[i], domain_parse_question(&name, samples[i].text), &name);
+	}
+}
+
 #define LABEL_63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
 
 static void test_hosts(void **state)
@@ -151,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_domains),
+		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_trees),
 		cmocka_unit_test(test_zones),
