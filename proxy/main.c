@@ -17,6 +17,8 @@ static const struct cli_verb verbs[] = {
 		"tell what the running program knows of its lists; let it try them now; take one "
 		"out of quarantine",
 		cli_lists },
+	{ "fetch", "-c FILE NAME [-o FILE]", "fetch one list by hand, and say what came",
+		cli_fetch },
 	{ "version", "", "show versions", cli_version },
 };
 

@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,6 +16,7 @@
 #include "proxy/fetch/public_address.h"
 #include "proxy/fetch/rights.h"
 #include "proxy/fetch/transfer.h"
+#include "proxy/lists/list_file.h"
 
 enum {
 	USAGE = 2,
@@ -40,8 +40,7 @@ struct fetch {
 	struct arguments arguments;
 	struct upstream_plan *plan;
 	const struct list_source *source;
-	char *authorities;
-	size_t authorities_len;
+	struct slice authorities; /* PEM; ours to free */
 	uint64_t deadline_ms;
 	struct transfer_target target;
 	struct lookup allowed;
@@ -165,34 +164,13 @@ static bool read_config(struct fetch *fetch)
 	return fetch->report.fault ? false : fail(fetch, LIST_FAULT_INTERNAL, "out of memory");
 }
 
-static int read_whole(int fd, char **text, size_t *len)
-{
-	struct stat status;
-	if (fstat(fd, &status))
-		return -errno;
-	if (status.st_size > AUTHORITIES_MAX)
-		return -EFBIG;
-	*text = malloc((size_t)status.st_size + 1);
-	if (!*text)
-		return -ENOMEM;
-	ssize_t count = read(fd, *text, (size_t)status.st_size);
-	if (count < 0)
-		return -errno;
-	*len = (size_t)count;
-	return count > 0 ? 0 : -ENODATA;
-}
-
+/* Now: whom we become may not be able to. */
 static bool read_authorities(struct fetch *fetch)
 {
 	const char *file = fetch->source->tls_ca;
-	if (!file)
-		return true;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int error = fd < 0 ? -errno : read_whole(fd, &fetch->authorities, &fetch->authorities_len);
-	if (fd >= 0)
-		close(fd);
+	int error = file ? list_file_read(file, AUTHORITIES_MAX, &fetch->authorities) : 0;
 	return !error ||
-		fail(fetch, LIST_FAULT_UNREADABLE, "tls_ca: %.160s: %s", file, strerror(-error));
+		fail(fetch, LIST_FAULT_UNREADABLE, "tls_ca: %.160s: %s", file, error_text(error));
 }
 
 static bool check_descriptors(struct fetch *fetch)
@@ -275,7 +253,7 @@ static struct transfer_wish wish_of(const struct fetch *fetch)
 	return (struct transfer_wish){ .url = fetch->source->url,
 		.addresses = fetch->allowed.addresses,
 		.address_count = fetch->allowed.count,
-		.authorities = slice_of(fetch->authorities, fetch->authorities_len),
+		.authorities = fetch->authorities,
 		.authorities_file = fetch->source->tls_ca,
 		.max_size = fetch->source->max_size,
 		.deadline_ms = fetch->deadline_ms,
@@ -354,7 +332,7 @@ int main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &fetch.arguments))
 		return usage();
 	run(&fetch, parent);
-	free(fetch.authorities);
+	free((void *)(uintptr_t)fetch.authorities.at);
 	if (fetch.plan)
 		upstream_plan_unref(fetch.plan);
 	return print_report(&fetch.report);
