@@ -201,7 +201,9 @@ static struct metrics_list *tell_lists(const struct status *status)
 		const struct list_info *info = policy_list(policy, (uint16_t)i);
 		lists[i] = (struct metrics_list){ .name = info->name,
 			.entries = info->pattern_count,
-			.updated_s = info->error ? 0 : status->reload_success_s,
+			.last_attempt_s = status->reload_success_s,
+			.last_success_s = info->error ? 0 : status->reload_success_s,
+			.last_change_s = info->error ? 0 : status->reload_success_s,
 			.is_up = !info->error };
 		for (unsigned reason = 0; reason < LIST_REJECT_COUNT; reason++)
 			lists[i].rejected[reason] = info->reject_counts[reason];

@@ -127,12 +127,25 @@ enum { METRICS_BUCKETS = 16 }; /* bounded ones; one more has the rest */
 unsigned metrics_duration_bucket(uint32_t duration_us);
 
 /* What others count, as plain values. */
+
+/* A list of the running policy, inline ones included, as its keeper knows it. What is in force
+ * comes from the image (rules/image.h); the rest from what became of the attempts to renew it.
+ * Times are seconds since 1970; 0 is never. `failures` are counters: they only grow while the
+ * process lives, also over reloads, as long as the list keeps its name. */
 struct metrics_list {
 	const char *name;
-	uint64_t entries;
-	uint64_t rejected[LIST_REJECT_COUNT];
-	int64_t updated_s; /* since 1970; 0: never */
-	bool is_up;
+	uint64_t entries;                     /* image_list.entry_count */
+	uint64_t covered;                     /* image_list.covered_count */
+	uint64_t rejected[LIST_REJECT_COUNT]; /* image_list.reject_counts */
+	uint8_t hash[IMAGE_HASH_LEN];         /* image_list.hash; zeros: not loaded, not told */
+	uint64_t source_bytes;                /* of the edition in force, packed as it came */
+	uint64_t failures[LIST_FAULT_COUNT];  /* of attempts, by how they ended; the first is not
+						 told */
+	int64_t last_attempt_s;               /* it was read or asked for */
+	int64_t last_success_s; /* the same, and what came is in force, or was already (304) */
+	int64_t last_change_s;  /* its entries became others */
+	bool is_up; /* what was last seen of it is in force: true over a failed attempt to reach
+		       it, false after a guard's refusal and while there is nothing at all */
 };
 
 /* Elements of the same name are added up, so the counters of every worker can be given one by one.
@@ -163,6 +176,7 @@ struct metrics_build_label {
 struct metrics_told {
 	const struct metrics_list *lists;
 	size_t list_count;
+	uint64_t lists_bytes; /* image_hot_len() */
 	const struct metrics_upstream *upstreams;
 	size_t upstream_count;
 	bool has_cache;

@@ -421,14 +421,26 @@ static size_t find_id(const uint16_t *ids, size_t count, uint16_t id)
 	return i;
 }
 
+/* The one that somebody should look at speaks for all of "other". */
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void merge_list(struct metrics_list *to, const struct metrics_list *from)
 {
 	to->entries += from->entries;
+	to->covered += from->covered;
+	to->source_bytes += from->source_bytes;
 	for (size_t i = 0; i < LIST_REJECT_COUNT; i++)
 		to->rejected[i] += from->rejected[i];
-	if (from->updated_s > to->updated_s)
-		to->updated_s = from->updated_s;
+	for (size_t i = 0; i < LIST_FAULT_COUNT; i++)
+		to->failures[i] += from->failures[i];
+	to->last_attempt_s = earlier(to->last_attempt_s, from->last_attempt_s);
+	to->last_success_s = earlier(to->last_success_s, from->last_success_s);
+	to->last_change_s = earlier(to->last_change_s, from->last_change_s);
 	to->is_up = to->is_up && from->is_up;
+	memset(to->hash, 0, sizeof to->hash);
 }
 
 static void merge_upstream(struct metrics_upstream *to, const struct metrics_upstream *from)
@@ -511,21 +523,6 @@ static void merged_free(struct merged *all)
 	free(all);
 }
 
-static const char *const rejects[LIST_REJECT_COUNT] = {
-	[LIST_REJECT_NOT_A_NAME] = "reason=\"not_a_name\"",
-	[LIST_REJECT_TOO_LONG] = "reason=\"too_long\"",
-	[LIST_REJECT_ASTERISK] = "reason=\"asterisk\"",
-	[LIST_REJECT_ADDRESS] = "reason=\"address\"",
-	[LIST_REJECT_NO_NAME] = "reason=\"no_name\"",
-	[LIST_REJECT_NOT_ASCII] = "reason=\"not_ascii\"",
-	[LIST_REJECT_SYNTAX] = "reason=\"syntax\"",
-	[LIST_REJECT_NOT_DNS] = "reason=\"not_dns\"",
-	[LIST_REJECT_TRIGGER] = "reason=\"trigger\"",
-	[LIST_REJECT_ANSWER] = "reason=\"answer\"",
-	[LIST_REJECT_TOO_MANY] = "reason=\"too_many\"",
-	[LIST_REJECT_DUPLICATE] = "reason=\"duplicate\"",
-};
-
 static const char *begin(struct text *text, enum family family)
 {
 	put_header(text, &all_families[family]);
@@ -542,19 +539,74 @@ static const char *begin(struct text *text, enum family family)
 				(int64_t)(all)->kind##s[i_].field);                                \
 	} while (0)
 
-static void put_lists(
+/* reason="shrunk" */
+static void put_reason(
+	struct text *text, const char *name, const char *label, const char *reason, uint64_t value)
+{
+	char more[64];
+	snprintf(more, sizeof more, "reason=\"%s\"", reason);
+	if (value)
+		put_number(text, name, label, more, (int64_t)value);
+}
+
+static const char *list_label(
+	struct metrics_registry *registry, const struct merged *all, size_t list)
+{
+	return intern_text(&registry->lists, all->list_ids[list]);
+}
+
+/* Thousands of lists by dozens of reasons: only what there is. */
+static void put_rejects(
 	struct text *text, struct metrics_registry *registry, const struct merged *all)
 {
-	EACH(text, registry, all, LIST_ENTRIES, list, entries);
 	const char *name = begin(text, FAMILY_LIST_REJECTED);
 	for (size_t i = 0; i < all->list_count; i++)
 		for (unsigned k = LIST_REJECT_NONE + 1; k < LIST_REJECT_COUNT; k++)
-			if (all->lists[i].rejected[k])
-				put_number(text, name,
-					intern_text(&registry->lists, all->list_ids[i]), rejects[k],
-					(int64_t)all->lists[i].rejected[k]);
-	EACH(text, registry, all, LIST_UPDATED, list, updated_s);
+			put_reason(text, name, list_label(registry, all, i),
+				list_reject_name((enum list_reject)k), all->lists[i].rejected[k]);
+}
+
+static void put_failures(
+	struct text *text, struct metrics_registry *registry, const struct merged *all)
+{
+	const char *name = begin(text, FAMILY_LIST_FAILURES);
+	for (size_t i = 0; i < all->list_count; i++)
+		for (unsigned k = LIST_FAULT_NONE + 1; k < LIST_FAULT_COUNT; k++)
+			put_reason(text, name, list_label(registry, all, i),
+				list_fault_name((enum list_fault)k), all->lists[i].failures[k]);
+}
+
+static void put_list_hashes(
+	struct text *text, struct metrics_registry *registry, const struct merged *all)
+{
+	static const uint8_t none[IMAGE_HASH_LEN];
+	const char *name = begin(text, FAMILY_LIST_INFO);
+	for (size_t i = 0; i < all->list_count; i++) {
+		const uint8_t *hash = all->lists[i].hash;
+		char more[2 * IMAGE_HASH_LEN + 16];
+		int len = snprintf(more, sizeof more, "hash=\"");
+		for (unsigned k = 0; k < IMAGE_HASH_LEN; k++)
+			len += snprintf(more + len, sizeof more - (size_t)len, "%02x", hash[k]);
+		snprintf(more + len, sizeof more - (size_t)len, "\"");
+		if (memcmp(hash, none, sizeof none) != 0)
+			put_number(text, name, list_label(registry, all, i), more, 1);
+	}
+}
+
+static void put_lists(struct text *text, struct metrics_registry *registry,
+	const struct merged *all, uint64_t lists_bytes)
+{
+	EACH(text, registry, all, LIST_ENTRIES, list, entries);
+	EACH(text, registry, all, LIST_COVERED, list, covered);
+	put_rejects(text, registry, all);
+	EACH(text, registry, all, LIST_SOURCE_BYTES, list, source_bytes);
+	EACH(text, registry, all, LIST_ATTEMPT, list, last_attempt_s);
+	EACH(text, registry, all, LIST_SUCCESS, list, last_success_s);
+	EACH(text, registry, all, LIST_CHANGE, list, last_change_s);
+	put_failures(text, registry, all);
 	EACH(text, registry, all, LIST_UP, list, is_up);
+	put_list_hashes(text, registry, all);
+	put_number(text, begin(text, FAMILY_LISTS_BYTES), "", "", (int64_t)lists_bytes);
 }
 
 /* One family with a sample per upstream and word. */
@@ -690,7 +742,7 @@ int metrics_write(
 		put_counted(&text, registry, i);
 	put_loop_ages(&text, registry, told->now_ms);
 	pthread_mutex_unlock(&registry->lock);
-	put_lists(&text, registry, all);
+	put_lists(&text, registry, all, told->lists_bytes);
 	put_upstreams(&text, registry, all);
 	put_cache(&text, told);
 	put_log(&text, told);

@@ -159,8 +159,14 @@ static void check(const struct exposition *all, const char *series, double value
 static const struct metrics_list lists[] = {
 	{ .name = "ads",
 		.entries = 1000000,
+		.covered = 31,
 		.rejected[LIST_REJECT_ASTERISK] = 2,
-		.updated_s = 1772600767,
+		.hash = { 0xc0, 0xff, 0xee, [IMAGE_HASH_LEN - 1] = 7 },
+		.source_bytes = 32,
+		.failures = { [LIST_FAULT_NONE] = 9, [LIST_FAULT_CANARY_HIT] = 3 },
+		.last_attempt_s = 1772600769,
+		.last_success_s = 1772600768,
+		.last_change_s = 1772600767,
 		.is_up = true },
 	{ .name = "quote\" back\\slash \n line \xff", .entries = 1 },
 };
@@ -201,6 +207,7 @@ static struct metrics_told told_of_everything(void)
 	struct metrics_told told = {
 		.lists = lists,
 		.list_count = 2,
+		.lists_bytes = 33,
 		.upstreams = upstreams,
 		.upstream_count = 3,
 		.has_cache = true,
@@ -331,8 +338,18 @@ static void every_family_moves(void **state)
 		{ N "domain_list_entries{list=\"quote\\\" back\\\\slash \\n line \xef\xbf\xbd\"}",
 			1 },
 		{ N "domain_list_rejected_lines{list=\"ads\",reason=\"asterisk\"}", 2 },
-		{ N "domain_list_last_update_timestamp_seconds{list=\"ads\"}", 1772600767 },
+		{ N "domain_list_rejected_lines{list=\"ads\",reason=\"syntax\"}", -1 },
+		{ N "domain_list_covered_entries{list=\"ads\"}", 31 },
+		{ N "domain_list_source_bytes{list=\"ads\"}", 32 },
+		{ N "domain_list_last_attempt_timestamp_seconds{list=\"ads\"}", 1772600769 },
+		{ N "domain_list_last_success_timestamp_seconds{list=\"ads\"}", 1772600768 },
+		{ N "domain_list_last_change_timestamp_seconds{list=\"ads\"}", 1772600767 },
+		{ N "domain_list_failures_total{list=\"ads\",reason=\"canary_hit\"}", 3 },
+		{ N "domain_list_failures_total{list=\"ads\",reason=\"none\"}", -1 },
 		{ N "domain_list_up{list=\"ads\"}", 1 },
+		{ N "domain_list_up{list=\"quote\\\" back\\\\slash \\n line \xef\xbf\xbd\"}", 0 },
+		{ N "domain_list_info{list=\"ads\",hash=\"c0ffee00000000000000000000000007\"}", 1 },
+		{ N "domain_lists_bytes", 33 },
 		{ N "upstream_requests_total{upstream=\"quad9\"}", 10 },
 		{ N "upstream_requests_total{upstream=\"lan\"}", 1 },
 		{ N "upstream_request_duration_seconds_bucket{upstream=\"quad9\",le=\"5e-05\"}",
@@ -486,7 +503,17 @@ static void names_beyond_the_cap_are_other(void **state)
 		metrics_rule_match(m, rule);
 	}
 	for (unsigned i = 0; i < METRICS_LISTS + 10; i++)
-		many[i] = (struct metrics_list){ .name = names[i], .entries = 1 };
+		many[i] = (struct metrics_list){
+			.name = names[i],
+			.entries = 1,
+			.covered = 2,
+			.source_bytes = 3,
+			.hash = { 1 },
+			.failures[LIST_FAULT_GROWN] = 4,
+			.last_attempt_s = 2000000 - i,
+			.last_success_s = i < METRICS_LISTS + 9 ? 5 : 0,
+			.is_up = i != METRICS_LISTS + 5,
+		};
 	for (unsigned i = 0; i < METRICS_UPSTREAMS + 10; i++)
 		ups[i] = (struct metrics_upstream){ .name = names[i], .requests = 1 };
 	told.lists = many;
@@ -501,6 +528,17 @@ static void names_beyond_the_cap_are_other(void **state)
 	check(&all, N "rule_matches_total{rule_group=\"other\",rule=\"other\",action=\"other\"}",
 		10);
 	check(&all, N "domain_list_entries{list=\"other\"}", 10);
+	check(&all, N "domain_list_covered_entries{list=\"other\"}", 20);
+	check(&all, N "domain_list_source_bytes{list=\"other\"}", 30);
+	check(&all, N "domain_list_failures_total{list=\"other\",reason=\"grown\"}", 40);
+	/* The worst of them, so that it is seen. */
+	check(&all, N "domain_list_last_attempt_timestamp_seconds{list=\"other\"}",
+		2000000 - METRICS_LISTS - 9);
+	check(&all, N "domain_list_last_success_timestamp_seconds{list=\"other\"}", 0);
+	check(&all, N "domain_list_up{list=\"other\"}", 0);
+	check(&all, N "domain_list_info{list=\"n0\",hash=\"01000000000000000000000000000000\"}", 1);
+	check(&all, N "domain_list_info{list=\"other\",hash=\"01000000000000000000000000000000\"}",
+		-1);
 	check(&all, N "upstream_requests_total{upstream=\"other\"}", 10);
 	exposition_free(&all);
 	bytes_deinit(&text);
