@@ -1,12 +1,18 @@
 #include "rules/list.h"
 
 #include "base/address.h"
+#include "rules/idn.h"
 #include "rules/lists/format.h"
 
 static const struct list_format_type *const list_formats[LIST_FORMAT_COUNT] = {
 	[LIST_DOMAINS] = &list_format_domains,
 	[LIST_HOSTS] = &list_format_hosts,
 	[LIST_WILDCARD] = &list_format_wildcard,
+	[LIST_ADBLOCK] = &list_format_adblock,
+	[LIST_DNSMASQ] = &list_format_dnsmasq,
+	[LIST_UNBOUND] = &list_format_unbound,
+	[LIST_BIND] = &list_format_bind,
+	[LIST_DNSCRYPT] = &list_format_dnscrypt,
 };
 
 static const char *const reject_texts[LIST_REJECT_COUNT] = {
@@ -16,9 +22,9 @@ static const char *const reject_texts[LIST_REJECT_COUNT] = {
 	[LIST_REJECT_ASTERISK] = "an asterisk can only be the whole leftmost label",
 	[LIST_REJECT_ADDRESS] = "an IP address where a name belongs",
 	[LIST_REJECT_NO_NAME] = "no name behind an address",
-	[LIST_REJECT_NOT_ASCII] = "not ASCII: write the name with xn--",
+	[LIST_REJECT_NOT_ASCII] = "not a name that can be written with xn--",
 	[LIST_REJECT_SYNTAX] = "not a line of this format",
-	[LIST_REJECT_NOT_DNS] = "a rule that is not for whole names",
+	[LIST_REJECT_NOT_DNS] = "not a rule for whole names",
 	[LIST_REJECT_TRIGGER] = "a trigger that is not supported",
 	[LIST_REJECT_ANSWER] = "an answer that cannot be given",
 	[LIST_REJECT_TOO_MANY] = "too many different actions in this list",
@@ -54,6 +60,11 @@ const char *list_reject_name(enum list_reject reject)
 const char *list_format_name(enum list_format format)
 {
 	return (unsigned)format < LIST_FORMAT_COUNT ? list_formats[format]->name : "unknown";
+}
+
+const struct list_format_type *list_format_of(enum list_format format)
+{
+	return list_formats[format];
 }
 
 bool list_format_parse(const char *text, enum list_format *format)
@@ -115,13 +126,31 @@ static bool is_digit(uint8_t byte)
 	return byte >= '0' && byte <= '9';
 }
 
-static struct slice trim(struct slice text)
+struct slice list_trim(struct slice text)
 {
 	while (text.len && is_blank(text.at[0]))
 		text = slice_of(text.at + 1, text.len - 1);
 	while (text.len && is_blank(text.at[text.len - 1]))
 		text.len--;
 	return text;
+}
+
+bool list_take_prefix(struct slice *text, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	if (text->len < len || memcmp(text->at, prefix, len) != 0)
+		return false;
+	*text = slice_of(text->at + len, text->len - len);
+	return true;
+}
+
+bool list_take_suffix(struct slice *text, const char *suffix)
+{
+	size_t len = strlen(suffix);
+	if (text->len < len || memcmp(text->at + text->len - len, suffix, len) != 0)
+		return false;
+	text->len -= len;
+	return true;
 }
 
 static struct slice cut_comment(struct slice line, bool anywhere)
@@ -138,7 +167,7 @@ static struct slice cut_comment(struct slice line, bool anywhere)
 
 struct slice list_take_word(struct slice *line)
 {
-	struct slice rest = trim(*line);
+	struct slice rest = list_trim(*line);
 	size_t len = 0;
 	while (len < rest.len && !is_blank(rest.at[len]))
 		len++;
@@ -263,9 +292,21 @@ static enum list_reject reject_of_number(const struct dns_name *name)
 	return count > 0 ? LIST_REJECT_NOT_A_NAME : LIST_REJECT_ADDRESS;
 }
 
+/* With a sequence of bytes that is an escape for us and none for the mapping, the name is none. */
+static enum list_reject read_international(struct slice text, struct dns_name *name)
+{
+	uint8_t ascii[DNS_NAME_TEXT_MAX];
+	struct writer to = writer_of(ascii, sizeof ascii);
+	if (memchr(text.at, '\\', text.len) || !idn_to_ascii(&to, text))
+		return LIST_REJECT_NOT_ASCII;
+	return read_plain(writer_slice(&to), name) ? LIST_REJECT_NOT_ASCII : LIST_REJECT_NONE;
+}
+
 enum list_reject list_read_name(struct slice text, struct dns_name *name)
 {
 	enum list_reject reject = read_plain(text, name);
+	if (reject == LIST_REJECT_NOT_ASCII)
+		reject = read_international(text, name);
 	if (reject == LIST_REJECT_NOT_A_NAME && list_is_address(text))
 		return LIST_REJECT_ADDRESS;
 	if (reject == LIST_REJECT_NONE && is_digit(name->wire[name->len - 2]))
@@ -273,36 +314,43 @@ enum list_reject list_read_name(struct slice text, struct dns_name *name)
 	return reject;
 }
 
-static void read_line(
-	const struct list_format_type *type, struct list_reading *reading, struct slice line)
+bool list_take_line(struct slice *text, enum list_comments comments, struct slice *line)
 {
-	line = trim(cut_comment(line, type->comment_anywhere));
-	if (line.len == 0)
-		return;
-	if (line.len > LIST_LINE_MAX) {
-		list_tell_reject(reading, LIST_REJECT_TOO_LONG, line);
-		return;
+	if (text->len == 0)
+		return false;
+	const uint8_t *newline = memchr(text->at, '\n', text->len);
+	size_t len = newline ? (size_t)(newline - text->at) : text->len;
+	size_t taken = newline ? len + 1 : len;
+	*line = slice_of(text->at, len);
+	*text = slice_of(text->at + taken, text->len - taken);
+	if (comments != LIST_COMMENTS_OWN)
+		*line = cut_comment(*line, comments == LIST_COMMENTS_ANYWHERE);
+	*line = list_trim(*line);
+	return true;
+}
+
+static void read_lines(
+	struct list_reading *reading, const struct list_format_type *type, struct slice text)
+{
+	struct slice line;
+	while (!reading->error && list_take_line(&text, type->comments, &line)) {
+		reading->line++;
+		if (line.len > LIST_LINE_MAX)
+			list_tell_reject(reading, LIST_REJECT_TOO_LONG, line);
+		else if (line.len > 0)
+			type->read_line(reading, line);
 	}
-	type->read_line(reading, line);
 }
 
 int list_read(enum list_format format, struct slice text, const struct list_sink *sink)
 {
+	const struct list_format_type *type = list_formats[format];
 	struct list_reading reading = { .sink = sink };
-	if (text.len >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
-		text = slice_of(text.at + 3, text.len - 3);
-	if (list_formats[format]->read_text) {
-		list_formats[format]->read_text(&reading, text);
-		return reading.error;
-	}
-	while (text.len && !reading.error) {
-		const uint8_t *newline = memchr(text.at, '\n', text.len);
-		size_t len = newline ? (size_t)(newline - text.at) : text.len;
-		size_t taken = newline ? len + 1 : len;
-		reading.line++;
-		read_line(list_formats[format], &reading, slice_of(text.at, len));
-		text = slice_of(text.at + taken, text.len - taken);
-	}
+	list_take_prefix(&text, "\xef\xbb\xbf");
+	if (type->read_text)
+		type->read_text(&reading, text);
+	else
+		read_lines(&reading, type, text);
 	return reading.error;
 }
 

@@ -13,6 +13,11 @@ enum list_format {
 	LIST_DOMAINS,
 	LIST_HOSTS,
 	LIST_WILDCARD,
+	LIST_ADBLOCK,
+	LIST_DNSMASQ,
+	LIST_UNBOUND,
+	LIST_BIND,
+	LIST_DNSCRYPT,
 	LIST_FORMAT_COUNT,
 	LIST_AUTO = LIST_FORMAT_COUNT /* not named: whoever loads the list finds out first */
 };
@@ -40,18 +45,18 @@ struct list_network {
 enum list_reject {
 	LIST_REJECT_NONE,
 	LIST_REJECT_NOT_A_NAME, /* not a domain name */
-	LIST_REJECT_TOO_LONG,   /* name or line */
+	LIST_REJECT_TOO_LONG,   /* name, line, or what is counted in it */
 	LIST_REJECT_ASTERISK,   /* an asterisk that is not the whole leftmost label */
 	LIST_REJECT_ADDRESS,    /* an IP address where a name belongs */
 	LIST_REJECT_NO_NAME,    /* a hosts line without a name */
-	LIST_REJECT_NOT_ASCII,  /* write names as A-labels (xn--...) */
+	LIST_REJECT_NOT_ASCII,  /* not an internationalised name that can be looked up */
 	LIST_REJECT_SYNTAX,     /* not a line of this format */
-	LIST_REJECT_NOT_DNS,    /* adblock: about paths, scripts, page contents, other modifiers */
-	LIST_REJECT_TRIGGER,    /* RPZ: rpz-nsdname, rpz-nsip, rpz-client-ip */
-	LIST_REJECT_ANSWER,     /* an answer that cannot be given: type, syntax or length */
-	LIST_REJECT_TOO_MANY,   /* different answers or exceptions, each of which is a facet */
-	LIST_REJECT_DUPLICATE,  /* the same pattern stood before in this list: counted, not an error
-				 */
+	LIST_REJECT_NOT_DNS,  /* good in its format, but not about whole names, or no rule at all */
+	LIST_REJECT_TRIGGER,  /* RPZ: rpz-nsdname, rpz-nsip, rpz-client-ip */
+	LIST_REJECT_ANSWER,   /* an answer that cannot be given: type, syntax or length */
+	LIST_REJECT_TOO_MANY, /* different answers or exceptions, each of which is a facet */
+	LIST_REJECT_DUPLICATE, /* the same pattern stood before in this list: counted, not an error
+				*/
 	LIST_REJECT_COUNT,
 };
 
@@ -81,10 +86,15 @@ struct list_sink {
 /* Reads a whole list. A bad line never stops it: it is told to the sink and left out.
  * CR LF, a UTF-8 byte order mark, a missing last newline and NUL bytes are survived. '#' begins a
  * comment at the start of a line and after a blank (in hosts files anywhere, hosts(5)). Names are
- * letters, digits, '-', '_' and dots; every other byte is written as an escape (RFC 1035 5.1).
+ * letters, digits, '-', '_' and dots; every other byte is written as an escape (RFC 1035 5.1), or
+ * is UTF-8 of an internationalised name (rules/idn.h).
  * A name that ends in a number is an address or nothing (RFC 3696 2), the root alone is no name.
  * 0, or what on_pattern returned. */
 int list_read(enum list_format format, struct slice text, const struct list_sink *sink);
+
+/* Which format is it? By the first some hundred lines, when they are surely of one format and of no
+ * other. Plain names are never recognised: "domains", "wildcard" and "dnscrypt" look alike. */
+bool list_recognise(struct slice text, enum list_format *format);
 
 /* A pattern as text: "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, and "*."
  * for the root. Asterisks that stand for themselves are escaped. */

@@ -70,8 +70,16 @@ static void hosts_read_line(struct list_reading *reading, struct slice line)
 		hosts_read_name(reading, word);
 }
 
+static enum list_likeness hosts_resembles(struct slice line)
+{
+	struct list_reading reading = { .line = 1 };
+	bool address = is_host_address(&reading, list_take_word(&line));
+	return address && list_take_word(&line).len ? LIST_SURE : LIST_FOREIGN;
+}
+
 const struct list_format_type list_format_hosts = {
 	.name = "hosts",
-	.comment_anywhere = true,
+	.comments = LIST_COMMENTS_ANYWHERE,
 	.read_line = hosts_read_line,
+	.resembles = hosts_resembles,
 };

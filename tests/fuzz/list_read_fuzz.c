@@ -1,5 +1,6 @@
 /* list_read_fuzz.c - any bytes as a domain list. The first byte chooses the format. What is told
- * must hold: names that are names, in lower case; lines in order and within the file; and a name
+ * must hold: names that are names, in lower case; lines in order and within the file; facets that an
+ * image can keep; and, in formats whose lines are patterns as they are shown to people, a name
  * written as text and read again is the same name. */
 #include "rules/list.h"
 
@@ -62,6 +63,33 @@ static void read_again(enum list_format format, const struct dns_name *name, enu
 	MUST(again.count == 1);
 }
 
+static bool can_write_back(enum list_format format)
+{
+	return format == LIST_DOMAINS || format == LIST_HOSTS || format == LIST_WILDCARD;
+}
+
+static void check_records(struct slice records)
+{
+	struct reader from = reader_of(records);
+	MUST(records.len <= FACET_RECORDS_MAX);
+	while (reader_left(&from) > 0) {
+		reader_skip(&from, 6);
+		reader_skip(&from, reader_u16(&from));
+	}
+	MUST(!from.failed);
+}
+
+static void check_facet(const struct facet *facet)
+{
+	MUST(facet->effect < FACET_EFFECTS && facet->given < GIVEN_COUNT);
+	MUST(facet->rank >= FACET_RANK_PLAIN && facet->type_count <= FACET_TYPES_MAX);
+	for (unsigned i = 1; i < facet->type_count; i++)
+		MUST(facet->types[i - 1] < facet->types[i]);
+	MUST((facet->given == GIVEN_RECORDS) == (facet->records.len > 0));
+	MUST(facet->effect != FACET_CANCEL || facet->group != 0);
+	check_records(facet->records);
+}
+
 static void check_line(struct heard *heard, uint32_t line)
 {
 	MUST(line >= heard->line && line >= 1 && line <= heard->lines);
@@ -80,7 +108,9 @@ static int on_pattern(void *context, const struct list_pattern *pattern)
 	MUST(memcmp(lower, name->wire, name->len) == 0);
 	MUST(kind >= PATTERN_EXACT && kind <= PATTERN_BOTH);
 	MUST(heard->format != LIST_HOSTS || kind == PATTERN_EXACT);
-	read_again(heard->format, name, kind);
+	check_facet(pattern->facet);
+	if (can_write_back(heard->format))
+		read_again(heard->format, name, kind);
 	return 0;
 }
 
@@ -106,5 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 1; i < size; i++)
 		heard.lines += data[i] == '\n';
 	MUST(list_read(heard.format, heard.text, &sink) == 0);
+	enum list_format format = LIST_FORMAT_COUNT;
+	MUST(!list_recognise(heard.text, &format) || format < LIST_FORMAT_COUNT);
 	return 0;
 }
