@@ -66,6 +66,11 @@ static const struct schema_word list_formats[] = {
 	{ "domains", LIST_DOMAINS, false },
 	{ "hosts", LIST_HOSTS, false },
 	{ "wildcard", LIST_WILDCARD, false },
+	{ "adblock", LIST_ADBLOCK, false },
+	{ "dnsmasq", LIST_DNSMASQ, false },
+	{ "unbound", LIST_UNBOUND, false },
+	{ "bind", LIST_BIND, false },
+	{ "dnscrypt", LIST_DNSCRYPT, false },
 	{ 0 },
 };
 static const struct schema_word listener_kinds[] = {
