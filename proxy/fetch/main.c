@@ -40,6 +40,7 @@ struct fetch {
 	struct arguments arguments;
 	struct upstream_plan *plan;
 	const struct list_source *source;
+	bool has_signature_fd;
 	struct slice authorities; /* PEM; ours to free */
 	uint64_t deadline_ms;
 	struct transfer_target target;
@@ -173,17 +174,22 @@ static bool read_authorities(struct fetch *fetch)
 		fail(fetch, LIST_FAULT_UNREADABLE, "tls_ca: %.160s: %s", file, error_text(error));
 }
 
+/* Before anything of ours could be opened in their places. */
 static bool check_descriptors(struct fetch *fetch)
 {
-	bool is_signed = fetch->source->guards.minisign_key != NULL;
-	if (!is_signed)
-		close(FETCH_SIGNATURE_FD); /* whatever it is */
 	if (fcntl(FETCH_BODY_FD, F_GETFD) < 0)
 		return fail(fetch, LIST_FAULT_INTERNAL, "descriptor 3, for the body, is not open");
-	if (is_signed && fcntl(FETCH_SIGNATURE_FD, F_GETFD) < 0)
-		return fail(
-			fetch, LIST_FAULT_INTERNAL, "descriptor 4, for the signature, is not open");
+	fetch->has_signature_fd = fcntl(FETCH_SIGNATURE_FD, F_GETFD) == 0;
 	return true;
+}
+
+static bool check_signature_fd(struct fetch *fetch)
+{
+	bool is_signed = fetch->source->guards.minisign_key != NULL;
+	if (!is_signed && fetch->has_signature_fd)
+		close(FETCH_SIGNATURE_FD); /* whatever it is */
+	return !is_signed || fetch->has_signature_fd ||
+		fail(fetch, LIST_FAULT_INTERNAL, "descriptor 4, for the signature, is not open");
 }
 
 static bool give_up_rights(struct fetch *fetch, pid_t parent)
@@ -297,10 +303,11 @@ static void transfer_all(struct fetch *fetch)
 
 static void run(struct fetch *fetch, pid_t parent)
 {
-	if (!read_config(fetch))
+	if (!check_descriptors(fetch) || !read_config(fetch))
 		return;
 	fetch->deadline_ms = transfer_now_ms() + fetch->source->timeout_ms;
-	if (!check_descriptors(fetch) || !read_authorities(fetch) || !give_up_rights(fetch, parent))
+	if (!check_signature_fd(fetch) || !read_authorities(fetch) ||
+		!give_up_rights(fetch, parent))
 		return;
 	if (!transfer_target_of(fetch->source->url, &fetch->target))
 		fail(fetch, LIST_FAULT_INTERNAL, "its source is no https URL");

@@ -435,16 +435,20 @@ static const char *header_of(const struct attempt *attempt, const char *name)
 	return code == CURLHE_OK ? header->value : "";
 }
 
+static bool is_printable(const char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text >= 0x7f)
+			return false;
+	return true;
+}
+
 /* What is sent back one day must be what was said, or nothing. */
 static void take_tag(const struct attempt *attempt, const char *name, char tag[FETCH_TAG_MAX])
 {
 	const char *value = header_of(attempt, name);
-	size_t len = strlen(value);
-	for (size_t i = 0; i < len; i++)
-		if (value[i] < ' ' || value[i] >= 0x7f)
-			len = FETCH_TAG_MAX;
-	if (len < FETCH_TAG_MAX)
-		memcpy(tag, value, len + 1);
+	if (strlen(value) < FETCH_TAG_MAX && is_printable(value))
+		snprintf(tag, FETCH_TAG_MAX, "%s", value);
 }
 
 static void take_unmodified(const struct attempt *attempt)
@@ -460,6 +464,16 @@ static void take_unmodified(const struct attempt *attempt)
 	snprintf(report->last_modified, sizeof report->last_modified, "%s", wish->last_modified);
 }
 
+/* HTTP/1 knows bodies that end with the connection, and anybody on the way can end that: libcurl
+ * takes an end without TLS's close_notify for one in good order. */
+static bool has_end(const struct attempt *attempt)
+{
+	long version = 0;
+	curl_easy_getinfo(attempt->easy, CURLINFO_HTTP_VERSION, &version);
+	return version >= CURL_HTTP_VERSION_2_0 || *header_of(attempt, "Content-Length") ||
+		*header_of(attempt, "Transfer-Encoding");
+}
+
 static void take_list(const struct attempt *attempt)
 {
 	static const char *const codings[] = { "", "identity", "gzip", "x-gzip", "zstd" };
@@ -472,7 +486,9 @@ static void take_list(const struct attempt *attempt)
 	take_tag(attempt, "Last-Modified", report->last_modified);
 	snprintf(report->content_type, sizeof report->content_type, "%s",
 		header_of(attempt, "Content-Type"));
-	if (!is_known)
+	if (!has_end(attempt))
+		fail(report, LIST_FAULT_TRUNCATED, "without a length nobody knows if it is whole");
+	else if (!is_known)
 		fail(report, LIST_FAULT_HTTP, "packed as \"%.40s\", which was not asked for",
 			coding);
 }
