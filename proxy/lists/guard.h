@@ -23,12 +23,19 @@ struct list_guards {
 	const char *minisign_key; /* base64, as minisign prints it; NULL: no signature asked for */
 };
 
-/* What the bytes are, before they are parsed. `content_type` may be empty. */
+/* What the unpacked bytes are, before they are parsed: LIST_FAULT_NONE or LIST_FAULT_NOT_A_LIST.
+ * `content_type` as it was sent, with or without parameters; it may be empty. Pages, JSON, images,
+ * programs and archives are no lists, whatever they are called; unknown types are judged by their
+ * bytes alone. */
 enum list_fault guard_sniff(struct slice text, struct slice content_type);
 
-/* An edition after it was parsed, as an image of its own with one list; `before` is the list that
- * is in force, NULL when there is none. `why` gets a sentence with the numbers ("12 entries, at
- * least 1000 are asked for"). */
+/* An edition after it was parsed, as an image of its own or as part of one; `before` is the list
+ * that is in force, NULL when there is none: then nothing can have shrunk or grown. `why` gets a
+ * sentence with the numbers ("12 entries, at least 1000 are asked for"), as far as it has room.
+ *
+ * Without one entry: fine only where nothing was rejected either and no shrinking is watched for,
+ * so that an operator's own file may have nothing but a comment in it. Canaries are matched as
+ * queries would be; an exception (FACET_EXCEPT, FACET_PASS) is no match. */
 enum list_fault guard_judge(const struct list_guards *guards, const struct image *edition,
 	uint16_t list, const struct image_list *before, struct writer *why);
 
