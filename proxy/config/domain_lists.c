@@ -118,7 +118,7 @@ static void check_list_keys(
 		{ "timeout", true },
 		{ "allow_private_addresses", true },
 		{ "tls_ca", true },
-		{ "minisign_key", true },
+		{ "minisign_key", false },
 		{ "sha256", false },
 		{ "max_size", false },
 		{ "min_entries", false },
