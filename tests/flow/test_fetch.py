@@ -562,7 +562,7 @@ class TestRights:
         )
         pid = int(parent.stdout.readline())
         wait_until_asked(server)
-        assert "namegate-fetch" in Path("/proc/%d/cmdline" % pid).read_text()
+        assert "--list" in Path("/proc/%d/cmdline" % pid).read_text()
         parent.kill()
         parent.communicate(timeout=PATIENT_S)
         deadline = time.monotonic() + 10
