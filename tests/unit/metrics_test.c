@@ -717,6 +717,25 @@ static void the_documentation_is_complete(void **state)
 	assert_int_equal(rows, count);
 }
 
+/* The words that lists come with stand there, too. */
+static void the_words_of_lists_are_documented(void **state)
+{
+	char text[32 * 1024] = "", word[64];
+	(void)state;
+	FILE *file = fopen(TEST_VECTORS "/../../docs/metrics.md", "r");
+	assert_non_null(file);
+	assert_in_range(fread(text, 1, sizeof text - 1, file), 1000, sizeof text - 2);
+	fclose(file);
+	for (unsigned i = 1; i < LIST_FAULT_COUNT + LIST_REJECT_COUNT; i++) {
+		const char *name = i < LIST_FAULT_COUNT
+			? list_fault_name((enum list_fault)i)
+			: list_reject_name((enum list_reject)(i - LIST_FAULT_COUNT));
+		snprintf(word, sizeof word, "`%s`", name);
+		if (i != LIST_FAULT_COUNT && !strstr(text, word))
+			fail_msg("docs/metrics.md lacks %s", word);
+	}
+}
+
 static int print_documentation(void)
 {
 	size_t count;
@@ -745,6 +764,7 @@ int main(void)
 		cmocka_unit_test(two_workers_and_a_reader),
 		cmocka_unit_test(buckets_are_as_documented),
 		cmocka_unit_test(the_documentation_is_complete),
+		cmocka_unit_test(the_words_of_lists_are_documented),
 	};
 	if (getenv("METRICS_DOC_PRINT"))
 		return print_documentation();
