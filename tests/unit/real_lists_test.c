@@ -1,11 +1,8 @@
 /* real_lists_test.c - lists as their makers publish them: the numbers of distinct names must equal
- * those that the makers, or other formats of the same list, give. The data is found through
- * NAMEGATE_TEST_DATA or in ../shared/data beside the checkout, and is not in this repository. */
-#include "tests/unit/rules_fixture.h"
+ * those that the makers, or other formats of the same list, give. */
+#include "tests/unit/published_lists.h"
 
 #include "rules/policy.h"
-
-#include <unistd.h>
 
 struct row {
 	const char *file;
@@ -28,25 +25,6 @@ static const struct row rows[] = {
 	{ "romainmarcoux-ab.domains", LIST_DOMAINS, 63938, NULL },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
-
-static const char *find_data(char *path, size_t size)
-{
-	const char *given = getenv("NAMEGATE_TEST_DATA");
-	snprintf(path, size, "%s/blocklists", given ? given : TEST_VECTORS "/../../../shared/data");
-	return access(path, R_OK) == 0 ? path : NULL;
-}
-
-static struct slice read_gzip(const char *directory, const char *file)
-{
-	char command[1024];
-	snprintf(command, sizeof command, "gzip -dc '%s/%s.gz'", directory, file);
-	FILE *pipe = popen(command, "r");
-	assert_non_null(pipe);
-	struct slice text = fixture_read_stream(pipe);
-	if (pclose(pipe) != 0)
-		fail_msg("cannot read %s", file);
-	return text;
-}
 
 static int check_pattern(void *context, const struct list_pattern *pattern)
 {
@@ -112,7 +90,7 @@ static void test_published_lists(void **state)
 	struct rule_group_spec groups[ROWS];
 	struct association_spec associations[ROWS];
 	struct view_spec views[ROWS];
-	if (!find_data(directory, sizeof directory)) {
+	if (!published_lists(directory, sizeof directory)) {
 		print_message("skipped: no published lists here (NAMEGATE_TEST_DATA)\n");
 		skip();
 	}
@@ -120,7 +98,7 @@ static void test_published_lists(void **state)
 	for (uint16_t i = 0; i < ROWS; i++) {
 		lists[i] = (struct domain_list_spec){ rows[i].file, rows[i].format, rows[i].file,
 			slice_of(NULL, 0) };
-		texts[i] = (struct list_text){ .text = read_gzip(directory, rows[i].file) };
+		texts[i] = (struct list_text){ .text = published_list(directory, rows[i].file) };
 		rules[i] = (struct rule_spec){ .name = "rule", .action = ACTION_BLOCK, .list = i };
 		groups[i] = (struct rule_group_spec){ "group", &rules[i], 1 };
 		associations[i] = (struct association_spec){ i, 1 };
