@@ -197,15 +197,22 @@ bool list_is_address(struct slice text)
 	return network_parse(&network, copy);
 }
 
-/* The bytes that a name may show without an escape. */
-static const bool name_bytes[256] = {
-	['-'] = true,
-	['.'] = true,
-	['_'] = true,
-	['0' ... '9'] = true,
-	['A' ... 'Z'] = true,
-	['a' ... 'z'] = true,
+/* The bytes that a label may show without an escape, in lower case. */
+/* clang-format off */
+static const uint8_t label_bytes[256] = {
+	['-'] = '-', ['_'] = '_',
+	['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4',
+	['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9',
+#define LETTER(upper, lower) [upper] = lower, [lower] = lower
+	LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'), LETTER('E', 'e'),
+	LETTER('F', 'f'), LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'),
+	LETTER('K', 'k'), LETTER('L', 'l'), LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'),
+	LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'), LETTER('S', 's'), LETTER('T', 't'),
+	LETTER('U', 'u'), LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'), LETTER('Y', 'y'),
+	LETTER('Z', 'z'),
+#undef LETTER
 };
+/* clang-format on */
 
 static enum list_reject reject_of_byte(uint8_t byte)
 {
@@ -224,7 +231,7 @@ static enum list_reject read_escaped(struct slice text, struct dns_name *name)
 		if (byte == '\\') {
 			bool decimal = i + 1 < text.len && is_digit(text.at[i + 1]);
 			i += decimal ? 3 : 1;
-		} else if (!name_bytes[byte]) {
+		} else if (!label_bytes[byte] && byte != '.') {
 			return reject_of_byte(byte);
 		}
 		label_len = byte == '.' ? 0 : label_len + 1;
@@ -248,11 +255,11 @@ static enum list_reject read_plain(struct slice text, struct dns_name *name)
 		return read_escaped(text, name);
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t byte = text.at[i];
-		name->wire[i + 1] = dns_lower(byte);
-		if (!name_bytes[byte])
-			return byte == '\\' ? read_escaped(text, name) : reject_of_byte(byte);
-		if (byte != '.')
+		name->wire[i + 1] = label_bytes[byte];
+		if (label_bytes[byte])
 			continue;
+		if (byte != '.')
+			return byte == '\\' ? read_escaped(text, name) : reject_of_byte(byte);
 		if (i == label_at)
 			return LIST_REJECT_NOT_A_NAME;
 		if (i - label_at > DNS_LABEL_MAX)
@@ -299,7 +306,7 @@ static enum list_reject read_international(struct slice text, struct dns_name *n
 	struct writer to = writer_of(ascii, sizeof ascii);
 	if (memchr(text.at, '\\', text.len) || !idn_to_ascii(&to, text))
 		return LIST_REJECT_NOT_ASCII;
-	return read_plain(writer_slice(&to), name) ? LIST_REJECT_NOT_ASCII : LIST_REJECT_NONE;
+	return read_escaped(writer_slice(&to), name) ? LIST_REJECT_NOT_ASCII : LIST_REJECT_NONE;
 }
 
 enum list_reject list_read_name(struct slice text, struct dns_name *name)
@@ -314,7 +321,7 @@ enum list_reject list_read_name(struct slice text, struct dns_name *name)
 	return reject;
 }
 
-bool list_take_line(struct slice *text, enum list_comments comments, struct slice *line)
+static inline bool take_line(struct slice *text, enum list_comments comments, struct slice *line)
 {
 	if (text->len == 0)
 		return false;
@@ -329,11 +336,16 @@ bool list_take_line(struct slice *text, enum list_comments comments, struct slic
 	return true;
 }
 
+bool list_take_line(struct slice *text, enum list_comments comments, struct slice *line)
+{
+	return take_line(text, comments, line);
+}
+
 static void read_lines(
 	struct list_reading *reading, const struct list_format_type *type, struct slice text)
 {
 	struct slice line;
-	while (!reading->error && list_take_line(&text, type->comments, &line)) {
+	while (!reading->error && take_line(&text, type->comments, &line)) {
 		reading->line++;
 		if (line.len > LIST_LINE_MAX)
 			list_tell_reject(reading, LIST_REJECT_TOO_LONG, line);

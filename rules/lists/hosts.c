@@ -4,25 +4,30 @@
 
 /* What every hosts list has at its top because the file once was somebody's /etc/hosts. Peers skip
  * these lines, and so they are nothing here: neither patterns nor rejects. */
-static const char *const own_names[] = {
-	"localhost",
-	"localhost.localdomain",
-	"local",
-	"broadcasthost",
-	"ip6-localhost",
-	"ip6-loopback",
-	"ip6-localnet",
-	"ip6-mcastprefix",
-	"ip6-allnodes",
-	"ip6-allrouters",
-	"ip6-allhosts",
-	"0.0.0.0",
+#define OWN_NAME(text) text, sizeof text - 1
+static const struct {
+	const char *text;
+	size_t len;
+} own_names[] = {
+	{ OWN_NAME("localhost") },
+	{ OWN_NAME("localhost.localdomain") },
+	{ OWN_NAME("local") },
+	{ OWN_NAME("broadcasthost") },
+	{ OWN_NAME("ip6-localhost") },
+	{ OWN_NAME("ip6-loopback") },
+	{ OWN_NAME("ip6-localnet") },
+	{ OWN_NAME("ip6-mcastprefix") },
+	{ OWN_NAME("ip6-allnodes") },
+	{ OWN_NAME("ip6-allrouters") },
+	{ OWN_NAME("ip6-allhosts") },
+	{ OWN_NAME("0.0.0.0") },
 };
+#undef OWN_NAME
 
 static bool is_own_name(struct slice word)
 {
 	for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
-		if (slice_equals_text(word, own_names[i]))
+		if (slice_equals(word, slice_of(own_names[i].text, own_names[i].len)))
 			return true;
 	return false;
 }
