@@ -8,9 +8,10 @@
  *                                      that name alone has this answer; A, AAAA and CNAME
  *
  * Records of one name belong together when they follow each other, and to their zone when they
- * follow it: those of a `redirect` zone answer for all names below. Where the type says so they are
- * passed over. Zones stand on one line each. "server:" and "nodefault" say nothing; every other
- * setting is left out (LIST_REJECT_NOT_DNS). */
+ * follow it: those of a `redirect` zone answer for all names below, those of an `always_...` zone
+ * are passed over. (unbound passes over records further below such a zone as well; here they
+ * answer, which blocks the name all the same.) Zones stand on one line each. "server:" and
+ * "nodefault" say nothing; every other setting is left out (LIST_REJECT_NOT_DNS). */
 #include "rules/lists/format.h"
 #include "rules/lists/records.h"
 
