@@ -27,8 +27,8 @@ static void builder_empty(struct image_builder *builder)
 	free(builder->names);
 	free(builder->networks);
 	free(builder->sources);
-	intern_deinit(&builder->facets);
-	intern_deinit(&builder->texts);
+	distinct_deinit(&builder->facets);
+	distinct_deinit(&builder->texts);
 	*builder = (struct image_builder){
 		.salt = builder->salt,
 		.facets.salt = builder->salt,

@@ -43,7 +43,7 @@ static int number_of_bytes(
 	if (facet->type_count > FACET_TYPES_MAX || facet->records.len > FACET_RECORDS_MAX)
 		return ERR_TOO_LONG;
 	facet_write(&to, list, facet);
-	int error = intern_put(&builder->facets, writer_slice(&to), &found);
+	int error = distinct_put(&builder->facets, writer_slice(&to), &found);
 	if (error)
 		return error;
 	if (found >= IMAGE_FACETS_MAX)
@@ -66,13 +66,13 @@ int image_facet_number(
 
 uint64_t image_facet_hash(const struct image_builder *builder, uint16_t facet)
 {
-	struct slice key = intern_get(&builder->facets, facet);
+	struct slice key = distinct_get(&builder->facets, facet);
 	return XXH3_64bits_withSeed(key.at + LIST_LEN, key.len - LIST_LEN, CONTENT_SEED);
 }
 
 struct facet image_facet_of(const struct image_builder *builder, uint16_t facet)
 {
-	struct reader r = reader_of(intern_get(&builder->facets, facet));
+	struct reader r = reader_of(distinct_get(&builder->facets, facet));
 	struct facet found = { 0 };
 	reader_skip(&r, LIST_LEN);
 	found.effect = (enum facet_effect)reader_u8(&r);
@@ -121,14 +121,14 @@ static void renumber(struct image_builder *builder, const uint16_t numbers[])
 }
 
 /* The same strings in their new order. */
-static int intern_again(struct intern *facets, const struct ordered *ordered, size_t count)
+static int put_again(struct distinct *facets, const struct ordered *ordered, size_t count)
 {
-	struct intern again = { .salt = facets->salt };
+	struct distinct again = { .salt = facets->salt };
 	uint32_t number;
 	int error = 0;
 	for (size_t i = 0; i < count && !error; i++)
-		error = intern_put(&again, ordered[i].key, &number);
-	intern_deinit(error ? &again : facets);
+		error = distinct_put(&again, ordered[i].key, &number);
+	distinct_deinit(error ? &again : facets);
 	if (!error)
 		*facets = again;
 	return error;
@@ -143,14 +143,14 @@ int image_facets_order(struct image_builder *builder)
 	if (!ordered)
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < count; i++)
-		ordered[i] =
-			(struct ordered){ intern_get(&builder->facets, (uint32_t)i), (uint16_t)i };
+		ordered[i] = (struct ordered){ distinct_get(&builder->facets, (uint32_t)i),
+			(uint16_t)i };
 	qsort(ordered, count, sizeof *ordered, compare_keys);
 	for (size_t i = 0; i < count; i++) {
 		numbers[ordered[i].number] = (uint16_t)i;
 		changed |= ordered[i].number != i;
 	}
-	int error = changed ? intern_again(&builder->facets, ordered, count) : 0;
+	int error = changed ? put_again(&builder->facets, ordered, count) : 0;
 	if (changed && !error)
 		renumber(builder, numbers);
 	free(ordered);

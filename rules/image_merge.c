@@ -51,8 +51,8 @@ static int use_set(
 	size_t before = merge->sets.count;
 	struct slice string = slice_of(items->at, items->count * sizeof *items->at);
 	/* Mostly it is the same as for the name before. */
-	bool same = before > 0 && slice_equals(intern_get(&merge->sets, merge->last_set), string);
-	int error = same ? 0 : intern_put(&merge->sets, string, &merge->last_set);
+	bool same = before > 0 && slice_equals(distinct_get(&merge->sets, merge->last_set), string);
+	int error = same ? 0 : distinct_put(&merge->sets, string, &merge->last_set);
 	if (error)
 		return error;
 	*set = merge->last_set;
@@ -242,7 +242,7 @@ static int order_sets(struct image_merge *merge)
 	}
 	for (uint32_t i = 0; i < merge->sets.count; i++)
 		if (merge->uses[i] > 0)
-			ordered[count++] = (struct ordered){ intern_get(&merge->sets, i), i };
+			ordered[count++] = (struct ordered){ distinct_get(&merge->sets, i), i };
 	qsort(ordered, count, sizeof *ordered, compare_sets);
 	number_sets(merge, ordered, count);
 	free(ordered);
@@ -280,7 +280,7 @@ int image_merge(struct image_merge *merge, struct image_builder *builder)
 
 void image_merge_deinit(struct image_merge *merge)
 {
-	intern_deinit(&merge->sets);
+	distinct_deinit(&merge->sets);
 	free(merge->uses);
 	free(merge->numbers);
 	free(merge->order);

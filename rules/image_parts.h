@@ -17,7 +17,7 @@
 
 #include "rules/image_build.h"
 #include "rules/image_layout.h"
-#include "rules/intern.h"
+#include "rules/distinct.h"
 
 enum { IMAGE_RECORD_DROPPED = 0x8000 };
 
@@ -74,12 +74,12 @@ struct image_builder {
 	size_t source_count;
 	size_t source_capacity;
 	const struct image_source *stream; /* see image_choose_stream(); NULL: none */
-	struct intern facets;              /* list (big-endian), then what facet_write() says */
+	struct distinct facets;            /* list (big-endian), then what facet_write() says */
 	uint16_t plain[256]; /* of the current list by rank: its facet that only lists */
 	int error;           /* the first one; nothing is built then */
 	/* While building. */
 	struct image_drops *drops; /* NULL: nobody wants to know */
-	struct intern texts;
+	struct distinct texts;
 };
 
 static inline struct slice image_record_name(
@@ -114,7 +114,7 @@ uint64_t image_facet_hash(const struct image_builder *builder, uint16_t facet);
 struct facet image_facet_of(const struct image_builder *builder, uint16_t facet);
 static inline uint16_t image_facet_list(const struct image_builder *builder, uint16_t facet)
 {
-	struct slice key = intern_get(&builder->facets, facet);
+	struct slice key = distinct_get(&builder->facets, facet);
 	return (uint16_t)(key.at[0] << 8 | key.at[1]);
 }
 
@@ -142,8 +142,8 @@ int image_cover(struct image_builder *builder);
 struct image_merge {
 	struct image_builder *builder;
 	const struct image_source *stream;
-	struct intern sets; /* items, in this machine's byte order */
-	uint64_t *uses;     /* names of each set */
+	struct distinct sets; /* items, in this machine's byte order */
+	uint64_t *uses;       /* names of each set */
 	size_t use_capacity;
 	uint32_t *numbers; /* of each set in the image; 0: not in use */
 	uint32_t *order;   /* the sets in use, by number - 1 */

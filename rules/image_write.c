@@ -205,7 +205,7 @@ static void put_sets(struct image_writer *writer)
 	uint16_t *items = (uint16_t *)(void *)(writer->bytes + writer->at.items);
 	uint32_t to = 0;
 	for (size_t i = 0; i < merge->set_count; i++) {
-		struct slice from = intern_get(&merge->sets, merge->order[i]);
+		struct slice from = distinct_get(&merge->sets, merge->order[i]);
 		const uint16_t *at = (const uint16_t *)(const void *)from.at;
 		for (size_t k = 0; k < from.len / sizeof *at; k++)
 			items[to++] = htole16(at[k]);
@@ -235,7 +235,7 @@ static void set_64(uint8_t *at, uint64_t value)
 static int put_text(struct image_builder *builder, struct slice text, uint32_t *at)
 {
 	uint32_t number;
-	int error = intern_put(&builder->texts, text, &number);
+	int error = distinct_put(&builder->texts, text, &number);
 	if (error)
 		return error;
 	size_t found = builder->texts.entries[number].at;
