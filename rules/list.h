@@ -18,6 +18,7 @@ enum list_format {
 	LIST_UNBOUND,
 	LIST_BIND,
 	LIST_DNSCRYPT,
+	LIST_RPZ,
 	LIST_FORMAT_COUNT,
 	LIST_AUTO = LIST_FORMAT_COUNT /* not named: whoever loads the list finds out first */
 };
@@ -71,7 +72,8 @@ const char *list_reject_name(enum list_reject reject);
 const char *list_format_name(enum list_format format);
 bool list_format_parse(const char *text, enum list_format *format);
 
-/* Receives what a list holds, line by line; line numbers start at 1. */
+/* Receives what a list holds, line by line; line numbers start at 1. (Records of an answer may
+ * stand apart in a policy zone; they come last.) */
 struct list_sink {
 	/* 0, or an error that ends the reading. */
 	int (*on_pattern)(void *context, const struct list_pattern *pattern);

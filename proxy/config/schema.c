@@ -71,6 +71,7 @@ static const struct schema_word list_formats[] = {
 	{ "unbound", LIST_UNBOUND, false },
 	{ "bind", LIST_BIND, false },
 	{ "dnscrypt", LIST_DNSCRYPT, false },
+	{ "rpz", LIST_RPZ, false },
 	{ 0 },
 };
 static const struct schema_word listener_kinds[] = {

@@ -20,6 +20,7 @@ struct heard {
 	size_t patterns;
 	size_t rejects[LIST_REJECT_COUNT];
 	uint32_t line;
+	bool is_unordered; /* policy zones tell the records of answers last */
 	uint64_t groups[HEARD_GROUPS_MAX];
 	size_t group_count;
 	int stop_after;
@@ -89,7 +90,7 @@ static inline void heard_facet(struct heard *heard, const struct facet *facet)
 
 static inline void heard_line(struct heard *heard, uint32_t line)
 {
-	assert_true(line >= 1 && line >= heard->line);
+	assert_true(line >= 1 && (heard->is_unordered || line >= heard->line));
 	heard->line = line;
 	writer_decimal(&heard->to, line);
 	writer_text(&heard->to, " ");
@@ -107,6 +108,20 @@ static inline int heard_on_pattern(void *context, const struct list_pattern *pat
 	writer_text(&heard->to, "\n");
 	heard->patterns++;
 	return heard->stop_after && (int)heard->patterns == heard->stop_after ? ERR_NO_MEMORY : 0;
+}
+
+static inline int heard_on_network(void *context, const struct list_network *network)
+{
+	struct heard *heard = context;
+	bool is_v4 = address_is_v4(&network->network.address);
+	heard_line(heard, network->line);
+	writer_text(&heard->to, "network ");
+	address_write(&heard->to, &network->network.address);
+	writer_text(&heard->to, "/");
+	writer_decimal(&heard->to, network->network.prefix_len - (is_v4 ? 96u : 0u));
+	heard_facet(heard, network->facet);
+	writer_text(&heard->to, "\n");
+	return 0;
 }
 
 static inline void heard_on_reject(
@@ -132,9 +147,11 @@ static inline int hear(enum list_format format, struct slice text, struct heard 
 	heard->patterns = 0;
 	heard->line = 0;
 	heard->group_count = 0;
-	struct list_sink sink = {
-		.on_pattern = heard_on_pattern, .on_reject = heard_on_reject, .context = heard
-	};
+	heard->is_unordered = format == LIST_RPZ;
+	struct list_sink sink = { .on_pattern = heard_on_pattern,
+		.on_network = heard_on_network,
+		.on_reject = heard_on_reject,
+		.context = heard };
 	int error = list_read(format, text, &sink);
 	assert_false(heard->to.failed);
 	heard->text[heard->to.len] = '\0';
