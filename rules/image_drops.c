@@ -11,6 +11,12 @@ static enum pattern_kind kind_of(const struct image_record *record)
 	return (enum pattern_kind)(record->item & PATTERN_BOTH);
 }
 
+/* The same name, kind and facet; what is above it can have the same item. */
+static bool is_duplicate(const struct image_record *record, const struct image_record *by)
+{
+	return by->item == record->item && (by->name & 0xff) == (record->name & 0xff);
+}
+
 int image_drop_record(struct image_builder *builder, const struct image_record *record,
 	const struct image_record *by)
 {
@@ -26,8 +32,9 @@ int image_drop_record(struct image_builder *builder, const struct image_record *
 		.line = record->line,
 		.name = image_record_name(builder, record),
 		.kind = kind_of(record),
-		.by = by ? image_record_name(builder, by) : slice_of(NULL, 0),
-		.by_kind = by ? kind_of(by) : 0,
+		.by = is_duplicate(record, by) ? slice_of(NULL, 0) : image_record_name(builder, by),
+		.by_kind = kind_of(by),
+		.by_line = by->line,
 	};
 	return 0;
 }

@@ -130,7 +130,7 @@ struct image_drops {
 	size_t count;
 	size_t capacity;
 };
-/* Notes it when somebody wants to know. `by` is NULL for a duplicate. */
+/* Notes it when somebody wants to know. `by` is what covers it, or the first of its like. */
 int image_drop_record(struct image_builder *builder, const struct image_record *record,
 	const struct image_record *by);
 void image_drops_tell(struct image_drops *drops, image_drop_fn on_drop, void *context);

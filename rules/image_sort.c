@@ -105,7 +105,7 @@ int image_drop_duplicates(struct image_builder *builder)
 			continue;
 		}
 		builder->lists[record->list].reject_counts[LIST_REJECT_DUPLICATE]++;
-		error = image_drop_record(builder, record, NULL);
+		error = image_drop_record(builder, record, &records[to - 1]);
 	}
 	builder->count = to;
 	return error;
