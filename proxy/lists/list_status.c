@@ -1,9 +1,10 @@
 #include "proxy/lists/list_status.h"
 
 #include "proxy/watch/escape.h"
+#include "proxy/watch/json_put.h"
 
 enum {
-	TEXT_MAX = 4096, /* bytes of one text, escaped */
+	WHY_MAX = 1024,  /* bytes of a sentence, escaped */
 	CELL_MAX = 1024, /* of a cell of the table */
 };
 
@@ -29,44 +30,19 @@ static uint64_t count_rejected(const struct list_status *status)
 
 /* ---- JSON ---- */
 
-static void put_key(struct writer *to, const char *key)
-{
-	if (to->len && to->at[to->len - 1] != '{')
-		writer_u8(to, ',');
-	writer_u8(to, '"');
-	writer_text(to, key);
-	writer_text(to, "\":");
-}
-
-static void put_text(struct writer *to, const char *key, const char *text)
-{
-	if (!is_known(text))
-		return;
-	put_key(to, key);
-	writer_u8(to, '"');
-	escape_json(to, slice_of_text(text), TEXT_MAX);
-	writer_u8(to, '"');
-}
-
-static void put_number(struct writer *to, const char *key, uint64_t value)
-{
-	put_key(to, key);
-	writer_decimal(to, value);
-}
-
 static void put_time(struct writer *to, const char *key, int64_t at_s)
 {
 	if (at_s > 0)
-		put_number(to, key, (uint64_t)at_s);
+		json_put_number(to, key, (uint64_t)at_s);
 }
 
 static void put_rejected(struct writer *to, const struct list_status *status)
 {
-	put_key(to, "rejected");
+	json_put_key(to, "rejected");
 	writer_u8(to, '{');
 	for (unsigned i = LIST_REJECT_NONE + 1; i < LIST_REJECT_COUNT; i++)
 		if (status->reject_counts[i])
-			put_number(to, list_reject_name((enum list_reject)i),
+			json_put_number(to, list_reject_name((enum list_reject)i),
 				status->reject_counts[i]);
 	writer_u8(to, '}');
 }
@@ -77,7 +53,7 @@ static void put_hash(struct writer *to, const uint8_t hash[IMAGE_HASH_LEN])
 	static const uint8_t none[IMAGE_HASH_LEN];
 	if (memcmp(hash, none, sizeof none) == 0)
 		return;
-	put_key(to, "hash");
+	json_put_key(to, "hash");
 	writer_u8(to, '"');
 	for (size_t i = 0; i < IMAGE_HASH_LEN; i++) {
 		writer_u8(to, (uint8_t)digits[hash[i] >> 4]);
@@ -89,20 +65,20 @@ static void put_hash(struct writer *to, const uint8_t hash[IMAGE_HASH_LEN])
 void list_status_write_json(struct writer *to, const struct list_status *status)
 {
 	writer_u8(to, '{');
-	put_text(to, "name", status->name);
-	put_text(to, "state", standings[status->standing]);
+	json_put_text(to, "name", status->name);
+	json_put_text(to, "state", standings[status->standing]);
 	if (status->fault)
-		put_text(to, "fault", list_fault_name(status->fault));
-	put_text(to, "why", status->why);
-	put_text(to, "origin", status->origin);
-	put_text(to, "source", status->source);
-	put_text(to, "format", status->format);
-	put_number(to, "entries", status->entry_count);
-	put_number(to, "covered", status->covered_count);
+		json_put_text(to, "fault", list_fault_name(status->fault));
+	json_put_text(to, "why", status->why);
+	json_put_text(to, "origin", status->origin);
+	json_put_text(to, "source", status->source);
+	json_put_text(to, "format", status->format);
+	json_put_number(to, "entries", status->entry_count);
+	json_put_number(to, "covered", status->covered_count);
 	put_rejected(to, status);
-	put_number(to, "bytes", status->byte_count);
+	json_put_number(to, "bytes", status->byte_count);
 	put_hash(to, status->hash);
-	put_text(to, "etag", status->etag);
+	json_put_text(to, "etag", status->etag);
 	put_time(to, "last_attempt", status->last_attempt_s);
 	put_time(to, "last_success", status->last_success_s);
 	put_time(to, "last_change", status->last_change_s);
@@ -282,7 +258,7 @@ void list_table_write_row(
 	writer_text(to, list_fault_name(status->fault));
 	if (is_known(status->why)) {
 		writer_text(to, ": ");
-		escape_text(to, slice_of_text(status->why), TEXT_MAX);
+		escape_text(to, slice_of_text(status->why), WHY_MAX);
 	}
 	writer_text(to, ", ");
 	list_status_write_age(to, status->last_attempt_s, table->now_s);
