@@ -13,6 +13,8 @@ static const struct cli_verb verbs[] = {
 		"show how a question would be decided, and why", cli_explain },
 	{ "flush", "-c FILE (NAME [--below] | --all)",
 		"let the running program forget cached answers", cli_flush },
+	{ "lint", "LIST [--format FORMAT] [--json] [--max N] [--strict]",
+		"tell everything that is odd about the lines of a list", cli_lint },
 	{ "lists", "-c FILE [--json | refresh [NAME] | accept NAME]",
 		"tell what the running program knows of its lists; let it try them now; take one "
 		"out of quarantine",

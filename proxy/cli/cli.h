@@ -22,6 +22,7 @@ int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_fetch(int argc, char **argv);
 int cli_flush(int argc, char **argv);
+int cli_lint(int argc, char **argv);
 int cli_lists(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
