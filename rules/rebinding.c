@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "dns/types.h"
+#include "rules/addresses.h"
 
 static const struct network private_v4[] = {
 #define V4(a, b, c, d, len)                                                                        \
@@ -87,64 +87,6 @@ bool rebinding_is_private(const struct address *address)
 	return false;
 }
 
-/* ---- the answer's addresses ---- */
-
-/* A row of addresses of `size` bytes each. */
-static bool has_private(struct slice bytes, size_t size)
-{
-	for (size_t at = 0; at + size <= bytes.len; at += size) {
-		struct address address;
-		if (size == 4)
-			address = address_of_v4(bytes.at + at);
-		else
-			memcpy(address.bytes, bytes.at + at, sizeof address.bytes);
-		if (rebinding_is_private(&address))
-			return true;
-	}
-	return false;
-}
-
-enum { KEY_IPV4HINT = 4, KEY_IPV6HINT = 6 }; /* RFC 9460 14.3.2 */
-
-/* RFC 9460 2.2: priority, target, then keys with their values. */
-static bool has_private_hint(const struct dns_answer *answer, const struct dns_record *record)
-{
-	struct reader rdata =
-		reader_of(slice_of(answer->message.at, record->rdata_at + record->rdata.len));
-	reader_seek(&rdata, record->rdata_at + 2);
-	dns_name_skip(&rdata);
-	while (reader_left(&rdata) > 0) {
-		uint16_t key = reader_u16(&rdata);
-		struct slice value = reader_bytes(&rdata, reader_u16(&rdata));
-		if (key == KEY_IPV4HINT && has_private(value, 4))
-			return true;
-		if (key == KEY_IPV6HINT && has_private(value, 16))
-			return true;
-	}
-	return false;
-}
-
-static bool is_bad(const struct dns_answer *answer, const struct dns_record *record)
-{
-	switch (record->type) {
-	case DNS_TYPE_A: return has_private(record->rdata, 4);
-	case DNS_TYPE_AAAA: return has_private(record->rdata, 16);
-	case DNS_TYPE_SVCB:
-	case DNS_TYPE_HTTPS: return has_private_hint(answer, record);
-	default: return false;
-	}
-}
-
-/* Beside an HTTPS or SVCB record its target's addresses save the client a question (RFC 9460 4.1),
- * and there are browsers that believe them. Nobody takes those beside other records for more than
- * they are. */
-static bool is_used(const struct dns_answer *answer, const struct dns_record *record)
-{
-	bool is_service = answer->type == DNS_TYPE_HTTPS || answer->type == DNS_TYPE_SVCB;
-	return record->section == DNS_SECTION_ANSWER ||
-		(record->section == DNS_SECTION_ADDITIONAL && is_service);
-}
-
 /* ---- exceptions ---- */
 
 static int compare_names(const void *a, const void *b)
@@ -188,20 +130,21 @@ static bool is_excepted(struct slice name, const struct slice *exceptions, size_
 	return false;
 }
 
+/* ---- the answer ---- */
+
+static bool note_private(void *context, const struct address *address, const struct dns_name *owner)
+{
+	struct dns_name *found = context;
+	if (!rebinding_is_private(address))
+		return false;
+	if (found)
+		*found = *owner;
+	return true;
+}
+
 bool rebinding_finds(const struct dns_answer *answer, const struct slice *exceptions, size_t count,
 	struct dns_name *owner)
 {
-	struct dns_record_walk walk;
-	struct dns_record record;
-	dns_record_walk_begin(&walk, answer);
-	while (dns_record_next(&walk, &record)) {
-		if (!is_used(answer, &record) || !is_bad(answer, &record))
-			continue;
-		if (!is_public(answer->name) || is_excepted(answer->name, exceptions, count))
-			return false;
-		if (owner)
-			*owner = record.owner;
-		return true;
-	}
-	return false;
+	return addresses_each(answer, note_private, owner) && is_public(answer->name) &&
+		!is_excepted(answer->name, exceptions, count);
 }

@@ -2,12 +2,10 @@
  * reaches the router or a cloud's metadata service under the page's own name. Part of step 11 of a
  * query's journey. Pure.
  *
- * Watched are A and AAAA records of the answer section, whoever owns them, the address hints of
- * HTTPS and SVCB records there (RFC 9460 7.3), and, when those were asked for, A and AAAA records
- * of the additional section. Addresses that no public name should have: "this
- * host" 0.0.0.0/8, RFC 1918, loopback, link-local (with 169.254.169.254), shared (RFC 6598),
- * unspecified, unique local (RFC 4193, with fd00:ec2::254), site-local (RFC 3879), and any of the
- * IPv4 ones inside ::ffff:0:0/96 (v4-mapped), ::/96 (v4-compatible), 64:ff9b::/96 and
+ * Watched are all addresses that an answer tells (addresses.h). Those that no public name should
+ * have: "this host" 0.0.0.0/8, RFC 1918, loopback, link-local (with 169.254.169.254), shared (RFC
+ * 6598), unspecified, unique local (RFC 4193, with fd00:ec2::254), site-local (RFC 3879), and any
+ * of the IPv4 ones inside ::ffff:0:0/96 (v4-mapped), ::/96 (v4-compatible), 64:ff9b::/96 and
  * 64:ff9b:1::/48 (NAT64, RFC 6052, RFC 8215) and 2002::/16 (6to4).
  *
  * What is allowed to have them is decided by the name that was asked, as that is the name under
