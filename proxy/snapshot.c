@@ -6,11 +6,12 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/client_health.h"
-#include "proxy/policy_load.h"
+#include "proxy/upstream/system_resolvers.h"
 
 static void snapshot_free(struct snapshot *snapshot)
 {
 	policy_free(snapshot->policy);
+	policy_image_free(&snapshot->image);
 	if (snapshot->tls)
 		tls_context_unref(snapshot->tls);
 	routes_free(snapshot->routes);
@@ -92,8 +93,8 @@ static bool load_parts(
 	bool upstreams = parts->offline ||
 		(upstream_plan_find(snapshot->upstreams, errors) &&
 			upstream_plan_load(snapshot->upstreams, errors));
-	snapshot->policy = policy_load(
-		snapshot->config, parts->lists_must_load, snapshot->policy_hash, errors);
+	snapshot->policy = policy_load(snapshot->config, parts->lists_must_load,
+		snapshot->policy_hash, &snapshot->image, errors);
 	if (snapshot->policy && !parts->offline)
 		client_health_warn(snapshot->policy);
 	bool names = tls && upstreams && load_names(snapshot, parts->offline);

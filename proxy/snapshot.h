@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "proxy/config.h"
+#include "proxy/policy_load.h"
 #include "proxy/query/ddr.h"
 #include "proxy/query/routes.h"
 #include "proxy/upstream_plan.h"
@@ -19,7 +20,8 @@ struct snapshot {
 	struct upstream_plan *upstreams; /* holds the configuration */
 	struct config *config;
 	struct policy *policy;
-	struct tls_context *tls; /* NULL when no listener needs it */
+	struct policy_image image; /* of the policy's lists */
+	struct tls_context *tls;   /* NULL when no listener needs it */
 	struct routes *routes;
 	struct ddr *ddr;      /* NULL when offline */
 	uint32_t revision;    /* 1 for the first, one more for each that was published */

@@ -200,7 +200,7 @@ static struct metrics_list *tell_lists(const struct status *status)
 	for (size_t i = 0; lists && i < count; i++) {
 		const struct list_info *info = policy_list(policy, (uint16_t)i);
 		lists[i] = (struct metrics_list){ .name = info->name,
-			.entries = info->pattern_count,
+			.entries = info->entry_count,
 			.last_attempt_s = status->reload_success_s,
 			.last_success_s = info->error ? 0 : status->reload_success_s,
 			.last_change_s = info->error ? 0 : status->reload_success_s,

@@ -67,8 +67,8 @@ struct slice image_bytes(const struct image *image);
 struct slice image_cold(const struct image *image);
 
 /* What a look-up found: a set of lists, and for each the entry that counts. Lives on the caller's
- * stack; `entries` is only filled where `lists` has a bit. Lists of which an exception counts have
- * no bit; of which a PASS counts, they have. */
+ * stack. Lists of which an exception counts have no bit; of which a PASS counts, they have.
+ * `entries` is only filled where `lists` has a bit, and with exceptions that count. */
 struct image_matches {
 	uint64_t lists[IMAGE_LISTS_MAX / 64];
 	struct list_entry entries[IMAGE_LISTS_MAX];

@@ -98,6 +98,18 @@ int list_read(enum list_format format, struct slice text, const struct list_sink
  * other. Plain names are never recognised: "domains", "wildcard" and "dnscrypt" look alike. */
 bool list_recognise(struct slice text, enum list_format *format);
 
+/* Where a list says something. */
+struct list_line {
+	uint32_t number;   /* from 1 */
+	struct slice text; /* without its line feed; lives as long as the list's text */
+};
+
+/* Reads a list again for the line that an entry comes from: of those with its name (lower case),
+ * the first that says kind and facet, else one that says part of it (equal entries may be one).
+ * For people: takes as long as reading. False when there is none. */
+bool list_find_entry(enum list_format format, struct slice text, struct slice name,
+	enum pattern_kind kind, const struct facet *facet, struct list_line *found);
+
 /* A pattern as text: "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, and "*."
  * for the root. Asterisks that stand for themselves are escaped. */
 void list_pattern_write_text(struct writer *to, struct slice name, enum pattern_kind kind);

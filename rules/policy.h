@@ -11,26 +11,22 @@
 
 struct policy;
 
-/* Which bytes a list of the policy has. `text` is empty when `error` is not 0. */
-struct list_text {
-	struct slice text;
-	int error; /* the file could not be read: views that use the list are in their fail mode */
+/* Where the lists of a specification stand in an image. */
+struct policy_lists {
+	const struct image *image; /* NULL: no list has anything */
+	/* For each of spec->lists (inline ones too): its number in the image, or POLICY_NO_ID: it
+	 * could not be loaded, views that use it are in their fail mode, and why is in `errors`. */
+	const uint16_t *numbers;
+	const int *errors;
 };
 
-struct policy_build_events {
-	void (*on_reject)(void *context, uint16_t list, uint32_t line, enum list_reject reject,
-		struct slice text);
-	void *context;
-};
-
-/* Compiles. `texts` has one element for each of spec->lists (inline ones too) and is only read
- * during the call. `salt` keys the index against crafted collisions. Rejected lines are told list
- * by list; the duplicates of all lists follow, in order of list and line, with the pattern as text.
+/* Compiles. The image is not copied: it stays until after policy_free(). `lists` itself is only
+ * read during the call; it may be NULL when the specification has none.
  * NULL and *error on failure: ERR_NO_MEMORY, ERR_TOO_LONG (more than the limits below), or
- * ERR_INVALID (an index in the specification leads nowhere). */
+ * ERR_INVALID (an index in the specification, or a list's number, leads nowhere). */
 enum { POLICY_LISTS_MAX = 1024, POLICY_RULES_MAX = 16384, POLICY_VIEWS_MAX = 1024 };
-struct policy *policy_build(const struct policy_spec *spec, const struct list_text *texts,
-	uint64_t salt, const struct policy_build_events *events, int *error);
+struct policy *policy_build(
+	const struct policy_spec *spec, const struct policy_lists *lists, int *error);
 void policy_free(struct policy *policy);
 
 /* Two views of a specification that claim the same network on the same listener with the same
@@ -49,16 +45,23 @@ uint16_t policy_find_view(
 struct facts {
 	uint16_t view;
 	uint16_t query_type;
+	bool is_datagram; /* the client waits for a datagram: a truncated answer makes it ask over
+			     TCP */
 	struct slice name;
 };
 
 /* Told of every step when somebody wants to know (explain); NULL for traffic. */
 struct policy_trace {
 	void (*on_name)(void *context, unsigned hop, struct slice name);
-	/* One rule in the order of evaluation; `default_action` is not told, verdict.reason says
-	 * it. `match->entry` is set when the list matched. `matched` says that type and list
-	 * matched; `decisive` that this ended the evaluation of the hop. A trace sees the rules
-	 * after the decisive one as well, so that all that would have matched are known. */
+	/* An address of the answer, and who has it; may be NULL. */
+	void (*on_address)(void *context, const struct address *address, struct slice owner);
+	/* One rule in the order of evaluation, for the name or address told last; `default_action`
+	 * is not told, verdict.reason says it. `match->entry` is set when the list has an entry
+	 * for it, an exception included; `list_matched` when that entry makes the list match for
+	 * this rule: a PASS does for GIVEN alone, TCP_ONLY only where the client waits for a
+	 * datagram. `decisive` says that this ended the
+	 * evaluation of the hop. A trace sees the rules after the decisive one as well, so that all
+	 * that would have matched are known. */
 	void (*on_rule)(void *context, const struct rule_match *match, bool type_matched,
 		bool list_matched, bool decisive);
 	void *context;
@@ -75,9 +78,11 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
  * An answer that cannot be followed to its end (more than POLICY_HOPS_MAX names, a loop, a name
  * that a DNAME makes too long) and that no hop blocks is a failure and takes the view's fail mode:
  * closed, or open: action and match stay what they were, and the reason is REASON_FAIL_OPEN.
+ * Then, where a list of the view has networks, the answer's addresses are judged by the same rules,
+ * each on its own; `default_action` is about names alone.
  * Last, where the view has rebinding protection: private addresses of a public name (rebinding.h)
- * block with NODATA; no rule allows them, but TRUST for the question's own name does: then the
- * answer is not inspected at all. What local_data says is the operator's own word. */
+ * block with NODATA; no rule allows them. TRUST for the question's own name allows all: then the
+ * answer is not inspected. What addresses local_data has is the operator's own word. */
 void policy_judge_answer(const struct policy *policy, const struct facts *facts,
 	const struct dns_answer *answer, struct verdict *verdict, const struct policy_trace *trace);
 
@@ -105,9 +110,12 @@ struct list_info {
 	const char *name;
 	const char *file; /* NULL when inline */
 	enum list_format format;
-	size_t pattern_count; /* distinct patterns */
-	size_t reject_counts[LIST_REJECT_COUNT];
-	int error; /* why it could not be loaded, or 0 */
+	uint16_t number;        /* in the image; POLICY_NO_ID: it could not be loaded ... */
+	int error;              /* ... and why; what follows is 0 then */
+	uint64_t entry_count;   /* distinct ones that are looked up */
+	uint64_t covered_count; /* that another entry covers */
+	uint64_t reject_counts[LIST_REJECT_COUNT];
+	bool has_networks;
 };
 const struct list_info *policy_list(const struct policy *policy, uint16_t list);
 size_t policy_list_count(const struct policy *policy);
@@ -118,30 +126,30 @@ struct view_info {
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
 	bool rebinding_protection;
-	bool failed;                                 /* a list that it uses could not be loaded */
+	bool failed;       /* a list that it uses could not be loaded */
+	bool has_networks; /* a list that it uses has some: addresses of answers are judged */
 	const struct association_spec *associations; /* by priority */
 	size_t association_count;
 };
 const struct view_info *policy_view(const struct policy *policy, uint16_t view);
 size_t policy_view_count(const struct policy *policy);
 
-/* An entry as people wrote it ("*.example.com"), and its line. */
-struct entry_info {
-	struct slice name; /* wire, lower case, without the asterisk */
-	enum pattern_kind kind;
-	uint32_t line;
-};
-struct entry_info policy_entry(const struct policy *policy, uint32_t entry);
-/* "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, for "*" it is "*.". */
-void policy_entry_write_text(struct writer *to, const struct policy *policy, uint32_t entry);
+/* What an entry says beyond its name; lives as long as the policy. */
+const struct facet *policy_facet(const struct policy *policy, uint16_t facet);
 
+/* An entry's name: a suffix of the name (lower case) that it was found for. Not of a network. */
+struct slice policy_entry_name(const struct list_entry *entry, struct slice name);
+/* "*.example.com." or "example.com."; for PATTERN_BOTH the name alone, for "*" it is "*.". `name`
+ * in any case. Of a network "192.0.2.0/24"; it takes `address` (else NULL is fine). */
+void policy_entry_write_text(struct writer *to, const struct list_entry *entry, struct slice name,
+	const struct address *address);
 /* Our own records (local_data). True when `name` (lower case) has any; then those of `type` (CNAME
  * always; for type ANY all) are told one by one, in the order in which they were written. */
 bool policy_local_records(const struct policy *policy, struct slice name, uint16_t type,
 	void (*on_record)(void *context, uint16_t type, uint32_t ttl_s, struct slice rdata),
 	void *context);
 
-/* Bytes of memory that the policy holds. */
+/* Bytes of memory that the policy holds, without the image. */
 size_t policy_memory(const struct policy *policy);
 
 #endif

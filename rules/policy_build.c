@@ -1,80 +1,11 @@
-/* policy_build.c - from a specification and the bytes of its lists to an immutable policy, and what
- * its indices mean. Everything is copied; nothing of the specification is kept. */
+/* policy_build.c - from a specification and an image of its lists to an immutable policy, and what
+ * its indices mean. Nothing of the specification is kept; the image is. */
 #include "rules/policy_parts.h"
 
 #include "base/error.h"
 #include "rules/rebinding.h"
 
 #include <stdlib.h>
-
-struct building {
-	struct policy *policy;
-	const struct policy_build_events *events;
-	struct name_index_builder builder;
-	uint16_t list; /* now being read */
-};
-
-static void tell_reject(struct building *building, uint16_t list, uint32_t line,
-	enum list_reject reject, struct slice text)
-{
-	const struct policy_build_events *events = building->events;
-	building->policy->lists[list].reject_counts[reject]++;
-	if (events && events->on_reject)
-		events->on_reject(events->context, list, line, reject, text);
-}
-
-static void on_reject(void *context, uint32_t line, enum list_reject reject, struct slice text)
-{
-	struct building *building = context;
-	tell_reject(building, building->list, line, reject, text);
-}
-
-static int on_pattern(void *context, const struct list_pattern *pattern)
-{
-	struct building *building = context;
-	building->policy->lists[building->list].pattern_count++;
-	return name_index_add(
-		&building->builder, building->list, pattern->name, pattern->kind, pattern->line);
-}
-
-static void on_duplicate(
-	void *context, unsigned list, uint32_t line, struct slice name, enum pattern_kind kind)
-{
-	struct building *building = context;
-	char text[DNS_NAME_TEXT_MAX + 2];
-	struct writer to = writer_of(text, sizeof text);
-	list_pattern_write_text(&to, name, kind);
-	building->policy->lists[list].pattern_count--;
-	tell_reject(building, (uint16_t)list, line, LIST_REJECT_DUPLICATE, writer_slice(&to));
-}
-
-static int read_lists(struct building *building, const struct list_text *texts)
-{
-	struct policy *policy = building->policy;
-	struct list_sink sink = {
-		.on_pattern = on_pattern, .on_reject = on_reject, .context = building
-	};
-	for (size_t i = 0; i < policy->list_count; i++) {
-		building->list = (uint16_t)i;
-		policy->lists[i].error = texts[i].error;
-		if (texts[i].error)
-			continue;
-		int error = list_read(policy->lists[i].format, texts[i].text, &sink);
-		if (error)
-			return error;
-	}
-	return name_index_build(&policy->index, &building->builder, on_duplicate, building);
-}
-
-static int build_index(struct policy *policy, const struct list_text *texts, uint64_t salt,
-	const struct policy_build_events *events)
-{
-	struct building building = { .policy = policy, .events = events };
-	name_index_builder_init(&building.builder, salt);
-	int error = read_lists(&building, texts);
-	name_index_builder_deinit(&building.builder);
-	return error;
-}
 
 /* A copy of a text that may be missing; false when out of memory. */
 static bool copy_text(struct policy *policy, const char *text, const char **copy)
@@ -95,21 +26,53 @@ static bool copy_bytes(struct policy *policy, const void *at, size_t size, const
 	return true;
 }
 
-static int build_lists(struct policy *policy, const struct policy_spec *spec)
+static bool on_network(void *context, const struct network *network, uint16_t facet)
 {
+	(void)network;
+	(void)facet;
+	*(bool *)context = true;
+	return false; /* one is enough */
+}
+
+static void take_counts(const struct image *image, uint16_t number, struct list_info *to)
+{
+	const struct image_list *list = image_list(image, number);
+	to->format = list->format; /* that of a LIST_AUTO too */
+	to->entry_count = list->entry_count;
+	to->covered_count = list->covered_count;
+	memcpy(to->reject_counts, list->reject_counts, sizeof to->reject_counts);
+	if (image_has_networks(image))
+		image_each_network(image, number, on_network, &to->has_networks);
+}
+
+static int build_list(struct policy *policy, const struct domain_list_spec *from, uint16_t number,
+	int error, struct list_info *to)
+{
+	to->format = from->format;
+	to->number = number;
+	if (!copy_text(policy, from->name, &to->name) || !copy_text(policy, from->file, &to->file))
+		return ERR_NO_MEMORY;
+	if (number == POLICY_NO_ID) {
+		to->error = error;
+		return error ? 0 : ERR_INVALID;
+	}
+	if (!policy->image || number >= image_list_count(policy->image))
+		return ERR_INVALID;
+	take_counts(policy->image, number, to);
+	return 0;
+}
+
+static int build_lists(
+	struct policy *policy, const struct policy_spec *spec, const struct policy_lists *lists)
+{
+	policy->image = lists ? lists->image : NULL;
 	policy->list_count = spec->list_count;
 	policy->lists = arena_take(&policy->memory, spec->list_count, sizeof *policy->lists);
-	if (!policy->lists)
-		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < spec->list_count; i++) {
-		const struct domain_list_spec *from = &spec->lists[i];
-		struct list_info *to = &policy->lists[i];
-		to->format = from->format;
-		if (!copy_text(policy, from->name, &to->name) ||
-			!copy_text(policy, from->file, &to->file))
-			return ERR_NO_MEMORY;
-	}
-	return 0;
+	int error = policy->lists ? 0 : ERR_NO_MEMORY;
+	for (size_t i = 0; i < spec->list_count && !error; i++)
+		error = build_list(policy, &spec->lists[i], lists->numbers[i], lists->errors[i],
+			&policy->lists[i]);
+	return error;
 }
 
 static int build_rule(struct policy *policy, uint16_t group, const struct rule_spec *from)
@@ -137,7 +100,8 @@ static int build_rule(struct policy *policy, uint16_t group, const struct rule_s
 	to->addresses = addresses;
 	to->address_count = from->address_count;
 	policy->keys[policy->rule_count++] =
-		(struct policy_key){ .list = from->list, .query_type = from->query_type };
+		(struct policy_key){ .list = policy->lists[from->list].number,
+			.query_type = from->query_type };
 	return 0;
 }
 
@@ -207,16 +171,14 @@ static int build_exceptions(struct policy *policy, const struct policy_spec *spe
 	return 0;
 }
 
-static int build_all(struct policy *policy, const struct policy_spec *spec,
-	const struct list_text *texts, uint64_t salt, const struct policy_build_events *events)
+static int build_all(
+	struct policy *policy, const struct policy_spec *spec, const struct policy_lists *lists)
 {
 	if (spec->list_count > POLICY_LISTS_MAX || spec->view_count > POLICY_VIEWS_MAX)
 		return ERR_TOO_LONG;
-	int error = build_lists(policy, spec);
+	int error = build_lists(policy, spec, lists);
 	if (!error)
 		error = build_groups(policy, spec);
-	if (!error)
-		error = build_index(policy, texts, salt, events);
 	if (!error)
 		error = policy_views_build(policy, spec);
 	if (!error)
@@ -226,11 +188,11 @@ static int build_all(struct policy *policy, const struct policy_spec *spec,
 	return error;
 }
 
-struct policy *policy_build(const struct policy_spec *spec, const struct list_text *texts,
-	uint64_t salt, const struct policy_build_events *events, int *error)
+struct policy *policy_build(
+	const struct policy_spec *spec, const struct policy_lists *lists, int *error)
 {
 	struct policy *policy = calloc(1, sizeof *policy);
-	*error = policy ? build_all(policy, spec, texts, salt, events) : ERR_NO_MEMORY;
+	*error = policy ? build_all(policy, spec, lists) : ERR_NO_MEMORY;
 	if (!*error)
 		return policy;
 	policy_free(policy);
@@ -243,7 +205,6 @@ void policy_free(struct policy *policy)
 		return;
 	for (size_t i = 0; i < policy->listener_count; i++)
 		net_set_deinit(&policy->listeners[i]);
-	name_index_deinit(&policy->index);
 	arena_free(&policy->memory);
 	free(policy);
 }
@@ -273,21 +234,49 @@ size_t policy_list_count(const struct policy *policy)
 	return policy->list_count;
 }
 
-struct entry_info policy_entry(const struct policy *policy, uint32_t entry)
+const struct facet *policy_facet(const struct policy *policy, uint16_t facet)
 {
-	struct name_index_entry found = name_index_entry(&policy->index, entry);
-	return (struct entry_info){ .name = found.name, .kind = found.kind, .line = found.line };
+	return policy->image ? image_facet(policy->image, facet) : NULL;
 }
 
-void policy_entry_write_text(struct writer *to, const struct policy *policy, uint32_t entry)
+struct slice policy_entry_name(const struct list_entry *entry, struct slice name)
 {
-	struct name_index_entry found = name_index_entry(&policy->index, entry);
-	list_pattern_write_text(to, found.name, found.kind);
+	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	size_t count = dns_name_labels(name, offsets);
+	size_t at = entry->labels == 0   ? name.len - 1
+		: entry->labels <= count ? offsets[count - entry->labels]
+					 : 0;
+	return slice_of(name.at + at, name.len - at);
+}
+
+static void write_network(
+	struct writer *to, const struct list_entry *entry, const struct address *address)
+{
+	bool v4 = address_is_v4(address) && entry->labels >= 96;
+	struct address first = { { 0 } };
+	for (unsigned bit = 0; bit < entry->labels; bit++)
+		first.bytes[bit / 8] |= (uint8_t)(address->bytes[bit / 8] & 0x80u >> bit % 8);
+	address_write(to, &first);
+	writer_u8(to, '/');
+	writer_decimal(to, v4 ? entry->labels - 96u : entry->labels);
+}
+
+void policy_entry_write_text(struct writer *to, const struct list_entry *entry, struct slice name,
+	const struct address *address)
+{
+	uint8_t lower[DNS_NAME_MAX];
+	if (entry->kind == LIST_ENTRY_NETWORK) {
+		write_network(to, entry, address);
+		return;
+	}
+	dns_name_lower(lower, name.at, name.len);
+	list_pattern_write_text(to, policy_entry_name(entry, slice_of(lower, name.len)),
+		(enum pattern_kind)entry->kind);
 }
 
 size_t policy_memory(const struct policy *policy)
 {
-	size_t sum = sizeof *policy + policy->memory.reserved + name_index_memory(&policy->index);
+	size_t sum = sizeof *policy + policy->memory.reserved;
 	for (size_t i = 0; i < policy->listener_count; i++)
 		sum += net_set_memory(&policy->listeners[i]);
 	return sum;

@@ -3,10 +3,12 @@
  * action is. Ours: MONITOR is noted and goes on, and default_action BLOCK is one more last rule. */
 #include "rules/policy_parts.h"
 
+#include "rules/addresses.h"
 #include "rules/chain.h"
+#include "rules/given.h"
 #include "rules/rebinding.h"
 
-/* What one name came to. */
+/* What one name, or one address, came to. */
 struct judgement {
 	enum action action;
 	enum verdict_reason reason;
@@ -18,65 +20,154 @@ struct judgement {
 struct judge {
 	const struct policy *policy;
 	const struct view_info *view;
-	uint16_t query_type;
+	const struct facts *facts;
 	uint16_t hop;
-	bool decided; /* of this hop */
+	struct slice name; /* of this hop, lower case; or of who has the address */
+	bool decided;      /* of this hop */
+	bool failed;       /* an entry's answer cannot be given for a name */
 	struct judgement judgement;
 	struct verdict *verdict; /* for MONITOR rules */
 	const struct policy_trace *trace;
-	struct name_matches matches; /* of this hop's name */
+	struct image_matches matches; /* of this hop's name, or of the address */
+};
+
+/* What a rule makes of an entry of its list. */
+struct outcome {
+	enum action action;
+	enum block_response block_response;
 };
 
 static const struct rule_match no_match = {
 	.group = POLICY_NO_ID,
 	.rule = POLICY_NO_ID,
 	.list = POLICY_NO_ID,
-	.entry = POLICY_NO_ENTRY,
 };
+
+static void judge_init(struct judge *judge, const struct policy *policy,
+	const struct view_info *view, const struct facts *facts, struct verdict *verdict,
+	const struct policy_trace *trace)
+{
+	judge->policy = policy;
+	judge->view = view;
+	judge->facts = facts;
+	judge->verdict = verdict;
+	judge->trace = trace;
+	judge->failed = false;
+}
+
+/* One network may have all addresses of an answer: that is one thing to tell. */
+static bool is_noted(const struct verdict *verdict, const struct rule_match *match)
+{
+	for (unsigned i = 0; i < verdict->monitor_count; i++)
+		if (verdict->monitors[i].rule == match->rule &&
+			verdict->monitors[i].entry.kind == LIST_ENTRY_NETWORK)
+			return true;
+	return false;
+}
 
 static void note_monitor(struct verdict *verdict, const struct rule_match *match)
 {
+	if (match->entry.kind == LIST_ENTRY_NETWORK && is_noted(verdict, match))
+		return;
 	if (verdict->monitor_count < VERDICT_MONITORS_MAX)
 		verdict->monitors[verdict->monitor_count++] = *match;
 }
 
-static void decide(struct judge *judge, const struct rule_match *match)
+/* ---- what an entry wants ---- */
+
+static struct outcome outcome_given(const struct rule_info *rule, const struct facet *facet)
+{
+	static const enum block_response responses[GIVEN_COUNT] = {
+		[GIVEN_NXDOMAIN] = BLOCK_NXDOMAIN,
+		[GIVEN_NODATA] = BLOCK_NODATA,
+		[GIVEN_REFUSED] = BLOCK_REFUSED,
+		[GIVEN_DROP] = BLOCK_DROP,
+		[GIVEN_TCP_ONLY] = BLOCK_TRUNCATE,
+		[GIVEN_RECORDS] = BLOCK_RECORDS,
+	};
+	if (facet->effect == FACET_PASS)
+		return (struct outcome){ .action = ACTION_ALLOW };
+	return (struct outcome){ .action = ACTION_BLOCK,
+		.block_response = facet->given == GIVEN_NOTHING ? rule->block_response
+								: responses[facet->given] };
+}
+
+/* Does the entry count for the rule at all? Then *outcome is what the rule says. */
+static bool find_outcome(const struct judge *judge, const struct rule_info *rule,
+	const struct list_entry *entry, struct outcome *outcome)
+{
+	const struct facet *facet = image_facet(judge->policy->image, entry->facet);
+	if (rule->action != ACTION_GIVEN) {
+		*outcome = (struct outcome){ rule->action, rule->block_response };
+		return facet->effect != FACET_PASS;
+	}
+	*outcome = outcome_given(rule, facet);
+	return outcome->block_response != BLOCK_TRUNCATE || judge->facts->is_datagram;
+}
+
+/* A look-up goes by a hash. That it takes another name for a listed one hardly ever happens, and
+ * may at worst block; what lets a name through (ALERT ends the evaluation too) is compared byte for
+ * byte. */
+static bool is_certain(const struct judge *judge, const struct rule_info *rule,
+	const struct list_entry *entry, const struct outcome *outcome)
+{
+	return outcome->action == ACTION_BLOCK || outcome->action == ACTION_MONITOR ||
+		entry->kind == LIST_ENTRY_NETWORK ||
+		image_holds(judge->policy->image, judge->policy->lists[rule->list].number,
+			policy_entry_name(entry, judge->name), entry);
+}
+
+/* ---- rules ---- */
+
+static void decide(
+	struct judge *judge, const struct rule_match *match, const struct outcome *outcome)
 {
 	const struct rule_info *rule = &judge->policy->rules[match->rule];
 	judge->decided = true;
+	if (outcome->action == ACTION_BLOCK && outcome->block_response == BLOCK_RECORDS &&
+		!given_fits(image_facet(judge->policy->image, match->entry.facet), judge->name)) {
+		judge->failed = true;
+		return;
+	}
 	judge->judgement = (struct judgement){
-		.action = rule->action,
+		.action = outcome->action,
 		.reason = REASON_RULE,
-		.block_response = rule->block_response,
+		.block_response = outcome->block_response,
 		.trusted = rule->redirection == REDIRECTION_TRUST,
 		.match = *match,
 	};
 }
 
-static void judge_rule(struct judge *judge, uint16_t group, uint16_t rule)
+static bool list_has(const struct judge *judge, uint16_t list)
 {
-	const struct policy_key *key = &judge->policy->keys[rule];
-	bool type_matched = key->query_type == 0 || key->query_type == judge->query_type;
-	bool list_matched = name_matches_has(&judge->matches, key->list);
-	bool matched = type_matched && list_matched;
-	if (!matched && !judge->trace)
+	return list < IMAGE_LISTS_MAX && image_matches_have(&judge->matches, list);
+}
+
+static void judge_rule(struct judge *judge, uint16_t group, uint16_t number)
+{
+	const struct policy_key *key = &judge->policy->keys[number];
+	bool type_matched = key->query_type == 0 || key->query_type == judge->facts->query_type;
+	bool listed = list_has(judge, key->list);
+	if (!(type_matched && listed) && !judge->trace)
 		return;
+	const struct rule_info *rule = &judge->policy->rules[number];
+	struct outcome outcome = { .action = ACTION_NONE };
 	struct rule_match match = {
-		.group = group,
-		.rule = rule,
-		.list = key->list,
-		.hop = judge->hop,
-		.entry = list_matched ? judge->matches.entries[key->list] : POLICY_NO_ENTRY,
+		.group = group, .rule = number, .list = rule->list, .hop = judge->hop
 	};
-	bool monitor = judge->policy->rules[rule].action == ACTION_MONITOR;
-	bool counts = matched && !judge->decided;
+	if (listed || (judge->trace && key->list < IMAGE_LISTS_MAX))
+		match.entry = judge->matches.entries[key->list];
+	bool counts = listed && find_outcome(judge, rule, &match.entry, &outcome) &&
+		is_certain(judge, rule, &match.entry, &outcome);
+	bool matched = type_matched && counts && !judge->decided;
+	bool monitor = rule->action == ACTION_MONITOR;
 	if (judge->trace)
-		judge->trace->on_rule(judge->trace->context, &match, type_matched, list_matched,
-			counts && !monitor);
-	if (counts && monitor)
+		judge->trace->on_rule(
+			judge->trace->context, &match, type_matched, counts, matched && !monitor);
+	if (matched && monitor)
 		note_monitor(judge->verdict, &match);
-	else if (counts)
-		decide(judge, &match);
+	else if (matched)
+		decide(judge, &match, &outcome);
 }
 
 static void judge_rules(struct judge *judge)
@@ -93,17 +184,38 @@ static void judge_rules(struct judge *judge)
 	}
 }
 
-/* Judges one name, lower case; the outcome is in judge->judgement. */
-static void judge_name(struct judge *judge, unsigned hop, struct slice name)
+static void begin_hop(struct judge *judge, unsigned hop, struct slice name)
 {
 	judge->hop = (uint16_t)hop;
+	judge->name = name;
 	judge->decided = false;
 	judge->judgement = (struct judgement){ .match = no_match };
 	judge->judgement.match.hop = judge->hop;
+}
+
+/* Who watches sees the entries that count without making their list match: exceptions. */
+static void clear_matches(struct judge *judge)
+{
+	memset(judge->matches.lists, 0, sizeof judge->matches.lists);
+	if (judge->trace)
+		memset(judge->matches.entries, 0, sizeof judge->matches.entries);
+}
+
+static bool look_up(struct judge *judge, struct slice name)
+{
+	const struct image *image = judge->policy->image;
+	if (!image || judge->trace)
+		clear_matches(judge);
+	return image && image_find(image, name, judge->facts->query_type, &judge->matches);
+}
+
+/* Judges one name, lower case; the outcome is in judge->judgement. */
+static void judge_name(struct judge *judge, unsigned hop, struct slice name)
+{
+	begin_hop(judge, hop, name);
 	if (judge->trace)
 		judge->trace->on_name(judge->trace->context, hop, name);
-	bool listed = name_index_find(&judge->policy->index, name, &judge->matches);
-	if (listed || judge->trace)
+	if (look_up(judge, name) || judge->trace)
 		judge_rules(judge);
 	if (judge->decided || judge->view->default_action != ACTION_BLOCK)
 		return;
@@ -151,16 +263,15 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
 		fail(verdict, fail_mode_of(view));
 		return;
 	}
-	judge.policy = policy;
-	judge.view = view;
-	judge.query_type = facts->query_type;
-	judge.verdict = verdict;
-	judge.trace = trace;
+	judge_init(&judge, policy, view, facts, verdict, trace);
 	/* Lower case is the caller's duty; a caller who forgets it must not open a hole. */
 	name.len = (uint8_t)facts->name.len;
 	dns_name_lower(name.wire, facts->name.at, facts->name.len);
 	judge_name(&judge, 0, dns_name_slice(&name));
-	take_judgement(verdict, &judge.judgement);
+	if (judge.failed)
+		fail(verdict, view->fail_mode);
+	else
+		take_judgement(verdict, &judge.judgement);
 }
 
 static bool is_worse(enum action action, enum action than)
@@ -184,32 +295,77 @@ static void judge_chain(struct judge *judge, struct chain *chain)
 		if (judge->judgement.trusted)
 			chain_trust(chain, hop);
 	}
-	if (chain_has_failed(chain))
-		fail(verdict, judge->view->fail_mode);
+	judge->failed |= chain_has_failed(chain);
 }
 
-static void judge_names(const struct policy *policy, const struct view_info *view,
+static void judge_names(struct judge *judge, const struct dns_answer *answer)
+{
+	struct chain chain;
+	const struct view_info *view = judge->view;
+	/* No association: the firewall is off for this view, and so is its failure mode. */
+	if (view->association_count == 0 && view->default_action != ACTION_BLOCK)
+		return;
+	chain_begin(&chain, judge->facts->name, answer);
+	judge_chain(judge, &chain);
+}
+
+/* ---- addresses ---- */
+
+static void take_address(
+	struct judge *judge, const struct address *address, const struct dns_name *owner)
+{
+	struct verdict *verdict = judge->verdict;
+	if (!is_worse(judge->judgement.action, verdict->action))
+		return;
+	take_judgement(verdict, &judge->judgement);
+	verdict->matched_name = *owner;
+	verdict->matched_address = *address;
+}
+
+/* True when it blocks. */
+static bool judge_address(
+	void *context, const struct address *address, const struct dns_name *owner)
+{
+	struct judge *judge = context;
+	struct dns_name lower = { .len = owner->len };
+	dns_name_lower(lower.wire, owner->wire, owner->len);
+	begin_hop(judge, 0, dns_name_slice(&lower));
+	clear_matches(judge);
+	bool listed = image_find_address(
+		judge->policy->image, address, judge->facts->query_type, &judge->matches);
+	if (judge->trace && judge->trace->on_address)
+		judge->trace->on_address(judge->trace->context, address, judge->name);
+	if (listed || judge->trace)
+		judge_rules(judge);
+	take_address(judge, address, &lower);
+	return judge->verdict->action == ACTION_BLOCK;
+}
+
+static void judge_networks(struct judge *judge, const struct dns_answer *answer)
+{
+	if (judge->view->has_networks && judge->verdict->action != ACTION_BLOCK &&
+		!policy_local_has(judge->policy, judge->facts->name))
+		addresses_each(answer, judge_address, judge);
+}
+
+/* What the lists say about the answer. What blocks, blocks; only then a failure is one. */
+static void judge_by_lists(const struct policy *policy, const struct view_info *view,
 	const struct facts *facts, const struct dns_answer *answer, struct verdict *verdict,
 	const struct policy_trace *trace)
 {
 	struct judge judge;
-	struct chain chain;
-	/* No association: the firewall is off for this view, and so is its failure mode. */
-	if (verdict->reason == REASON_FAIL_OPEN ||
-		(view->association_count == 0 && view->default_action != ACTION_BLOCK))
+	if (verdict->reason == REASON_FAIL_OPEN)
 		return;
-	chain_begin(&chain, facts->name, answer);
-	judge.policy = policy;
-	judge.view = view;
-	judge.query_type = facts->query_type;
-	judge.verdict = verdict;
-	judge.trace = trace;
-	judge_chain(&judge, &chain);
+	judge_init(&judge, policy, view, facts, verdict, trace);
+	judge_names(&judge, answer);
+	judge_networks(&judge, answer);
+	if (judge.failed && verdict->action != ACTION_BLOCK)
+		fail(verdict, view->fail_mode);
 }
 
 /* Needs no list, and so has no failure mode: a view that is open for want of a list is protected
  * all the same. */
-static void judge_addresses(const struct policy *policy, const struct view_info *view,
+static void judge_rebinding(const struct policy *policy, const struct view_info *view,
 	const struct facts *facts, const struct dns_answer *answer, struct verdict *verdict)
 {
 	struct dns_name owner;
@@ -236,6 +392,6 @@ void policy_judge_answer(const struct policy *policy, const struct facts *facts,
 	const struct view_info *view = policy_view(policy, facts->view);
 	if (verdict_is_final(verdict) || verdict->trusted || !view)
 		return;
-	judge_names(policy, view, facts, answer, verdict, trace);
-	judge_addresses(policy, view, facts, answer, verdict);
+	judge_by_lists(policy, view, facts, answer, verdict, trace);
+	judge_rebinding(policy, view, facts, answer, verdict);
 }

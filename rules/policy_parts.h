@@ -1,20 +1,18 @@
 /* policy_parts.h - what a compiled policy is made of. Only for the policy_*.c files: policy_build.c
- * makes it, policy_judge.c judges with it, policy_views.c and policy_local.c look things up in it.
- */
+ * makes it, policy_judge.c judges with it; the others look things up in it. */
 #ifndef RULES_POLICY_PARTS_H
 #define RULES_POLICY_PARTS_H
 
 #include "base/arena.h"
-#include "rules/name_index.h"
 #include "rules/net_set.h"
 #include "rules/policy.h"
 
-_Static_assert((int)NAME_INDEX_LISTS_MAX >= (int)POLICY_LISTS_MAX, "the index holds every list");
+_Static_assert((int)IMAGE_LISTS_MAX >= (int)POLICY_LISTS_MAX, "an image holds every list");
 _Static_assert((int)NET_SET_NONE == (int)POLICY_NO_ID, "no network: no view");
 
 /* What the judge reads of each rule, close together; rule_info has the rest. */
 struct policy_key {
-	uint16_t list;
+	uint16_t list;       /* its number in the image; POLICY_NO_ID: in none */
 	uint16_t query_type; /* 0: every type */
 };
 
@@ -25,8 +23,8 @@ struct policy_group {
 };
 
 struct policy {
-	struct arena memory; /* of all that has no owner of its own */
-	struct name_index index;
+	struct arena memory;       /* of all that has no owner of its own */
+	const struct image *image; /* NULL: no list has anything */
 	struct list_info *lists;
 	size_t list_count;
 	struct rule_info *rules;

@@ -82,13 +82,15 @@ static int compare_associations(const void *a, const void *b)
 	return one->group < other->group ? -1 : one->group > other->group;
 }
 
-/* Does the group use a list that could not be loaded? */
-static bool group_failed(const struct policy *policy, const struct policy_group *group)
+/* What the lists of a group mean for a view that uses it. */
+static void note_lists(
+	const struct policy *policy, const struct policy_group *group, struct view_info *view)
 {
-	for (unsigned i = 0; i < group->rule_count; i++)
-		if (policy->lists[policy->keys[group->first_rule + i].list].error)
-			return true;
-	return false;
+	for (unsigned i = 0; i < group->rule_count; i++) {
+		const struct rule_info *rule = &policy->rules[group->first_rule + i];
+		view->failed |= policy->lists[rule->list].error != 0;
+		view->has_networks |= policy->lists[rule->list].has_networks;
+	}
 }
 
 static int build_associations(
@@ -102,7 +104,7 @@ static int build_associations(
 		associations[i] = from->associations[i];
 		if (associations[i].group >= policy->group_count)
 			return ERR_INVALID;
-		to->failed |= group_failed(policy, &policy->groups[associations[i].group]);
+		note_lists(policy, &policy->groups[associations[i].group], to);
 	}
 	qsort(associations, from->association_count, sizeof *associations, compare_associations);
 	to->associations = associations;

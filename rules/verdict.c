@@ -6,6 +6,7 @@ static const char *const action_names[ACTION_COUNT] = {
 	[ACTION_ALERT] = "ALERT",
 	[ACTION_BLOCK] = "BLOCK",
 	[ACTION_MONITOR] = "MONITOR",
+	[ACTION_GIVEN] = "GIVEN",
 };
 
 static const char *const block_response_names[BLOCK_RESPONSE_COUNT] = {
@@ -15,6 +16,8 @@ static const char *const block_response_names[BLOCK_RESPONSE_COUNT] = {
 	[BLOCK_REFUSED] = "REFUSED",
 	[BLOCK_DROP] = "DROP",
 	[BLOCK_ADDRESS] = "ADDRESS",
+	[BLOCK_TRUNCATE] = "TRUNCATE",
+	[BLOCK_RECORDS] = "RECORDS",
 };
 
 const char *action_name(enum action action)
@@ -42,7 +45,7 @@ bool action_parse(const char *text, enum action *action)
 
 bool block_response_parse(const char *text, enum block_response *response)
 {
-	for (unsigned i = 0; i < BLOCK_RESPONSE_COUNT; i++) {
+	for (unsigned i = 0; i < BLOCK_CONFIGURED_COUNT; i++) {
 		if (strcmp(text, block_response_names[i]) == 0) {
 			*response = (enum block_response)i;
 			return true;

@@ -2,8 +2,7 @@
 #ifndef RULES_VERDICT_H
 #define RULES_VERDICT_H
 
-#include "base/address.h"
-#include "dns/name.h"
+#include "rules/image.h"
 
 enum action {
 	ACTION_NONE, /* no rule matched and the view allows by default: resolved, nothing reported
@@ -12,6 +11,7 @@ enum action {
 	ACTION_ALERT,
 	ACTION_BLOCK,
 	ACTION_MONITOR, /* recorded, evaluation goes on; never the action of a verdict */
+	ACTION_GIVEN,   /* what the list's entry itself wants (facet.h); never that of a verdict */
 	ACTION_COUNT,
 };
 
@@ -22,7 +22,11 @@ enum block_response {
 	BLOCK_REFUSED,
 	BLOCK_DROP,    /* no answer at all; over HTTP, where silence is not possible, REFUSED */
 	BLOCK_ADDRESS, /* A and AAAA of the operator's choice */
+	/* What only an entry can want; no configuration asks for these. */
+	BLOCK_TRUNCATE, /* an empty truncated answer: the client comes back over TCP */
+	BLOCK_RECORDS,  /* the entry's own (given.h) */
 	BLOCK_RESPONSE_COUNT,
+	BLOCK_CONFIGURED_COUNT = BLOCK_TRUNCATE,
 };
 
 enum redirection { REDIRECTION_INSPECT, REDIRECTION_TRUST };
@@ -41,18 +45,17 @@ enum verdict_reason {
 
 enum {
 	POLICY_NO_ID = 0xffff,
-	POLICY_NO_ENTRY = 0xffffffff,
 	VERDICT_MONITORS_MAX = 4,
 	POLICY_HOPS_MAX = 16, /* names of one answer that are judged; more is a failure */
 };
 
 /* A rule that matched: indices into the policy. */
 struct rule_match {
-	uint16_t group; /* POLICY_NO_ID when no rule */
-	uint16_t rule;  /* within the policy's rules, not within the group */
-	uint16_t list;  /* POLICY_NO_ID when the rule has no list */
-	uint16_t hop;   /* 0: the question; 1..: a name of the answer */
-	uint32_t entry; /* of the list; POLICY_NO_ENTRY when none */
+	uint16_t group;          /* POLICY_NO_ID when no rule */
+	uint16_t rule;           /* within the policy's rules, not within the group */
+	uint16_t list;           /* POLICY_NO_ID when the rule has no list */
+	uint16_t hop;            /* 0: the question, or an address; 1..: a name of the answer */
+	struct list_entry entry; /* of the list; its kind is 0 when none */
 };
 
 struct verdict {
@@ -64,15 +67,25 @@ struct verdict {
 	uint8_t monitor_count;
 	struct rule_match match;
 	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
-	struct dns_name matched_name; /* the name of the hop that decided, or that has the private
-					 address; len 0 when it is the question */
+	struct dns_name matched_name;   /* the name of the hop that decided, or that has the private
+					   address; len 0 when it is the question. Of an entry that is
+					   a network always the name that has the address */
+	struct address matched_address; /* when match.entry is a network */
 };
 
-/* "ALLOW", "NXDOMAIN", as configuration and log spell them. */
+/* "ALLOW", "NXDOMAIN", as configuration and log spell them; what configuration cannot ask for does
+ * not parse. */
 const char *action_name(enum action action);
 const char *block_response_name(enum block_response response);
 bool action_parse(const char *text, enum action *action);
 bool block_response_parse(const char *text, enum block_response *response);
+
+/* The name that it is about. */
+static inline struct slice verdict_matched_name(
+	const struct verdict *verdict, struct slice question)
+{
+	return verdict->matched_name.len ? dns_name_slice(&verdict->matched_name) : question;
+}
 
 /* Does this end the query without an answer from elsewhere? */
 static inline bool verdict_is_final(const struct verdict *verdict)

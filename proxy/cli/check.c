@@ -1,4 +1,5 @@
 /* check.c - reads everything that run would read, and serves nothing. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "proxy/cli/cli.h"
@@ -7,10 +8,10 @@
 static void print_summary(const struct snapshot *snapshot)
 {
 	const struct policy *policy = snapshot->policy;
-	size_t patterns = 0;
+	uint64_t patterns = 0;
 	for (size_t i = 0; i < policy_list_count(policy); i++)
-		patterns += policy_list(policy, (uint16_t)i)->pattern_count;
-	printf("%s: good: %zu views, %zu rules, %zu lists with %zu patterns, policy %s\n",
+		patterns += policy_list(policy, (uint16_t)i)->entry_count;
+	printf("%s: good: %zu views, %zu rules, %zu lists with %" PRIu64 " patterns, policy %s\n",
 		snapshot->config->file, policy_view_count(policy), policy_rule_count(policy),
 		policy_list_count(policy), patterns, snapshot->policy_hash);
 }

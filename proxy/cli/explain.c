@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proxy/cli/cli.h"
+#include "proxy/lists/list_file.h"
 #include "proxy/query/local.h"
 #include "proxy/query/special.h"
 #include "proxy/snapshot.h"
@@ -96,21 +97,64 @@ static int read_question(const struct explain_arguments *arguments, const struct
 	return 0;
 }
 
+/* Whom the trace tells. */
+struct telling {
+	const struct snapshot *snapshot;
+	struct dns_name name; /* of the hop that is judged */
+};
+
 static void print_name(const char *before, struct slice name, const char *after)
 {
 	char text[DNS_NAME_TEXT_MAX];
 	printf("%s%s%s", before, dns_name_text(name, text), after);
 }
 
-static void print_entry(const struct policy *policy, const struct rule_match *match)
+/* What an entry says beyond being listed. */
+static const char *meaning_of(const struct facet *facet)
+{
+	static const char *const given[GIVEN_COUNT] = {
+		[GIVEN_NOTHING] = "",
+		[GIVEN_NXDOMAIN] = ", wants NXDOMAIN",
+		[GIVEN_NODATA] = ", wants NODATA",
+		[GIVEN_REFUSED] = ", wants REFUSED",
+		[GIVEN_DROP] = ", wants DROP",
+		[GIVEN_TCP_ONLY] = ", wants TCP only",
+		[GIVEN_RECORDS] = ", has records of its own",
+	};
+	return facet->effect == FACET_LISTED ? given[facet->given] : ", an exception";
+}
+
+/* The line as it stands in the list now; people look there next. */
+static void print_line(const struct telling *telling, const struct rule_match *match)
+{
+	enum { LIST_MAX = 1 << 30, SHOWN_MAX = 160 };
+	const struct domain_list_spec *list = &telling->snapshot->config->policy.lists[match->list];
+	struct slice text = list->inline_text;
+	struct list_line line;
+	if (list->file && list_file_read(list->file, LIST_MAX, &text) != 0) {
+		printf(", %s cannot be read now", list->file);
+		return;
+	}
+	if (list_find_entry(policy_list(telling->snapshot->policy, match->list)->format, text,
+		    policy_entry_name(&match->entry, dns_name_slice(&telling->name)),
+		    (enum pattern_kind)match->entry.kind,
+		    policy_facet(telling->snapshot->policy, match->entry.facet), &line))
+		printf(", %s line %u", list->file ? list->file : "inline", line.number);
+	else
+		printf(", not in %s any more", list->file ? list->file : "inline");
+	if (list->file)
+		free((void *)(uintptr_t)text.at);
+}
+
+static void print_entry(const struct telling *telling, const struct rule_match *match)
 {
 	char text[DNS_NAME_TEXT_MAX + 2];
 	struct writer to = writer_of(text, sizeof text - 1);
-	const struct list_info *list = policy_list(policy, match->list);
-	policy_entry_write_text(&to, policy, match->entry);
+	policy_entry_write_text(&to, &match->entry, dns_name_slice(&telling->name), NULL);
 	text[to.len] = '\0';
-	printf(": entry \"%s\", %s line %u", text, list->file ? list->file : "inline",
-		policy_entry(policy, match->entry).line);
+	printf(": entry \"%s\"", text);
+	print_line(telling, match);
+	fputs(meaning_of(policy_facet(telling->snapshot->policy, match->entry.facet)), stdout);
 }
 
 static const char *outcome_of(const struct rule_info *rule, bool decisive)
@@ -122,7 +166,9 @@ static const char *outcome_of(const struct rule_info *rule, bool decisive)
 
 static void on_name(void *context, unsigned hop, struct slice name)
 {
-	(void)context;
+	struct telling *telling = context;
+	telling->name.len = (uint8_t)name.len;
+	memcpy(telling->name.wire, name.at, name.len);
 	if (hop > 0)
 		print_name("answer leads to ", name, "\n");
 }
@@ -140,17 +186,20 @@ static void print_question(const struct question *question)
 static void on_rule(void *context, const struct rule_match *match, bool type_matched,
 	bool list_matched, bool decisive)
 {
-	const struct policy *policy = context;
+	const struct telling *telling = context;
+	const struct policy *policy = telling->snapshot->policy;
 	const struct rule_info *rule = policy_rule(policy, match->rule);
+	bool has_entry = match->entry.kind != 0;
 	bool matched = type_matched && list_matched;
 	printf("  %-5s %s/%s (priority %u, list %s): %s", action_name(rule->action),
 		policy_group_name(policy, match->group), rule->name, rule->priority,
 		policy_list(policy, match->list)->name,
 		matched                ? outcome_of(rule, decisive)
 			: list_matched ? "no: another query type"
+			: has_entry    ? "no: the entry does not count for it"
 				       : "no");
-	if (list_matched)
-		print_entry(policy, match);
+	if (has_entry)
+		print_entry(telling, match);
 	putchar('\n');
 }
 
@@ -234,14 +283,23 @@ static void print_source(const struct snapshot *snapshot, const struct facts *fa
 		puts("asked: the system's resolvers");
 }
 
+/* Plain DNS comes over TCP as well; it is rare. */
+static bool is_datagram(const struct config *config, uint16_t listener)
+{
+	return listener < config->listener_count &&
+		config->listeners[listener].kind == LISTENER_DNS;
+}
+
 static int explain(const struct snapshot *snapshot, const struct question *question)
 {
 	struct policy *policy = snapshot->policy;
+	struct telling telling = { .snapshot = snapshot };
 	const struct policy_trace trace = {
-		.on_name = on_name, .on_rule = on_rule, .context = policy
+		.on_name = on_name, .on_rule = on_rule, .context = &telling
 	};
 	const struct facts facts = { .view = question->view,
 		.query_type = question->type,
+		.is_datagram = is_datagram(snapshot->config, question->listener),
 		.name = dns_name_slice(&question->lower) };
 	struct verdict verdict;
 	if (question->view == POLICY_NO_ID) {

@@ -6,26 +6,33 @@
 
 #include <stdlib.h>
 
+/* Can a rule of this action block? GIVEN: where the entry says nothing else. */
+static bool may_block(const struct draft_rule *rule)
+{
+	return rule->action == ACTION_BLOCK || rule->action == ACTION_GIVEN;
+}
+
 /* What goes with the action and what does not. */
 static void check_block_response(struct resolve *resolve, const struct draft_rule *rule)
 {
-	bool blocks = rule->action == ACTION_BLOCK;
 	bool given = is_given(rule, "block_response");
-	if (blocks && !given)
+	if (rule->action == ACTION_BLOCK && !given)
 		problem_in(resolve->errors, rule->element.at,
 			"a BLOCK rule needs a \"block_response\", such as \"NXDOMAIN\"");
-	if (!blocks && given && rule->action != DRAFT_NO_WORD)
-		problem_with(
-			resolve, rule, "block_response", "only a BLOCK rule has a block_response");
+	if (!may_block(rule) && given && rule->action != DRAFT_NO_WORD)
+		problem_with(resolve, rule, "block_response",
+			"only a BLOCK or GIVEN rule has a block_response");
 }
 
 /* Keys that one block response needs and the others must not have. */
 static void check_response_key(struct resolve *resolve, const struct draft_rule *rule,
 	const char *key, enum block_response owner, bool needed)
 {
-	bool owns = rule->action == ACTION_BLOCK && rule->block_response == (int)owner;
+	bool owns = may_block(rule) && rule->block_response == (int)owner;
 	bool unknown = rule->action == DRAFT_NO_WORD ||
-		(rule->action == ACTION_BLOCK && rule->block_response == DRAFT_NO_WORD);
+		(rule->action == ACTION_BLOCK && rule->block_response == DRAFT_NO_WORD) ||
+		(rule->action == ACTION_GIVEN && is_given(rule, "block_response") &&
+			rule->block_response == DRAFT_NO_WORD);
 	if (owns && needed && !is_given(rule, key))
 		problem_in(resolve->errors, rule->element.at, "block_response %s needs \"%s\"",
 			block_response_name(owner), key);
@@ -62,8 +69,10 @@ static void resolve_rule(
 		.query_type = from->query_type,
 		.redirection = (enum redirection)from->redirection,
 	};
-	if (from->action == ACTION_BLOCK)
-		to->block_response = (enum block_response)from->block_response;
+	if (may_block(from))
+		to->block_response = from->block_response == DRAFT_NO_WORD
+			? BLOCK_NXDOMAIN
+			: (enum block_response)from->block_response;
 	if (from->domain_list)
 		to->list = names_find(&resolve->domain_lists, from->domain_list,
 			setting_child(from->element.at, "domain_list"), resolve->errors);

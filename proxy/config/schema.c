@@ -26,6 +26,7 @@ static const struct schema_word actions[] = {
 	{ "ALERT", ACTION_ALERT, false },
 	{ "BLOCK", ACTION_BLOCK, false },
 	{ "MONITOR", ACTION_MONITOR, false },
+	{ "GIVEN", ACTION_GIVEN, false },
 	{ 0 },
 };
 static const struct schema_word default_actions[] = {
@@ -220,7 +221,7 @@ const struct schema_key schema_keys[] = {
 	RULE("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	RULE("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
 	RULE("action", WORD, action, .required = true, .words = actions),
-	RULE("block_response", WORD, block_response, .absent = "must be given with BLOCK", .words = block_responses),
+	RULE("block_response", WORD, block_response, .absent = "must be given with BLOCK; NXDOMAIN with GIVEN", .words = block_responses),
 	RULE("override_domain", DOMAIN, override_domain, .absent = "must be given with OVERRIDE"),
 	RULE("override_ttl", SECONDS, override_ttl_s, .preset = "0s", RANGE(0, TTL_MAX_S)),
 	RULE("addresses", ADDRESSES, addresses, .absent = "must be given with ADDRESS", RANGE(1, 64)),

@@ -20,7 +20,7 @@ static void copy_way_to_chase(const struct query *q, struct dns_reply *reply)
 	struct local_answer local;
 	struct dns_answer answer;
 	if (q->verdict.action == ACTION_BLOCK)
-		query_write_override(q, reply);
+		query_write_alias(q, reply);
 	else if (local_data_answer(&local, query_policy(q), &q->asked, q->facts.name, buffer,
 			 sizeof buffer) &&
 		dns_answer_open(&answer, local.message) == 0)
@@ -92,18 +92,20 @@ static void end_with_found(struct query *q, const struct found *found)
 
 /* ---- a verdict: step 11 ---- */
 
-/* An override leads to a name that is resolved for the client: without the address behind it the
- * CNAME would be of no use to a stub. The blocked name itself is never asked. */
+/* An override, or an entry's own CNAME, leads to a name that is resolved for the client: without
+ * the address behind it the CNAME would be of no use to a stub. The blocked name itself is never
+ * asked.
+ */
 static bool needs_chase(struct query *q)
 {
-	if (q->verdict.action != ACTION_BLOCK || q->verdict.block_response != BLOCK_OVERRIDE ||
-		q->asked.type == DNS_TYPE_CNAME || q->asked.class != DNS_CLASS_IN)
+	struct dns_name target;
+	uint32_t ttl_s;
+	if (q->verdict.action != ACTION_BLOCK || q->asked.type == DNS_TYPE_CNAME ||
+		q->asked.class != DNS_CLASS_IN || !query_find_alias(q, &target, &ttl_s) ||
+		dns_name_equals(dns_name_slice(&target), q->asked.name))
 		return false;
-	const struct rule_info *rule = query_rule(q);
-	if (!rule || dns_name_equals(rule->override_domain, q->asked.name))
-		return false;
-	q->chase.len = (uint8_t)rule->override_domain.len;
-	dns_name_lower(q->chase.wire, rule->override_domain.at, rule->override_domain.len);
+	q->chase.len = target.len;
+	dns_name_lower(q->chase.wire, target.wire, target.len);
 	return true;
 }
 
@@ -128,7 +130,8 @@ static bool must_judge(const struct query *q, const struct dns_packed *packed)
 	if (q->verdict.action == ACTION_BLOCK) /* overridden: its target is the operator's word */
 		return false;
 	const struct view_info *view = policy_view(query_policy(q), q->facts.view);
-	return packed->leads_somewhere || (packed->has_addresses && view->rebinding_protection);
+	return packed->leads_somewhere ||
+		(packed->has_addresses && (view->rebinding_protection || view->has_networks));
 }
 
 void query_answer(struct query *q, struct found *found)

@@ -1,5 +1,6 @@
 /* A verdict as a reply. */
 #include "proxy/query/parts.h"
+#include "rules/given.h"
 
 const struct rule_info *query_rule(const struct query *q)
 {
@@ -20,14 +21,53 @@ static void write_nxdomain(const struct query *q, struct dns_reply *reply)
 	dns_reply_add_soa(reply, BLOCK_TTL_S);
 }
 
-void query_write_override(const struct query *q, struct dns_reply *reply)
+/* ---- somewhere else ---- */
+
+static const struct facet *entry_facet(const struct query *q)
+{
+	return policy_facet(query_policy(q), q->verdict.match.entry.facet);
+}
+
+static bool find_own_alias(const struct query *q, struct dns_name *target, uint32_t *ttl_s)
+{
+	struct reader records = reader_of(entry_facet(q)->records);
+	struct given_record record;
+	if (!given_next(&records, DNS_TYPE_CNAME, &record))
+		return false;
+	*ttl_s = record.ttl_s;
+	return given_target(record.rdata, verdict_matched_name(&q->verdict, q->asked.name), target);
+}
+
+static bool find_override(const struct query *q, struct dns_name *target, uint32_t *ttl_s)
 {
 	const struct rule_info *rule = query_rule(q);
-	if (dns_name_equals(rule->override_domain, q->asked.name))
+	target->len = (uint8_t)rule->override_domain.len;
+	memcpy(target->wire, rule->override_domain.at, rule->override_domain.len);
+	*ttl_s = rule->override_ttl_s;
+	return true;
+}
+
+bool query_find_alias(const struct query *q, struct dns_name *target, uint32_t *ttl_s)
+{
+	switch (q->verdict.block_response) {
+	case BLOCK_OVERRIDE: return find_override(q, target, ttl_s);
+	case BLOCK_RECORDS: return find_own_alias(q, target, ttl_s);
+	default: return false;
+	}
+}
+
+void query_write_alias(const struct query *q, struct dns_reply *reply)
+{
+	struct dns_name target;
+	uint32_t ttl_s;
+	if (!query_find_alias(q, &target, &ttl_s) ||
+		dns_name_equals(dns_name_slice(&target), q->asked.name))
 		dns_reply_add_soa(reply, BLOCK_TTL_S); /* a loop: the name it leads to is itself */
 	else
-		dns_reply_add_cname(reply, rule->override_domain, rule->override_ttl_s);
+		dns_reply_add_cname(reply, dns_name_slice(&target), ttl_s);
 }
+
+/* ---- something else ---- */
 
 static void write_refused(const struct query *q, struct dns_reply *reply)
 {
@@ -52,14 +92,40 @@ static void write_addresses(const struct query *q, struct dns_reply *reply)
 		dns_reply_add_soa(reply, BLOCK_TTL_S);
 }
 
+/* A CNAME comes instead of all else (RFC 2181 10.1). */
+static void write_records(const struct query *q, struct dns_reply *reply)
+{
+	struct reader records = reader_of(entry_facet(q)->records);
+	struct given_record record;
+	struct dns_name target;
+	uint32_t ttl_s;
+	if (find_own_alias(q, &target, &ttl_s)) {
+		query_write_alias(q, reply);
+		return;
+	}
+	while (given_next(&records, q->asked.type, &record))
+		dns_reply_add(reply, DNS_SECTION_ANSWER, q->asked.name, record.type, DNS_CLASS_IN,
+			record.ttl_s, record.rdata);
+	if (reply->counts[DNS_SECTION_ANSWER] == 0 && !reply->truncated)
+		dns_reply_add_soa(reply, BLOCK_TTL_S);
+}
+
+static void write_truncated(const struct query *q, struct dns_reply *reply)
+{
+	(void)q;
+	reply->flags |= DNS_FLAG_TC;
+}
+
 static void (*const block_writers[BLOCK_RESPONSE_COUNT])(
 	const struct query *q, struct dns_reply *reply) = {
 	[BLOCK_NODATA] = write_nothing,
 	[BLOCK_NXDOMAIN] = write_nxdomain,
-	[BLOCK_OVERRIDE] = query_write_override,
+	[BLOCK_OVERRIDE] = query_write_alias,
 	[BLOCK_REFUSED] = write_refused,
 	[BLOCK_DROP] = write_refused, /* where silence is not possible: HTTP */
 	[BLOCK_ADDRESS] = write_addresses,
+	[BLOCK_TRUNCATE] = write_truncated,
+	[BLOCK_RECORDS] = write_records,
 };
 
 /* "group/rule", so that whoever asks dig sees which rule it was. */

@@ -106,7 +106,9 @@ void query_answer_local(struct query *q, struct slice message);
 void query_block(struct query *q);
 
 /* block.c */
-void query_write_override(const struct query *q, struct dns_reply *reply);
+/* The name that a blocked client is sent to instead, by its rule or by the list's entry. */
+bool query_find_alias(const struct query *q, struct dns_name *target, uint32_t *ttl_s);
+void query_write_alias(const struct query *q, struct dns_reply *reply);
 struct slice query_block_text(const struct query *q, char *text, size_t size);
 void query_end_blocked(struct query *q);
 void query_end_by_verdict(struct query *q);

@@ -70,6 +70,7 @@ static void query_init(
 	q->verdict.match.rule = POLICY_NO_ID;
 	q->verdict.monitor_count = 0;
 	q->facts.view = POLICY_NO_ID;
+	q->facts.is_datagram = to->protocol == PROTOCOL_UDP;
 }
 
 /* Step 3: a message that can be read, or the end. */

@@ -254,17 +254,37 @@ static void write_firewall(struct writer *line, const struct query_log_event *ev
 
 /* --- ours --- */
 
-/* The name of the hop that decided: the question's own, or one that the answer led to. */
-static struct slice matched_name(const struct query_log_event *event)
-{
-	const struct verdict *verdict = event->verdict;
-	return verdict->matched_name.len ? dns_name_slice(&verdict->matched_name) : event->name;
-}
-
 static void write_matched_name(struct writer *line, const struct query_log_event *event)
 {
 	LITERAL(line, ",\"matched_name\":\"");
-	write_domain(line, matched_name(event));
+	write_domain(line, verdict_matched_name(event->verdict, event->name));
+	LITERAL(line, "\"");
+}
+
+static void write_entry(struct writer *line, const struct query_log_event *event)
+{
+	const struct verdict *verdict = event->verdict;
+	uint8_t text[DNS_NAME_TEXT_MAX + 2];
+	struct writer entry = writer_of(text, sizeof text);
+	if (!verdict->match.entry.kind)
+		return;
+	policy_entry_write_text(&entry, &verdict->match.entry,
+		verdict_matched_name(verdict, event->name), &verdict->matched_address);
+	LITERAL(line, ",\"entry\":\"");
+	escape_json(line, writer_slice(&entry), DOMAIN_MAX);
+	LITERAL(line, "\"");
+}
+
+/* Where it stands: a name of the way to the answer, or one of the answer's addresses. */
+static void write_place(struct writer *line, const struct query_log_event *event)
+{
+	const struct rule_match *match = &event->verdict->match;
+	if (match->entry.kind != LIST_ENTRY_NETWORK) {
+		NUMBER(line, "hop", match->hop);
+		return;
+	}
+	LITERAL(line, ",\"matched_address\":\"");
+	address_write(line, &event->verdict->matched_address);
 	LITERAL(line, "\"");
 }
 
@@ -274,16 +294,9 @@ static void write_match(struct writer *line, const struct query_log_event *event
 	FIELD(line, "rule_group", group_name(event, match));
 	FIELD(line, "rule", rule_name(event, match));
 	FIELD(line, "list", list_name(event, match));
-	if (match->entry != POLICY_NO_ENTRY) {
-		uint8_t text[DNS_NAME_TEXT_MAX + 2];
-		struct writer entry = writer_of(text, sizeof text);
-		policy_entry_write_text(&entry, event->policy, match->entry);
-		LITERAL(line, ",\"entry\":\"");
-		escape_json(line, writer_slice(&entry), DOMAIN_MAX);
-		LITERAL(line, "\"");
-	}
+	write_entry(line, event);
 	write_matched_name(line, event);
-	NUMBER(line, "hop", match->hop);
+	write_place(line, event);
 }
 
 static void write_monitored(struct writer *line, const struct query_log_event *event)

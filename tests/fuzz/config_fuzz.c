@@ -115,7 +115,7 @@ static void check_rules(const struct policy_spec *policy)
 			const struct rule_spec *rule = &policy->groups[i].rules[j];
 			PROMISE(rule->name && rule->priority && rule->list < policy->list_count);
 			PROMISE(rule->action > ACTION_NONE && rule->action < ACTION_COUNT);
-			PROMISE((unsigned)rule->block_response < BLOCK_RESPONSE_COUNT);
+			PROMISE((unsigned)rule->block_response < BLOCK_CONFIGURED_COUNT);
 			PROMISE(rule->block_response != BLOCK_OVERRIDE ||
 				rule->override_domain.len);
 			PROMISE(rule->block_response != BLOCK_ADDRESS || rule->address_count);

@@ -2,12 +2,11 @@
  *
  * Input: a byte of options, three bytes of rules, a byte with the question's type; then, each
  * behind a length of two bytes, the texts of three lists; what is left is an answer as it came from
- * an upstream. Checked: the index says what a linear scan of the lists says, for every name of the
+ * an upstream. Checked: the image says what a linear scan of the lists says, for every name of the
  * answer; a verdict is one that the semantics allow, and is never made better by an answer. */
-#include "rules/policy.h"
+#include "tests/unit/policy_texts.h"
 
 #include "dns/types.h"
-#include "rules/name_index.h"
 
 #include <stdlib.h>
 
@@ -43,8 +42,8 @@ static int on_scanned(void *context, const struct list_pattern *pattern)
 	return 0;
 }
 
-/* The length of the longest pattern of a list that matches; 0 when none does. */
-static size_t scan_list(const struct scan *scan, unsigned list, struct slice name)
+/* The length of the shortest or longest pattern of a list that matches; 0 when none does. */
+static size_t scan_list(const struct scan *scan, unsigned list, struct slice name, bool shortest)
 {
 	size_t best = 0;
 	for (size_t i = 0; i < scan->count; i++) {
@@ -53,7 +52,9 @@ static size_t scan_list(const struct scan *scan, unsigned list, struct slice nam
 		bool below = dns_name_is_under(name, own) && name.len > own.len;
 		bool hit = (pattern->kind & PATTERN_EXACT && dns_name_equals(name, own)) ||
 			(pattern->kind & PATTERN_BELOW && below);
-		if (pattern->list == list && hit && own.len > best)
+		if (pattern->list != list || !hit)
+			continue;
+		if (best == 0 || (shortest ? own.len < best : own.len > best))
 			best = own.len;
 	}
 	return best;
@@ -85,12 +86,15 @@ static void on_rule(void *context, const struct rule_match *match, bool type_mat
 	struct watching *watching = context;
 	const struct rule_info *rule = policy_rule(watching->policy, match->rule);
 	struct slice name = dns_name_slice(&watching->name);
-	size_t longest = scan_list(watching->scan, match->list, name);
+	size_t longest = scan_list(watching->scan, match->list, name, false);
 	MUST(match->hop == watching->hop && match->group == rule->group);
 	MUST(list_matched == (longest > 0));
-	MUST(list_matched == (match->entry != POLICY_NO_ENTRY));
-	if (list_matched)
-		MUST(policy_entry(watching->policy, match->entry).name.len == longest);
+	MUST(list_matched == (match->entry.kind != 0));
+	/* What a shorter one covers is left out. */
+	if (list_matched) {
+		size_t len = policy_entry_name(&match->entry, name).len;
+		MUST(len <= longest && len >= scan_list(watching->scan, match->list, name, true));
+	}
 	MUST(decisive ==
 		(type_matched && list_matched && !watching->decided &&
 			rule->action != ACTION_MONITOR));
@@ -119,17 +123,19 @@ static void check_verdict(const struct policy *policy, const struct verdict *ver
 		MUST(policy_rule(policy, verdict->monitors[i].rule)->action == ACTION_MONITOR);
 	if (match->rule == POLICY_NO_ID)
 		return;
-	MUST(policy_rule(policy, match->rule)->action == verdict->action);
-	if (match->hop > 0)
-		MUST(dns_name_is_under(dns_name_slice(&verdict->matched_name),
-			policy_entry(policy, match->entry).name));
+	enum action action = policy_rule(policy, match->rule)->action;
+	MUST(action == verdict->action ||
+		(action == ACTION_GIVEN && verdict->action == ACTION_BLOCK));
+	MUST(match->entry.kind >= PATTERN_EXACT && match->entry.kind <= PATTERN_BOTH);
 }
 
 static bool same_verdicts(const struct verdict *a, const struct verdict *b)
 {
 	return a->action == b->action && a->reason == b->reason && a->trusted == b->trusted &&
 		a->match.rule == b->match.rule && a->match.hop == b->match.hop &&
-		a->match.entry == b->match.entry && a->monitor_count == b->monitor_count;
+		a->match.entry.kind == b->match.entry.kind &&
+		a->match.entry.labels == b->match.entry.labels &&
+		a->monitor_count == b->monitor_count;
 }
 
 static struct verdict judge(const struct policy *policy, const struct facts *facts,
@@ -151,7 +157,9 @@ static void judge_message(
 	struct dns_answer answer;
 	struct dns_name name;
 	struct watching watching = { .policy = policy, .scan = scan };
-	struct policy_trace trace = { on_name, on_rule, &watching };
+	struct policy_trace trace = {
+		.on_name = on_name, .on_rule = on_rule, .context = &watching
+	};
 	if (dns_answer_open(&answer, message) != 0)
 		return;
 	name.len = (uint8_t)answer.name.len;
@@ -179,12 +187,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rule_spec rules[LISTS];
 	struct association_spec association = { 0, 1 };
 	uint8_t options = reader_u8(&input);
+	const enum action actions[4] = { ACTION_ALLOW, ACTION_ALERT,
+		options & 0x80 ? ACTION_GIVEN : ACTION_BLOCK, ACTION_MONITOR };
 	for (unsigned i = 0; i < LISTS; i++) {
 		uint8_t bits = reader_u8(&input);
 		rules[i] = (struct rule_spec){ .name = "rule",
 			.priority = bits & 7u,
 			.list = (uint16_t)i,
-			.action = (enum action)(ACTION_ALLOW + (bits >> 3) % 4),
+			.action = actions[(bits >> 3) % 4],
 			.redirection = bits & 0x20 ? REDIRECTION_TRUST : REDIRECTION_INSPECT,
 			.query_type = bits & 0x40 ? DNS_TYPE_A : 0 };
 	}
@@ -192,7 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < LISTS; i++) {
 		struct list_sink sink = { .on_pattern = on_scanned, .context = &scan };
 		texts[i] = (struct list_text){ .text = take_text(&input) };
-		lists[i].format = (enum list_format)((options + i) % LIST_FORMAT_COUNT);
+		lists[i].format = (enum list_format)((options + i) % (LIST_WILDCARD + 1));
 		scan.list = i;
 		if (list_read(lists[i].format, texts[i].text, &sink) != 0)
 			return 0;
@@ -215,10 +225,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.view_count = 1,
 		.rebinding_exceptions = &exception,
 		.rebinding_exception_count = 1 };
-	int error;
-	struct policy *policy = policy_build(&spec, texts, options, NULL, &error);
-	MUST(policy);
-	judge_message(policy, &scan, type, reader_bytes(&input, reader_left(&input)));
-	policy_free(policy);
+	struct policy_texts built;
+	MUST(policy_texts_build(&built, &spec, texts, options) == 0);
+	judge_message(built.policy, &scan, type, reader_bytes(&input, reader_left(&input)));
+	policy_texts_free(&built);
 	return 0;
 }

@@ -59,10 +59,11 @@ static void test_what_is_found(void **state)
 		struct config_errors errors = { .on_error = on_error };
 		struct client_health_finding finding;
 		char hash[33];
+		struct policy_image image;
 		struct config *config =
 			config_load_text("t.conf", slice_of_text(cases[i].text), &errors);
 		assert_non_null(config);
-		struct policy *policy = policy_load(config, true, hash, &errors);
+		struct policy *policy = policy_load(config, true, hash, &image, &errors);
 		assert_non_null(policy);
 		assert_int_equal(client_health_find(policy, 0, &finding), cases[i].count > 0);
 		assert_int_equal(finding.count, cases[i].count);
@@ -71,6 +72,7 @@ static void test_what_is_found(void **state)
 			assert_int_equal(finding.verdict.reason, cases[i].reason);
 		}
 		policy_free(policy);
+		policy_image_free(&image);
 		config_free(config);
 	}
 }

@@ -320,7 +320,7 @@ static void test_what_is_left_out_has_its_default(void **state)
 
 static void check_every_rule(const struct rule_group_spec *group)
 {
-	assert_int_equal(group->rule_count, 4);
+	assert_int_equal(group->rule_count, 6);
 	assert_int_equal(group->rules[0].action, ACTION_ALLOW);
 	assert_int_equal(group->rules[0].redirection, REDIRECTION_TRUST);
 	assert_int_equal(group->rules[1].action, ACTION_MONITOR);
@@ -336,6 +336,11 @@ static void check_every_rule(const struct rule_group_spec *group)
 	assert_int_equal(page->address_count, 2);
 	assert_address(&page->addresses[0], "192.0.2.1");
 	assert_address(&page->addresses[1], "2001:db8::1");
+	assert_int_equal(group->rules[4].action, ACTION_GIVEN);
+	assert_int_equal(group->rules[4].block_response, BLOCK_NXDOMAIN);
+	assert_int_equal(group->rules[5].action, ACTION_GIVEN);
+	assert_int_equal(group->rules[5].block_response, BLOCK_OVERRIDE);
+	assert_int_not_equal(group->rules[5].override_domain.len, 0);
 }
 
 static void check_every_record(const struct policy_spec *policy)
@@ -901,7 +906,7 @@ static void test_words_are_those_of_the_rules(void **state)
 			}
 		}
 	}
-	assert_int_equal(count, (ACTION_COUNT - 1) + BLOCK_RESPONSE_COUNT + LIST_FORMAT_COUNT);
+	assert_int_equal(count, (ACTION_COUNT - 1) + BLOCK_CONFIGURED_COUNT + LIST_FORMAT_COUNT);
 }
 
 /* One cell of a Markdown table row, without blanks around it and without `marks`. */

@@ -24,6 +24,7 @@ static const char head[] =
 
 static struct config *config;
 static struct policy *policy;
+static struct policy_image image;
 
 static void on_error(
 	void *context, const char *file, unsigned line, const char *path, const char *message)
@@ -51,7 +52,7 @@ static int begin(void **state)
 	struct config_errors errors = { .on_error = on_error };
 	config = config_load_text("x.conf", slice_of_text(text), &errors);
 	assert_non_null(config);
-	policy = policy_load(config, true, hash, &errors);
+	policy = policy_load(config, true, hash, &image, &errors);
 	assert_non_null(policy);
 	return 0;
 }
@@ -60,6 +61,7 @@ static int end(void **state)
 {
 	(void)state;
 	policy_free(policy);
+	policy_image_free(&image);
 	config_free(config);
 	return 0;
 }

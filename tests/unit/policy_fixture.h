@@ -2,13 +2,14 @@
  *
  * A rule is "[ASSOCIATION/]PRIORITY ACTION PATTERN[,PATTERN...] [TYPE] [TRUST] [NXDOMAIN ...]";
  * rules of one association (101 unless given) form one group; every rule has a list of its own, in
- * the domains format. A list "!" could not be loaded. */
+ * the domains format; what an entry says may stand behind it (facet_words.h). A list "!" could not
+ * be loaded. */
 #ifndef TESTS_UNIT_POLICY_FIXTURE_H
 #define TESTS_UNIT_POLICY_FIXTURE_H
 
+#include "tests/unit/facet_words.h"
+#include "tests/unit/policy_texts.h"
 #include "tests/unit/rules_fixture.h"
-
-#include "rules/policy.h"
 
 enum { FIXTURE_RULES_MAX = 16, FIXTURE_GROUPS_MAX = 4, FIXTURE_VIEW = 0 };
 
@@ -22,6 +23,7 @@ struct policy_fixture {
 	struct association_spec associations[FIXTURE_GROUPS_MAX];
 	struct view_spec view;
 	struct policy_spec spec;
+	struct policy_texts built;
 };
 
 static inline size_t fixture_group(struct policy_fixture *fixture, uint32_t priority)
@@ -95,14 +97,18 @@ static inline void policy_fixture_init(struct policy_fixture *fixture, const cha
 	fixture->spec.listener_count = 1;
 }
 
-static inline struct policy *policy_fixture_build(
-	const struct policy_fixture *fixture, uint64_t salt)
+/* To be freed before it is built again. */
+static inline struct policy *policy_fixture_build(struct policy_fixture *fixture, uint64_t salt)
 {
-	int error;
-	struct policy *policy = policy_build(&fixture->spec, fixture->texts, salt, NULL, &error);
+	int error = policy_texts_build_with(
+		&fixture->built, &fixture->spec, fixture->texts, salt, facet_words_add);
 	assert_int_equal(error, 0);
-	assert_non_null(policy);
-	return policy;
+	return fixture->built.policy;
+}
+
+static inline void policy_fixture_free(struct policy_fixture *fixture)
+{
+	policy_texts_free(&fixture->built);
 }
 
 static inline struct verdict fixture_judge(const struct policy *policy, const char *name,
@@ -128,10 +134,12 @@ static inline struct verdict fixture_judge(const struct policy *policy, const ch
 }
 
 /* "BLOCK 20 1 c.cdn.test. by *." : action (or how it failed), priority of the rule, hop, the name
- * of the hop when it is not the question, and the entry that matched. */
-static inline void fixture_say(
-	const struct policy *policy, const struct verdict *verdict, char *text, size_t size)
+ * of the hop when it is not the question (as which `question` is taken), and the entry that
+ * matched. */
+static inline void fixture_say(const struct policy *policy, const struct verdict *verdict,
+	const char *question, char *text, size_t size)
 {
+	struct dns_name asked = fixture_name(question);
 	static const char *const failures[] = {
 		[REASON_FAIL_CLOSED] = "SERVFAIL", [REASON_FAIL_OPEN] = "OPEN "
 	};
@@ -154,15 +162,22 @@ static inline void fixture_say(
 		writer_decimal(&to, match->hop);
 		writer_text(&to, " ");
 		dns_name_write_text(&to, dns_name_slice(&verdict->matched_name));
+	} else if (match->entry.kind == LIST_ENTRY_NETWORK) {
+		writer_text(&to, " ");
+		dns_name_write_text(&to, dns_name_slice(&verdict->matched_name));
+		writer_text(&to, " ");
+		address_write(&to, &verdict->matched_address);
 	} else if (verdict->reason == REASON_REBINDING && verdict->matched_name.len) {
 		writer_text(&to, " ");
 		dns_name_write_text(&to, dns_name_slice(&verdict->matched_name));
 	} else {
 		assert_int_equal(verdict->matched_name.len, 0);
 	}
-	if (match->entry != POLICY_NO_ENTRY) {
+	if (match->entry.kind) {
 		writer_text(&to, " by ");
-		policy_entry_write_text(&to, policy, match->entry);
+		policy_entry_write_text(&to, &match->entry,
+			verdict_matched_name(verdict, dns_name_slice(&asked)),
+			&verdict->matched_address);
 	}
 	assert_false(to.failed);
 	text[to.len] = '\0';

@@ -51,6 +51,7 @@ static void put(const char *name, const char *content)
 
 struct outcome {
 	struct policy *policy;
+	struct policy_image image;
 	struct config *config;
 	char hash[33];
 	unsigned errors;
@@ -73,7 +74,8 @@ static struct outcome *load(bool must_load)
 	outcome.config = config_load_text(path_of("namegate.conf"), slice_of_text(text), &errors);
 	if (!outcome.config)
 		fail_msg("%s", outcome.told);
-	outcome.policy = policy_load(outcome.config, must_load, outcome.hash, &errors);
+	outcome.policy =
+		policy_load(outcome.config, must_load, outcome.hash, &outcome.image, &errors);
 	outcome.errors = errors.count;
 	return &outcome;
 }
@@ -81,6 +83,7 @@ static struct outcome *load(bool must_load)
 static void drop(struct outcome *outcome)
 {
 	policy_free(outcome->policy);
+	policy_image_free(&outcome->image);
 	config_free(outcome->config);
 }
 
@@ -113,9 +116,9 @@ static void test_loads(void **state)
 	struct outcome *outcome = load(true);
 	assert_non_null(outcome->policy);
 	assert_int_equal(outcome->errors, 0);
-	assert_int_equal(policy_list(outcome->policy, 0)->pattern_count, 1);
-	assert_int_equal(policy_list(outcome->policy, 1)->pattern_count, 2);
-	assert_int_equal(policy_list(outcome->policy, 2)->pattern_count, 1);
+	assert_int_equal(policy_list(outcome->policy, 0)->entry_count, 1);
+	assert_int_equal(policy_list(outcome->policy, 1)->entry_count, 2);
+	assert_int_equal(policy_list(outcome->policy, 2)->entry_count, 1);
 	assert_false(view_failed(outcome, VIEW_ONE));
 	assert_int_equal(strlen(outcome->hash), 32);
 	assert_int_equal(strspn(outcome->hash, "0123456789abcdef"), 32);
@@ -230,7 +233,7 @@ static void test_some_bad_lines(void **state)
 	put("first.txt", "good.test\nbad..test\n\xff\xfe\n\n# nothing\n");
 	struct outcome *outcome = load(true);
 	assert_non_null(outcome->policy);
-	assert_int_equal(policy_list(outcome->policy, 1)->pattern_count, 1);
+	assert_int_equal(policy_list(outcome->policy, 1)->entry_count, 1);
 	assert_false(view_failed(outcome, VIEW_ONE));
 	drop(outcome);
 }
@@ -251,7 +254,7 @@ static void test_empty_files(void **state)
 	put("first.txt", "# nothing yet\n");
 	outcome = load(true);
 	assert_non_null(outcome->policy);
-	assert_int_equal(policy_list(outcome->policy, 1)->pattern_count, 0);
+	assert_int_equal(policy_list(outcome->policy, 1)->entry_count, 0);
 	drop(outcome);
 }
 

@@ -2,9 +2,8 @@
  * index, no hashes, no wire form; names are arrays of label numbers, lists are scanned line by
  * line. Policies, questions and answers are generated; a failure prints the seed, and
  * POLICY_MODEL_SEED=<seed> runs that one alone. */
+#include "tests/unit/policy_texts.h"
 #include "tests/unit/rules_fixture.h"
-
-#include "rules/policy.h"
 
 #include <time.h>
 
@@ -13,6 +12,7 @@ enum {
 	QUESTIONS = 12, /* per policy */
 	LISTS_MAX = 5,
 	PATTERNS_MAX = 6,
+	SAYING_MAX = 6, /* more patterns, that say something */
 	GROUPS_MAX = 3,
 	RULES_MAX = 5,
 	RECORDS_MAX = 20,
@@ -45,16 +45,45 @@ struct name {
 	uint8_t labels[160]; /* leftmost first */
 };
 
+/* What a pattern says beyond its name. The first one is nothing. */
+#define ALIAS_LABEL "\x3fxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define ALIAS_REST  "\x39yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+#define ALIAS                                                                                      \
+	"\0\5\0\0\0\1\0\xfd"                                                                       \
+	"\1*" ALIAS_LABEL ALIAS_LABEL ALIAS_LABEL ALIAS_REST /* and a root */
+enum { LENGTHENED = 250 };
+static const struct saying {
+	enum facet_effect effect;
+	enum given given;
+	uint8_t rank;
+	uint16_t type;  /* the only one, or 0 */
+	bool but_type;  /* all types but this one */
+	bool lengthens; /* its CNAME makes a name LENGTHENED bytes longer */
+} sayings[] = {
+	{ FACET_LISTED, GIVEN_NOTHING, 1, 0, false, false },
+	{ FACET_LISTED, GIVEN_NXDOMAIN, 1, 0, false, false },
+	{ FACET_LISTED, GIVEN_DROP, 2, 0, false, false },
+	{ FACET_LISTED, GIVEN_REFUSED, 1, DNS_TYPE_A, false, false },
+	{ FACET_LISTED, GIVEN_NODATA, 3, DNS_TYPE_A, true, false },
+	{ FACET_LISTED, GIVEN_TCP_ONLY, 1, 0, false, false },
+	{ FACET_LISTED, GIVEN_RECORDS, 1, 0, false, true },
+	{ FACET_PASS, GIVEN_NOTHING, 1, 0, false, false },
+	{ FACET_EXCEPT, GIVEN_NOTHING, 1, 0, false, false },
+	{ FACET_EXCEPT, GIVEN_NOTHING, 2, 0, false, false },
+};
+enum { SAYINGS = sizeof sayings / sizeof *sayings };
+
 struct pattern {
 	struct name name;
 	bool itself;
 	bool below;
-	unsigned line;
+	const struct saying *saying;
 };
 
 struct list {
 	enum list_format format;
-	struct pattern patterns[PATTERNS_MAX];
+	struct pattern patterns[PATTERNS_MAX + SAYING_MAX];
+	unsigned text_count; /* those of the text */
 	unsigned count;
 	bool lost;
 	char text[65536];
@@ -84,6 +113,7 @@ struct world {
 	unsigned association_count;
 	bool walled;
 	bool open;
+	bool is_datagram; /* the client's questions */
 };
 
 struct record {
@@ -99,8 +129,9 @@ struct outcome {
 	enum block_response response;
 	bool trust;
 	const struct rule *rule;
-	unsigned line; /* of the pattern */
+	const struct pattern *pattern;
 	unsigned hop;
+	bool failed; /* the pattern's answer cannot be given */
 	const struct rule *monitors[VERDICT_MONITORS_MAX];
 	unsigned monitor_count;
 };
@@ -142,7 +173,20 @@ static bool same(const struct name *a, const struct name *b)
 	return a->count == b->count && ends_with(a, b);
 }
 
-static const struct pattern *match_list(const struct list *list, const struct name *name)
+static bool counts_for(const struct saying *saying, unsigned type)
+{
+	return !saying->type || (saying->type == type) != saying->but_type;
+}
+
+static bool is_better(const struct pattern *pattern, const struct pattern *than)
+{
+	if (!than || pattern->saying->rank != than->saying->rank)
+		return !than || pattern->saying->rank > than->saying->rank;
+	return pattern->name.count > than->name.count;
+}
+
+static const struct pattern *match_list(
+	const struct list *list, const struct name *name, unsigned type)
 {
 	const struct pattern *best = NULL;
 	for (unsigned i = 0; i < list->count; i++) {
@@ -150,10 +194,43 @@ static const struct pattern *match_list(const struct list *list, const struct na
 		bool hit = same(name, &pattern->name)
 			? pattern->itself
 			: pattern->below && ends_with(name, &pattern->name);
-		if (hit && (!best || pattern->name.count > best->name.count))
+		if (hit && counts_for(pattern->saying, type) && is_better(pattern, best))
 			best = pattern;
 	}
-	return best;
+	return best && best->saying->effect != FACET_EXCEPT ? best : NULL;
+}
+
+static size_t wire_length(const struct name *name)
+{
+	size_t len = 1;
+	for (unsigned i = 0; i < name->count; i++)
+		len += alphabet[name->labels[i]].len + 1u;
+	return len;
+}
+
+/* What a rule makes of a pattern; false when the rule is not for it. */
+static bool weigh(const struct rule *rule, const struct pattern *pattern, const struct name *name,
+	bool is_datagram, struct outcome *outcome)
+{
+	const struct saying *saying = pattern->saying;
+	outcome->action = rule->action;
+	outcome->response = rule->response;
+	if (rule->action != ACTION_GIVEN)
+		return saying->effect == FACET_LISTED;
+	outcome->action = saying->effect == FACET_PASS ? ACTION_ALLOW : ACTION_BLOCK;
+	switch (saying->given) {
+	case GIVEN_NXDOMAIN: outcome->response = BLOCK_NXDOMAIN; break;
+	case GIVEN_NODATA: outcome->response = BLOCK_NODATA; break;
+	case GIVEN_REFUSED: outcome->response = BLOCK_REFUSED; break;
+	case GIVEN_DROP: outcome->response = BLOCK_DROP; break;
+	case GIVEN_TCP_ONLY: outcome->response = BLOCK_TRUNCATE; return is_datagram;
+	case GIVEN_RECORDS:
+		outcome->response = BLOCK_RECORDS;
+		outcome->failed = wire_length(name) + LENGTHENED > DNS_NAME_MAX;
+		break;
+	default: break;
+	}
+	return true;
 }
 
 /* The rules that a view has, in the order in which they are to be asked. */
@@ -179,21 +256,26 @@ static struct outcome judge_one(const struct world *world, const struct rule *co
 {
 	struct outcome outcome = { .action = ACTION_NONE, .reason = REASON_NO_MATCH, .hop = hop };
 	for (unsigned i = 0; i < rule_count; i++) {
-		const struct pattern *pattern = match_list(&world->lists[rules[i]->list], name);
-		if ((rules[i]->type && rules[i]->type != type) || !pattern)
+		const struct pattern *pattern =
+			match_list(&world->lists[rules[i]->list], name, type);
+		struct outcome one = outcome;
+		if ((rules[i]->type && rules[i]->type != type) || !pattern ||
+			!weigh(rules[i], pattern, name, world->is_datagram, &one))
 			continue;
 		if (rules[i]->action == ACTION_MONITOR) {
 			if (noted->monitor_count < VERDICT_MONITORS_MAX)
 				noted->monitors[noted->monitor_count++] = rules[i];
 			continue;
 		}
-		outcome.action = rules[i]->action;
-		outcome.reason = REASON_RULE;
-		outcome.response = rules[i]->response;
-		outcome.trust = rules[i]->trust;
-		outcome.rule = rules[i];
-		outcome.line = pattern->line;
-		return outcome;
+		if (one.failed) {
+			outcome.failed = true;
+			return outcome;
+		}
+		one.reason = REASON_RULE;
+		one.trust = rules[i]->trust;
+		one.rule = rules[i];
+		one.pattern = pattern;
+		return one;
 	}
 	if (world->walled) {
 		outcome.action = ACTION_BLOCK;
@@ -201,14 +283,6 @@ static struct outcome judge_one(const struct world *world, const struct rule *co
 		outcome.response = BLOCK_REFUSED;
 	}
 	return outcome;
-}
-
-static size_t wire_length(const struct name *name)
-{
-	size_t len = 1;
-	for (unsigned i = 0; i < name->count; i++)
-		len += alphabet[name->labels[i]].len + 1u;
-	return len;
 }
 
 /* The names of an answer: which there are, who leads to whom, and who rides along. */
@@ -334,6 +408,7 @@ static void judge_walk(const struct world *world, const struct rule *const *rule
 			bool worse = one.action == ACTION_BLOCK ||
 				(one.action == ACTION_ALERT && total->action != ACTION_ALERT);
 			walk->judged[i] = true;
+			walk->failed |= one.failed;
 			walk->trusts[i] = one.trust;
 			if (worse) {
 				memcpy(one.monitors, total->monitors, sizeof one.monitors);
@@ -358,6 +433,7 @@ static void judge_walk(const struct world *world, const struct rule *const *rule
 	total->reason = REASON_FAIL_CLOSED;
 	total->action = ACTION_NONE;
 	total->rule = NULL;
+	total->pattern = NULL;
 	total->hop = 0;
 	total->trust = false;
 }
@@ -379,6 +455,10 @@ static struct outcome model(const struct world *world, const struct name *questi
 	struct outcome total = judge_one(world, rules, rule_count, question, type, 0, &noted);
 	memcpy(total.monitors, noted.monitors, sizeof total.monitors);
 	total.monitor_count = noted.monitor_count;
+	if (total.failed) {
+		total.reason = world->open ? REASON_FAIL_OPEN : REASON_FAIL_CLOSED;
+		return total;
+	}
 	bool off = world->association_count == 0 && !world->walled;
 	if (total.action != ACTION_BLOCK && !total.trust && !off)
 		judge_walk(world, rules, rule_count, type, walk, records, count, &total);
@@ -459,12 +539,42 @@ static bool write_pattern(struct writer *to, const struct list *list, struct pat
 	return true;
 }
 
+/* Two of a name that differ, and of which none comes before the other, are no question. */
+static bool is_ambiguous(const struct list *list, const struct pattern *pattern)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct pattern *other = &list->patterns[i];
+		if (same(&other->name, &pattern->name) && other->saying != pattern->saying &&
+			other->saying->rank == pattern->saying->rank)
+			return true;
+	}
+	return false;
+}
+
+/* Often about the names that the list has, or those above and below. */
+static void random_sayings(struct list *list)
+{
+	unsigned wanted = one_in(4) ? 0 : below(SAYING_MAX + 1);
+	for (unsigned i = 0; i < wanted; i++) {
+		struct pattern *pattern = &list->patterns[list->count];
+		pattern->name = random_name(3);
+		if (list->count && one_in(2))
+			pattern->name = list->patterns[below(list->count)].name;
+		bool all = pattern->name.count == 0;
+		unsigned kinds = 1 + below(3);
+		pattern->itself = all || kinds & 1;
+		pattern->below = all || kinds & 2;
+		pattern->saying = &sayings[below(SAYINGS)];
+		if (!is_ambiguous(list, pattern))
+			list->count++;
+	}
+}
+
 static void random_list(struct list *list)
 {
 	struct writer to = writer_of(list->text, sizeof list->text - 1);
-	unsigned line = 0;
 	unsigned wanted = below(PATTERNS_MAX + 1);
-	list->format = (enum list_format)below(LIST_FORMAT_COUNT);
+	list->format = (enum list_format)below(LIST_WILDCARD + 1);
 	list->lost = one_in(40);
 	list->count = 0;
 	for (unsigned i = 0; i < wanted; i++) {
@@ -474,31 +584,31 @@ static void random_list(struct list *list)
 		if (one_in(3) && list->format != LIST_HOSTS) {
 			writer_text(&to, noise[below(sizeof noise / sizeof *noise)]);
 			writer_text(&to, one_in(2) ? "\r\n" : "\n");
-			line++;
 		}
-		pattern->line = line + 1;
+		pattern->saying = &sayings[0];
 		if (!write_pattern(&to, list, pattern))
 			continue;
 		list->count++;
-		line++;
 		writer_text(&to, one_in(3) ? " # why\n" : one_in(2) ? "\r\n" : "\n");
 	}
 	assert_false(to.failed);
 	list->text[to.len] = '\0';
+	list->text_count = list->count;
+	random_sayings(list);
 }
 
 static void random_group(struct group *group, unsigned list_count, unsigned number)
 {
 	static const unsigned types[] = { 0, 0, 0, DNS_TYPE_A, DNS_TYPE_HTTPS, DNS_TYPE_ANY };
 	static const enum action actions[] = { ACTION_ALLOW, ACTION_ALLOW, ACTION_ALERT,
-		ACTION_BLOCK, ACTION_MONITOR };
+		ACTION_BLOCK, ACTION_MONITOR, ACTION_GIVEN, ACTION_GIVEN };
 	group->count = below(RULES_MAX + 1);
 	for (unsigned i = 0; i < group->count; i++) {
 		struct rule *rule = &group->rules[i];
 		snprintf(rule->name, sizeof rule->name, "%u.%u", number, i);
 		rule->priority = below(100) * RULES_MAX + i; /* unique, in any order */
 		rule->action = actions[below(sizeof actions / sizeof *actions)];
-		rule->response = (enum block_response)below(BLOCK_RESPONSE_COUNT);
+		rule->response = (enum block_response)below(BLOCK_CONFIGURED_COUNT);
 		rule->list = below(list_count);
 		rule->type = types[below(sizeof types / sizeof *types)];
 		rule->trust = one_in(4);
@@ -521,6 +631,7 @@ static void random_world(struct world *world)
 		};
 	world->walled = one_in(6);
 	world->open = one_in(3);
+	world->is_datagram = one_in(2);
 }
 
 /* A name that some list may have something to say about. */
@@ -570,15 +681,50 @@ static unsigned random_records(
 
 /* ---- the real one, and the comparison ---- */
 
-static struct policy *build(const struct world *world, uint64_t salt)
+static const struct world *building;
+
+static struct facet facet_of(const struct saying *saying)
 {
+	struct facet facet = { .effect = saying->effect,
+		.given = saying->given,
+		.rank = saying->rank,
+		.except_types = saying->but_type,
+		.type_count = saying->type != 0,
+		.types = { saying->type } };
+	if (saying->lengthens)
+		facet.records = slice_of(ALIAS, sizeof ALIAS);
+	return facet;
+}
+
+static int add_saying(struct image_builder *builder, const struct pattern *pattern)
+{
+	const struct dns_name name = to_wire(&pattern->name, false);
+	const struct facet facet = facet_of(pattern->saying);
+	const struct list_pattern told = { .name = &name,
+		.kind = (enum pattern_kind)(pattern->itself + 2 * pattern->below),
+		.facet = &facet,
+		.line = 1 };
+	return image_add_pattern(builder, &told);
+}
+
+static int add_list(struct image_builder *builder, const struct list_text *text, size_t list)
+{
+	const struct list *from = &building->lists[list];
+	int error = image_add_text(builder, text->text, NULL, NULL);
+	for (unsigned i = from->text_count; i < from->count && !error; i++)
+		error = add_saying(builder, &from->patterns[i]);
+	return error;
+}
+
+static void build(const struct world *world, uint64_t salt, struct policy_texts *built)
+{
+	static const char *const list_names[LISTS_MAX] = { "0", "1", "2", "3", "4" };
 	struct domain_list_spec lists[LISTS_MAX] = { { .name = NULL } };
 	struct list_text texts[LISTS_MAX] = { { .error = 0 } };
 	struct rule_spec rules[GROUPS_MAX][RULES_MAX];
 	struct rule_group_spec groups[GROUPS_MAX];
-	int error;
 	for (unsigned i = 0; i < world->list_count; i++) {
-		lists[i].name = "list";
+		lists[i].name = list_names[i];
 		lists[i].format = world->lists[i].format;
 		texts[i].error = world->lists[i].lost ? -EIO : 0;
 		texts[i].text = slice_of_text(world->lists[i].lost ? "" : world->lists[i].text);
@@ -615,9 +761,8 @@ static struct policy *build(const struct world *world, uint64_t salt)
 		.group_count = world->group_count,
 		.views = &view,
 		.view_count = 1 };
-	struct policy *policy = policy_build(&spec, texts, salt, NULL, &error);
-	assert_non_null(policy);
-	return policy;
+	building = world;
+	assert_int_equal(policy_texts_build_with(built, &spec, texts, salt, add_list), 0);
 }
 
 static void ignore_name(void *context, unsigned hop, struct slice name)
@@ -638,13 +783,15 @@ static void ignore_rule(void *context, const struct rule_match *match, bool type
 }
 
 static void judge(const struct policy *policy, const struct name *question, unsigned type,
-	const struct record *records, unsigned count, struct verdict *verdict)
+	bool is_datagram, const struct record *records, unsigned count, struct verdict *verdict)
 {
 	static struct fixture_answer answer;
-	struct policy_trace trace = { ignore_name, ignore_rule, NULL };
+	struct policy_trace trace = { .on_name = ignore_name, .on_rule = ignore_rule };
 	struct dns_name name = to_wire(question, true);
 	struct dns_name lower = to_wire(question, false);
-	struct facts facts = { .query_type = (uint16_t)type, .name = dns_name_slice(&lower) };
+	struct facts facts = { .query_type = (uint16_t)type,
+		.is_datagram = is_datagram,
+		.name = dns_name_slice(&lower) };
 	const struct policy_trace *watched = one_in(3) ? &trace : NULL;
 	fixture_answer_begin(&answer, dns_name_slice(&name), (uint16_t)type);
 	for (unsigned i = 0; i < count; i++) {
@@ -663,8 +810,29 @@ static const char *rule_name(const struct policy *policy, uint16_t rule)
 	return rule == POLICY_NO_ID ? "-" : policy_rule(policy, rule)->name;
 }
 
-static bool agree(const struct policy *policy, const struct verdict *verdict,
-	const struct outcome *outcome, const struct walk *walk)
+/* The entry is one of the list's, covers the name, and says the same as the pattern that counts: an
+ * entry that is covered by an equal one above it is left out. */
+static bool is_entry_of(const struct policy *policy, const struct list_entry *entry,
+	const struct outcome *outcome, const struct list *list, const struct name *name)
+{
+	const struct facet *facet = policy_facet(policy, entry->facet);
+	const struct facet expected = facet_of(outcome->pattern->saying);
+	if (facet->effect != expected.effect || facet->given != expected.given ||
+		facet->rank != expected.rank || facet->type_count != expected.type_count ||
+		facet->except_types != expected.except_types ||
+		!slice_equals(facet->records, expected.records))
+		return false;
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct pattern *pattern = &list->patterns[i];
+		if (pattern->saying == outcome->pattern->saying &&
+			pattern->name.count == entry->labels && ends_with(name, &pattern->name))
+			return entry->labels <= outcome->pattern->name.count;
+	}
+	return false;
+}
+
+static bool agree(const struct world *world, const struct policy *policy,
+	const struct verdict *verdict, const struct outcome *outcome, const struct walk *walk)
 {
 	if (verdict->action != outcome->action || verdict->reason != outcome->reason ||
 		verdict->trusted != outcome->trust || verdict->match.hop != outcome->hop)
@@ -676,7 +844,8 @@ static bool agree(const struct policy *policy, const struct verdict *verdict,
 		return false;
 	if (outcome->rule &&
 		(verdict->match.list != outcome->rule->list ||
-			policy_entry(policy, verdict->match.entry).line != outcome->line))
+			!is_entry_of(policy, &verdict->match.entry, outcome,
+				&world->lists[outcome->rule->list], &walk->names[outcome->hop])))
 		return false;
 	struct dns_name name = to_wire(&walk->names[outcome->hop], false);
 	if (!slice_equals(dns_name_slice(&verdict->matched_name),
@@ -693,6 +862,9 @@ static bool agree(const struct policy *policy, const struct verdict *verdict,
 
 static unsigned reasons[REASON_FAIL_OPEN + 1];
 static unsigned actions[ACTION_COUNT];
+static unsigned responses[BLOCK_RESPONSE_COUNT];
+static unsigned given_failures;
+static unsigned passes;
 static unsigned later_hops;
 
 static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
@@ -700,7 +872,9 @@ static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
 	random_state = seed;
 	below(2);
 	random_world(world);
-	struct policy *policy = build(world, seed * 3);
+	struct policy_texts built;
+	build(world, seed * 3, &built);
+	const struct policy *policy = built.policy;
 	for (unsigned i = 0; i < QUESTIONS; i++) {
 		static const unsigned types[] = { DNS_TYPE_A, DNS_TYPE_HTTPS, DNS_TYPE_ANY };
 		struct record records[RECORDS_MAX];
@@ -710,8 +884,8 @@ static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
 		unsigned count = random_records(records, &question, world);
 		struct outcome outcome = model(world, &question, type, records, count, walk);
 		memset(&verdict, 0xa5, sizeof verdict);
-		judge(policy, &question, type, records, count, &verdict);
-		if (!agree(policy, &verdict, &outcome, walk))
+		judge(policy, &question, type, world->is_datagram, records, count, &verdict);
+		if (!agree(world, policy, &verdict, &outcome, walk))
 			fail_msg("POLICY_MODEL_SEED=%llu question %u: action %d reason %d rule %s "
 				 "hop %u, not action %d reason %d rule %s hop %u",
 				(unsigned long long)seed, i, verdict.action, verdict.reason,
@@ -721,8 +895,13 @@ static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
 		reasons[outcome.reason]++;
 		actions[outcome.action]++;
 		later_hops += outcome.hop > 0;
+		given_failures += outcome.failed;
+		if (outcome.action == ACTION_BLOCK)
+			responses[outcome.response]++;
+		if (outcome.rule && outcome.rule->action == ACTION_GIVEN)
+			passes += outcome.action == ACTION_ALLOW;
 	}
-	policy_free(policy);
+	policy_texts_free(&built);
 }
 
 static void test_model_agrees(void **state)
@@ -742,14 +921,19 @@ static void test_model_agrees(void **state)
 		for (uint64_t seed = first; seed < first + POLICIES / 4; seed++)
 			compare_seed(seed, world, walk);
 		print_message("reasons: %u no match, %u rule, %u default, %u closed, %u open; "
-			      "%u at later hops\n",
-			reasons[0], reasons[1], reasons[2], reasons[3], reasons[4], later_hops);
+			      "%u at later hops, %u passed, %u answers that do not fit\n",
+			reasons[0], reasons[1], reasons[2], reasons[3], reasons[4], later_hops,
+			passes, given_failures);
 		/* A comparison of nothing would agree as well. */
 		for (unsigned i = 0; i <= REASON_FAIL_OPEN; i++)
 			assert_true(reasons[i] > 100);
 		for (unsigned i = 0; i < ACTION_MONITOR; i++)
 			assert_true(actions[i] > 100);
+		for (unsigned i = 0; i < BLOCK_RESPONSE_COUNT; i++)
+			assert_true(responses[i] > 40);
 		assert_true(later_hops > 1000);
+		assert_true(given_failures > 40);
+		assert_true(passes > 100);
 	}
 	free(world);
 	free(walk);

@@ -22,11 +22,11 @@ static void check_rows(const struct row *rows, size_t count)
 		struct policy *policy = policy_fixture_build(&fixture, i);
 		struct verdict verdict =
 			fixture_judge(policy, rows[i].name, rows[i].type, rows[i].records, NULL);
-		fixture_say(policy, &verdict, said, sizeof said);
+		fixture_say(policy, &verdict, rows[i].name, said, sizeof said);
 		if (strcmp(said, rows[i].expected) != 0)
 			fail_msg(
 				"row %zu: %s: %s, not %s", i, rows[i].name, said, rows[i].expected);
-		policy_free(policy);
+		policy_fixture_free(&fixture);
 	}
 }
 
@@ -82,9 +82,11 @@ static void test_rules(void **state)
 			0, 0 },
 		{ { "10 BLOCK b.test A" }, "a.test", DNS_TYPE_A, "a.test CNAME b.test",
 			"BLOCK 10 1 b.test. by b.test.", 0, 0 },
-		/* The longest entry of the list is told. */
-		{ { "10 BLOCK *,*.test,*.a.test" }, "x.a.test", DNS_TYPE_A, "",
-			"BLOCK 10 by *.a.test.", 0, 0 },
+		/* An entry that another one of its list covers is none. */
+		{ { "10 BLOCK *,*.test,*.a.test" }, "x.a.test", DNS_TYPE_A, "", "BLOCK 10 by *.", 0,
+			0 },
+		{ { "10 BLOCK test,*.a.test" }, "x.a.test", DNS_TYPE_A, "", "BLOCK 10 by *.a.test.",
+			0, 0 },
 		/* The root. */
 		{ { "10 BLOCK *" }, ".", DNS_TYPE_NS, "", "BLOCK 10 by *.", 0, 0 },
 		{ { "10 BLOCK *.test" }, ".", DNS_TYPE_NS, "", "NONE", 0, 0 },
@@ -238,7 +240,7 @@ static void test_sixteen_names(void **state)
 	struct verdict verdict = fixture_judge(policy, "a", DNS_TYPE_A, records, NULL);
 	assert_int_equal(verdict.reason, REASON_RULE);
 	assert_int_equal(verdict.action, ACTION_ALLOW);
-	policy_free(policy);
+	policy_fixture_free(&fixture);
 }
 
 static void test_monitors(void **state)
@@ -252,7 +254,7 @@ static void test_monitors(void **state)
 	struct policy *policy = policy_fixture_build(&fixture, 1);
 	struct verdict verdict = fixture_judge(policy, "a.test", DNS_TYPE_A,
 		"a.test CNAME b.test, b.test CNAME c.test, c.test CNAME d.test", NULL);
-	fixture_say(policy, &verdict, said, sizeof said);
+	fixture_say(policy, &verdict, "a.test", said, sizeof said);
 	assert_string_equal(said, "ALERT 40 by a.test.");
 	/* 10 and 30 for the question, 30 for b.test and c.test; d.test does not fit. */
 	static const struct {
@@ -264,20 +266,23 @@ static void test_monitors(void **state)
 		const struct rule_match *match = &verdict.monitors[i];
 		assert_int_equal(policy_rule(policy, match->rule)->priority, expected[i].priority);
 		assert_int_equal(match->hop, expected[i].hop);
-		assert_int_not_equal(match->entry, POLICY_NO_ENTRY);
+		assert_int_not_equal(match->entry.kind, 0);
 	}
-	policy_free(policy);
+	policy_fixture_free(&fixture);
 }
 
 struct traced {
 	char text[4096];
 	struct writer to;
 	const struct policy *policy;
+	struct dns_name name; /* of the hop */
 };
 
 static void on_name(void *context, unsigned hop, struct slice name)
 {
 	struct traced *traced = context;
+	traced->name.len = (uint8_t)name.len;
+	memcpy(traced->name.wire, name.at, name.len);
 	writer_decimal(&traced->to, hop);
 	writer_text(&traced->to, ":");
 	dns_name_write_text(&traced->to, name);
@@ -292,11 +297,33 @@ static void on_rule(void *context, const struct rule_match *match, bool type_mat
 	writer_text(&traced->to, type_matched ? "t" : "");
 	writer_text(&traced->to, list_matched ? "l" : "");
 	writer_text(&traced->to, decisive ? "!" : "");
-	if (match->entry != POLICY_NO_ENTRY) {
+	if (match->entry.kind) {
 		writer_text(&traced->to, "=");
-		policy_entry_write_text(&traced->to, traced->policy, match->entry);
+		policy_entry_write_text(
+			&traced->to, &match->entry, dns_name_slice(&traced->name), NULL);
 	}
 	writer_text(&traced->to, " ");
+}
+
+/* An exception is told, and why nothing comes of it can be seen. */
+static void test_trace_of_exceptions(void **state)
+{
+	(void)state;
+	static const char *const rules[] = { "10 BLOCK *.test=NXDOMAIN1,a.test=EXCEPT2",
+		"20 BLOCK a.test=PASS", "30 GIVEN a.test=TCP", "40 GIVEN a.test=PASS", NULL };
+	struct policy_fixture fixture;
+	struct traced traced = { .to = { 0 } };
+	struct policy_trace trace = { .on_name = on_name, .on_rule = on_rule, .context = &traced };
+	policy_fixture_init(&fixture, rules);
+	traced.policy = policy_fixture_build(&fixture, 1);
+	traced.to = writer_of(traced.text, sizeof traced.text);
+	fixture_judge(traced.policy, "a.test", DNS_TYPE_A, NULL, &trace);
+	fixture_judge(traced.policy, "b.test", DNS_TYPE_A, NULL, &trace);
+	writer_u8(&traced.to, 0);
+	assert_string_equal(traced.text,
+		"0:a.test. 10t=a.test. 20t=a.test. 30t=a.test. 40tl!=a.test. "
+		"0:b.test. 10tl!=*.test. 20t 30t 40t ");
+	policy_fixture_free(&fixture);
 }
 
 static void test_trace(void **state)
@@ -306,7 +333,7 @@ static void test_trace(void **state)
 		"30 ALLOW a.test", "40 BLOCK *", "50 ALERT b.test", NULL };
 	struct policy_fixture fixture;
 	struct traced traced = { .to = { 0 } };
-	struct policy_trace trace = { on_name, on_rule, &traced };
+	struct policy_trace trace = { .on_name = on_name, .on_rule = on_rule, .context = &traced };
 	policy_fixture_init(&fixture, rules);
 	struct policy *policy = policy_fixture_build(&fixture, 1);
 	traced.policy = policy;
@@ -322,12 +349,12 @@ static void test_trace(void **state)
 		fixture_judge(policy, "a.test", DNS_TYPE_A, "a.test CNAME b.test", NULL);
 	char one[512];
 	char other[512];
-	fixture_say(policy, &with, one, sizeof one);
-	fixture_say(policy, &without, other, sizeof other);
+	fixture_say(policy, &with, "a.test", one, sizeof one);
+	fixture_say(policy, &without, "a.test", other, sizeof other);
 	assert_string_equal(one, other);
 	assert_string_equal(one, "BLOCK 40 1 b.test. by *.");
 	assert_int_equal(with.monitor_count, without.monitor_count);
-	policy_free(policy);
+	policy_fixture_free(&fixture);
 }
 
 /* A caller that forgets to fold the question's name opens no hole. */
@@ -352,7 +379,7 @@ static void test_facts_in_capitals(void **state)
 	facts.name.len = 0;
 	policy_judge_query(policy, &facts, &verdict, NULL);
 	assert_int_equal(verdict.reason, REASON_FAIL_CLOSED);
-	policy_free(policy);
+	policy_fixture_free(&fixture);
 }
 
 /* The question's answer is `chain`, and 10.0.0.1 for `owner`. */
@@ -437,14 +464,14 @@ static void test_rebinding(void **state)
 			struct policy *policy = policy_fixture_build(&fixture, 1);
 			struct verdict verdict = judge_private(
 				policy, rows[i].question, rows[i].chain, rows[i].owner);
-			fixture_say(policy, &verdict, text, sizeof text);
+			fixture_say(policy, &verdict, rows[i].question, text, sizeof text);
 			bool as_told = strcmp(text, rows[i].verdict) == 0;
 			if (as_told != (protected || !strstr(rows[i].verdict, "rebinding")))
 				fail_msg("row %zu, protected %d: %s", i, protected, text);
 			if (verdict.reason == REASON_REBINDING)
 				assert_int_equal(verdict.block_response, BLOCK_NODATA);
 			assert_int_equal(policy_view(policy, 0)->rebinding_protection, protected);
-			policy_free(policy);
+			policy_fixture_free(&fixture);
 		}
 	}
 }
@@ -481,7 +508,7 @@ static void test_views(void **state)
 	int error;
 	uint16_t a;
 	uint16_t b;
-	struct policy *policy = policy_build(&spec, NULL, 1, NULL, &error);
+	struct policy *policy = policy_build(&spec, NULL, &error);
 	assert_non_null(policy);
 	static const struct {
 		const char *client;
@@ -605,7 +632,7 @@ static void test_local_records(void **state)
 	struct policy_spec spec = { .local_records = records,
 		.local_record_count = sizeof records / sizeof *records };
 	int error;
-	struct policy *policy = policy_build(&spec, NULL, 1, NULL, &error);
+	struct policy *policy = policy_build(&spec, NULL, &error);
 	assert_non_null(policy);
 	memset(records, 0xa5, sizeof records); /* nothing of it is kept */
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -620,28 +647,14 @@ static void test_local_records(void **state)
 	}
 	policy_free(policy);
 	struct policy_spec none = { .list_count = 0 };
-	policy = policy_build(&none, NULL, 1, NULL, &error);
+	policy = policy_build(&none, NULL, &error);
 	struct dns_name name = fixture_name("b.home");
 	assert_false(
 		policy_local_records(policy, dns_name_slice(&name), DNS_TYPE_A, on_record, NULL));
 	policy_free(policy);
 }
 
-static void on_reject(
-	void *context, uint16_t list, uint32_t line, enum list_reject reject, struct slice text)
-{
-	struct writer *to = context;
-	writer_decimal(to, list);
-	writer_text(to, ":");
-	writer_decimal(to, line);
-	writer_text(to, ":");
-	writer_decimal(to, reject);
-	writer_text(to, ":");
-	writer_slice_bytes(to, text);
-	writer_text(to, " ");
-}
-
-/* Everything is copied and can be told again; bad lines and duplicates are counted. */
+/* Everything is copied and can be told again; what the image counted is told too. */
 static void test_what_is_kept(void **state)
 {
 	(void)state;
@@ -689,25 +702,27 @@ static void test_what_is_kept(void **state)
 		.views = views,
 		.view_count = 1,
 		.listener_count = 1 };
-	char heard[512];
-	struct writer to = writer_of(heard, sizeof heard);
-	struct policy_build_events events = { on_reject, &to };
-	int error = 1;
-	struct policy *policy = policy_build(&spec, texts, 1, &events, &error);
-	assert_int_equal(error, 0);
+	struct policy_texts built;
+	assert_int_equal(policy_texts_build(&built, &spec, texts, 1), 0);
+	const struct policy *policy = built.policy;
 	memset(first, 'x', sizeof first - 1);
 	memset(second, 'x', sizeof second - 1);
 	memset(rules, 0xa5, sizeof rules);
 	memset(associations, 0xa5, sizeof associations);
-	writer_u8(&to, 0);
-	assert_string_equal(
-		heard, "0:3:1:b..test 1:3:4:1.2.3.4 0:4:12:a.test. 0:5:12:*.a.test. 1:2:12:a.test. ");
 	assert_int_equal(policy_list_count(policy), 3);
-	assert_int_equal(policy_list(policy, 0)->pattern_count, 3);
-	assert_int_equal(policy_list(policy, 1)->pattern_count, 1);
+	for (uint16_t i = 0; i < 2; i++) {
+		const struct image_list *counted = image_list(built.image, i);
+		const struct list_info *list = policy_list(policy, i);
+		assert_int_equal(list->number, i);
+		assert_int_equal(list->entry_count, counted->entry_count);
+		assert_int_equal(list->covered_count, counted->covered_count);
+		assert_in_range(list->entry_count, 1, 3);
+	}
 	assert_int_equal(policy_list(policy, 0)->reject_counts[LIST_REJECT_DUPLICATE], 2);
 	assert_int_equal(policy_list(policy, 1)->reject_counts[LIST_REJECT_ADDRESS], 1);
 	assert_int_equal(policy_list(policy, 2)->error, -ENOENT);
+	assert_int_equal(policy_list(policy, 2)->number, POLICY_NO_ID);
+	assert_int_equal(policy_list(policy, 2)->entry_count, 0);
 	assert_string_equal(policy_list(policy, 0)->file, "first.txt");
 	assert_null(policy_list(policy, 1)->file);
 	assert_null(policy_list(policy, POLICY_NO_ID));
@@ -728,11 +743,14 @@ static void test_what_is_kept(void **state)
 	assert_int_equal(policy_view(policy, 0)->associations[0].priority, 100);
 	assert_in_range(policy_memory(policy), 1000, 1000000);
 	struct verdict verdict = fixture_judge(policy, "x.a.test", DNS_TYPE_A, NULL, NULL);
-	struct entry_info entry = policy_entry(policy, verdict.match.entry);
-	assert_int_equal(entry.line, 2);
-	assert_int_equal(entry.kind, PATTERN_BELOW);
+	struct dns_name asked = fixture_name("x.a.test");
+	struct dns_name listed = fixture_name("a.test");
+	assert_true(slice_equals(policy_entry_name(&verdict.match.entry, dns_name_slice(&asked)),
+		dns_name_slice(&listed)));
+	assert_true(verdict.match.entry.kind & PATTERN_BELOW);
+	assert_int_equal(policy_facet(policy, verdict.match.entry.facet)->effect, FACET_LISTED);
 	assert_true(verdict.trusted);
-	policy_free(policy);
+	policy_texts_free(&built);
 	policy_free(NULL);
 }
 
@@ -742,6 +760,8 @@ static void test_limits(void **state)
 	static struct rule_spec rules[POLICY_RULES_MAX + 1];
 	static struct domain_list_spec lists[POLICY_LISTS_MAX + 1];
 	static struct list_text texts[POLICY_LISTS_MAX + 1];
+	static uint16_t numbers[POLICY_LISTS_MAX + 1];
+	static int errors[POLICY_LISTS_MAX + 1];
 	struct association_spec nowhere = { .group = 1 };
 	struct rule_group_spec group = { .rules = rules, .rule_count = POLICY_RULES_MAX };
 	struct view_spec view = { .name = "v" };
@@ -758,29 +778,45 @@ static void test_limits(void **state)
 		rules[i] = (struct rule_spec){ .priority = POLICY_RULES_MAX - i,
 			.list = (uint16_t)(i % POLICY_LISTS_MAX),
 			.action = ACTION_ALLOW };
-	struct policy *policy = policy_build(&spec, texts, 1, NULL, &error);
-	assert_non_null(policy);
-	assert_int_equal(policy_rule(policy, POLICY_RULES_MAX - 1)->priority, POLICY_RULES_MAX);
-	policy_free(policy);
+	struct policy_texts built;
+	assert_int_equal(policy_texts_build(&built, &spec, texts, 1), 0);
+	assert_int_equal(
+		policy_rule(built.policy, POLICY_RULES_MAX - 1)->priority, POLICY_RULES_MAX);
+	struct policy_lists there = { built.image, numbers, errors };
+	for (size_t i = 0; i < POLICY_LISTS_MAX; i++)
+		numbers[i] = (uint16_t)i;
 	group.rule_count++;
-	assert_null(policy_build(&spec, texts, 1, NULL, &error));
+	assert_null(policy_build(&spec, &there, &error));
 	assert_int_equal(error, ERR_TOO_LONG);
 	group.rule_count = 1;
 	spec.list_count++;
-	assert_null(policy_build(&spec, texts, 1, NULL, &error));
+	assert_null(policy_build(&spec, &there, &error));
 	assert_int_equal(error, ERR_TOO_LONG);
 	spec.list_count = 0;
-	assert_null(policy_build(&spec, texts, 1, NULL, &error));
+	assert_null(policy_build(&spec, &there, &error));
 	assert_int_equal(error, ERR_INVALID);
+	/* A list that the image does not have, and one that is nowhere for no reason. */
 	spec.list_count = 1;
+	numbers[0] = POLICY_LISTS_MAX;
+	assert_null(policy_build(&spec, &there, &error));
+	assert_int_equal(error, ERR_INVALID);
+	numbers[0] = POLICY_NO_ID;
+	assert_null(policy_build(&spec, &there, &error));
+	assert_int_equal(error, ERR_INVALID);
+	there.image = NULL;
+	numbers[0] = 0;
+	assert_null(policy_build(&spec, &there, &error));
+	assert_int_equal(error, ERR_INVALID);
+	there.image = built.image;
 	rules[0].list = 0;
 	view.associations = &nowhere;
 	view.association_count = 1;
-	assert_null(policy_build(&spec, texts, 1, NULL, &error));
+	assert_null(policy_build(&spec, &there, &error));
 	assert_int_equal(error, ERR_INVALID);
 	spec.view_count = POLICY_VIEWS_MAX + 1;
-	assert_null(policy_build(&spec, texts, 1, NULL, &error));
+	assert_null(policy_build(&spec, &there, &error));
 	assert_int_equal(error, ERR_TOO_LONG);
+	policy_texts_free(&built);
 }
 
 int main(void)
@@ -793,6 +829,7 @@ int main(void)
 		cmocka_unit_test(test_sixteen_names),
 		cmocka_unit_test(test_monitors),
 		cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_trace_of_exceptions),
 		cmocka_unit_test(test_facts_in_capitals),
 		cmocka_unit_test(test_rebinding),
 		cmocka_unit_test(test_views),

@@ -22,6 +22,7 @@
 #include "dns/reply.h"
 #include "proxy/watch/escape.h"
 #include "proxy/watch/query_log_line.h"
+#include "tests/unit/policy_texts.h"
 #include "tests/unit/strict_json.h"
 
 /* --- a policy to speak of --- */
@@ -53,6 +54,8 @@ static const struct view_spec views[] = {
 		.default_block_response = BLOCK_REFUSED },
 };
 
+static struct policy_texts built;
+
 static struct policy *make_policy(void)
 {
 	const struct policy_spec spec = {
@@ -67,10 +70,13 @@ static struct policy *make_policy(void)
 		{ slice_of_text(list_texts[0]), 0 },
 		{ slice_of_text(list_texts[1]), 0 },
 	};
-	int error = 0;
-	struct policy *policy = policy_build(&spec, texts, 1, NULL, &error);
-	assert_non_null(policy);
-	return policy;
+	assert_int_equal(policy_texts_build(&built, &spec, texts, 1), 0);
+	return built.policy;
+}
+
+static void free_policy(void)
+{
+	policy_texts_free(&built);
 }
 
 /* --- one line --- */
@@ -194,7 +200,7 @@ static void a_block_is_told_in_full(void **state)
 		"\"protocol\":\"udp\",\"source\":\"rule\",\"time_us\":12,\"duration_us\":7,"
 		"\"ede\":15}}");
 	check_line(line_of(&event, QUERY_LOG_NAMEGATE), expected);
-	policy_free(policy);
+	free_policy();
 }
 
 /* Every shape that a verdict can have: which fields are there, and which are not. */
@@ -241,7 +247,7 @@ static void every_shape_of_a_verdict(void **state)
 		check_member(ext, "reason", shapes[i].why);
 		check_member(ext, "fail_mode", shapes[i].fail_mode);
 	}
-	policy_free(policy);
+	free_policy();
 }
 
 static void a_hop_names_itself(void **state)
@@ -262,7 +268,17 @@ static void a_hop_names_itself(void **state)
 	ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
 	check_member(ext, "hop", "");
 	check_member(ext, "matched_name", "\"x.\\\\000.bad.test.\"");
-	policy_free(policy);
+	/* An entry that is a network. */
+	verdict.reason = REASON_RULE;
+	verdict.match.hop = 0;
+	verdict.match.entry = (struct list_entry){ LIST_ENTRY_NETWORK, 120, 0 };
+	verdict.matched_address = address_of_v4((const uint8_t[]){ 192, 0, 2, 77 });
+	ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(ext, "hop", "");
+	check_member(ext, "entry", "\"192.0.2.0/24\"");
+	check_member(ext, "matched_address", "\"192.0.2.77\"");
+	check_member(ext, "matched_name", "\"x.\\\\000.bad.test.\"");
+	free_policy();
 }
 
 /* --- hostile names --- */
@@ -306,7 +322,7 @@ static void the_longest_name_fits(void **state)
 	event.verdict = &verdict;
 	struct slice line = line_of(&event, QUERY_LOG_NAMEGATE);
 	assert_int_equal(json_member(line, "query_name").len, 2 + 250 * 5 + 4);
-	policy_free(policy);
+	free_policy();
 }
 
 static uint32_t next_random(uint32_t *state)
@@ -867,7 +883,7 @@ static void blocks_outlive_a_flood(void **state)
 	query_log_close(log);
 	assert_int_equal(check_bytes(slice_of(bytes, len), "\"BLOCK\""), 100);
 	close(reader);
-	policy_free(policy);
+	free_policy();
 }
 
 /* A pipe, a socket (as systemd has it), a file: lines arrive, and who shares our standard output

@@ -5,10 +5,10 @@
 static void test_actions(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "ALLOW", "ALERT", "BLOCK", "MONITOR" };
-	static const char *const refused[] = { "", "NONE", "allow", "BLOCK ", "GIVEN" };
+	static const char *const names[] = { "ALLOW", "ALERT", "BLOCK", "MONITOR", "GIVEN" };
+	static const char *const refused[] = { "", "NONE", "allow", "BLOCK ", "TRUNCATE" };
 	enum action action;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		assert_true(action_parse(names[i], &action));
 		assert_string_equal(action_name(action), names[i]);
 	}
@@ -23,12 +23,17 @@ static void test_block_responses(void **state)
 	static const char *const names[] = { "NODATA", "NXDOMAIN", "OVERRIDE", "REFUSED", "DROP",
 		"ADDRESS" };
 	enum block_response response;
-	assert_int_equal(sizeof names / sizeof *names, BLOCK_RESPONSE_COUNT);
-	for (unsigned i = 0; i < BLOCK_RESPONSE_COUNT; i++) {
+	assert_int_equal(sizeof names / sizeof *names, BLOCK_CONFIGURED_COUNT);
+	for (unsigned i = 0; i < BLOCK_CONFIGURED_COUNT; i++) {
 		assert_true(block_response_parse(names[i], &response));
 		assert_int_equal(response, i);
 		assert_string_equal(block_response_name(response), names[i]);
 	}
+	/* What only entries can want. */
+	assert_string_equal(block_response_name(BLOCK_TRUNCATE), "TRUNCATE");
+	assert_string_equal(block_response_name(BLOCK_RECORDS), "RECORDS");
+	assert_false(block_response_parse("TRUNCATE", &response));
+	assert_false(block_response_parse("RECORDS", &response));
 	assert_false(block_response_parse("nodata", &response));
 	assert_false(block_response_parse("", &response));
 }
