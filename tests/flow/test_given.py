@@ -1,0 +1,220 @@
+"""Rules whose action is GIVEN: what the entry of a list wants arrives on the wire; and what rules with
+other actions make of the same entries. Which line wants what is proven in tests/unit."""
+
+import re
+
+import pytest
+
+import dns_wire as w
+from config_text import rule
+from program import PROTOCOLS, run_command, with_rules
+
+BLOCKED = 15  # RFC 8914 5.2
+EDNS = w.opt()
+
+ZONES = (
+    'local-zone: "nx.fw.test." always_nxdomain',
+    'local-zone: "empty.fw.test." always_nodata',
+    'local-zone: "refused.fw.test." always_refuse',
+    'local-zone: "silent.fw.test." always_deny',
+    'local-zone: "null.fw.test." always_null',
+    'local-zone: "page.fw.test." redirect',
+    'local-data: "page.fw.test. 77 IN CNAME ok.landing.test."',
+    'local-zone: "lost.fw.test." redirect',
+    'local-data: "lost.fw.test. 77 IN CNAME servfail.landing.test."',
+    'local-zone: "host.fw.test." redirect',
+    'local-data: "host.fw.test. 78 IN A 192.0.2.61"',
+    'local-data: "host.fw.test. 78 IN A 192.0.2.62"',
+    'local-zone: "fine.nx.fw.test." always_transparent',
+    'local-zone: "target.test." always_nxdomain',
+)
+FILTERS = (
+    "||ads.test^",
+    "@@||good.ads.test^",
+    "||six.test^$dnstype=AAAA",
+)
+
+
+def zones_file(maker):
+    path = maker.directory / "zones.conf"
+    path.write_text("\n".join(ZONES) + "\n")
+    return {"name": "zones", "format": "unbound", "file": str(path)}
+
+
+@pytest.fixture(scope="module")
+def given(shared_maker, scripted_session):
+    settings = shared_maker.settings(scripted=scripted_session)
+    lists = [
+        zones_file(shared_maker),
+        {"name": "filters", "format": "adblock", "domains": list(FILTERS)},
+        {"name": "rest", "format": "domains", "domains": ["*.nx.fw.test"]},
+    ]
+    rules = [
+        rule("given", "GIVEN", "zones"),
+        rule("refuse", "GIVEN", "filters", block_response="REFUSED"),
+        rule("never", "ALERT", "rest"),
+    ]
+    with_rules(settings, lists, rules)
+    return shared_maker.start(settings)
+
+
+def ask(client, name, qtype=w.A):
+    return client.ask(w.query(name, qtype, edns=EDNS))
+
+
+def check(program, scripted, name, response, rule_name="given"):
+    assert not scripted.asked_for(name)
+    line = program.wait_log(name)[-1]
+    assert line["firewall_rule_action"] == "BLOCK"
+    ext = line["ext"]
+    assert (ext["action"], ext["rule"], ext["block_response"]) == ("BLOCK", rule_name, response)
+    return ext
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+class TestAnswers:
+    def test_nxdomain(self, given, scripted, connect, protocol):
+        name = "a.%s.nx.fw.test" % protocol
+        answer = ask(connect(given, protocol), name)
+        assert answer.rcode == w.NXDOMAIN and answer.ede_code == BLOCKED
+        assert check(given, scripted, name, "NXDOMAIN")["entry"] == "nx.fw.test."
+
+    def test_nodata(self, given, scripted, connect, protocol):
+        name = "%s.empty.fw.test" % protocol
+        answer = ask(connect(given, protocol), name)
+        assert answer.rcode == w.NOERROR and not answer.answer
+        assert [r.type for r in answer.authority] == [w.SOA]
+        check(given, scripted, name, "NODATA")
+
+    def test_refused(self, given, scripted, connect, protocol):
+        name = "%s.refused.fw.test" % protocol
+        assert ask(connect(given, protocol), name).rcode == w.REFUSED
+        check(given, scripted, name, "REFUSED")
+
+    def test_silence(self, given, scripted, connect, protocol):
+        name = "%s.silent.fw.test" % protocol
+        client = connect(given, protocol)
+        if protocol == "doh":
+            assert ask(client, name).rcode == w.REFUSED
+        else:
+            client.send(w.query(name, edns=EDNS))
+            client.send(w.query("ok.elsewhere.test", id=7))
+            answer = client.receive()
+            assert answer is None or w.Message(answer).id == 7
+        check(given, scripted, name, "DROP")
+
+    def test_null_addresses(self, given, scripted, connect, protocol):
+        name = "%s.null.fw.test" % protocol
+        client = connect(given, protocol)
+        assert ask(client, name).addresses == ["0.0.0.0"]
+        assert [r.rdata for r in ask(client, name, w.AAAA).answer] == [bytes(16)]
+        other = ask(client, name, w.TXT)
+        assert other.rcode == w.NOERROR and not other.answer
+        assert [r.type for r in other.authority] == [w.SOA]
+        check(given, scripted, name, "RECORDS")
+
+    def test_records(self, given, scripted, connect, protocol):
+        name = "%s.host.fw.test" % protocol
+        answer = ask(connect(given, protocol), name)
+        assert sorted(answer.addresses) == ["192.0.2.61", "192.0.2.62"]
+        assert [r.ttl for r in answer.answer] == [78, 78]
+        assert all(r.owner == w.name(name) for r in answer.answer)
+        every = ask(connect(given, protocol), name, w.ANY)
+        assert sorted(every.addresses) == sorted(answer.addresses)
+        check(given, scripted, name, "RECORDS")
+
+    def test_alias(self, given, scripted, connect, protocol):
+        """A CNAME is followed for the client, whatever the type; asked for itself it is all."""
+        name = "%s.page.fw.test" % protocol
+        client = connect(given, protocol)
+        answer = ask(client, name)
+        assert answer.answer[0].type == w.CNAME and answer.answer[0].ttl == 77
+        assert answer.answer[0].target == w.name("ok.landing.test")
+        assert answer.addresses == ["192.0.2.1"] and answer.ede_code == BLOCKED
+        itself = ask(client, name, w.CNAME)
+        assert [r.type for r in itself.answer] == [w.CNAME]
+        check(given, scripted, name, "RECORDS")
+
+
+class TestOthers:
+    def test_alias_to_what_cannot_be_resolved(self, given, connect):
+        for _ in range(2):
+            answer = ask(connect(given, "udp"), "lost.fw.test")
+            assert answer.rcode == w.NOERROR
+            assert [r.target for r in answer.answer] == [w.name("servfail.landing.test")]
+
+    def test_the_rule_where_the_entry_wants_nothing(self, given, scripted, connect):
+        assert ask(connect(given, "udp"), "www.ads.test").rcode == w.REFUSED
+        check(given, scripted, "www.ads.test", "REFUSED", "refuse")
+
+    def test_nxdomain_unless_given(self, maker, scripted, connect):
+        settings = maker.settings(scripted=scripted)
+        with_rules(settings, [{"name": "plain", "domains": ["a.test"]}], [rule("g", "GIVEN", "plain")])
+        assert ask(connect(maker.start(settings), "udp"), "a.test").rcode == w.NXDOMAIN
+
+    def test_exception_leaves_it_to_other_rules(self, given, connect):
+        name = "ok.fine.nx.fw.test"
+        assert ask(connect(given, "udp"), name).addresses == ["192.0.2.1"]
+        ext = given.wait_log(name)[-1]["ext"]
+        assert (ext["action"], ext["rule"]) == ("ALERT", "never")
+
+    def test_exception_of_a_list(self, given, connect):
+        name = "ok.good.ads.test"
+        assert ask(connect(given, "udp"), name).addresses == ["192.0.2.1"]
+        assert "rule" not in given.wait_log(name)[-1]["ext"]
+
+    def test_type_of_an_entry(self, given, connect):
+        client = connect(given, "udp")
+        assert ask(client, "ok.six.test").addresses == ["192.0.2.1"]
+        assert ask(client, "ok.six.test", w.AAAA).rcode == w.REFUSED
+
+    def test_names_of_the_answer(self, given, scripted, connect):
+        scripted.zone["front.test."] = lambda s: w.reply(
+            s.wire,
+            [w.record(s.qname, w.CNAME, w.name("www.target.test")), w.a("www.target.test")],
+        )
+        assert ask(connect(given, "udp"), "front.test").rcode == w.NXDOMAIN
+        ext = given.wait_log("front.test")[-1]["ext"]
+        assert (ext["hop"], ext["matched_name"]) == (1, "www.target.test.")
+
+    def test_metrics(self, given, connect):
+        labels = dict(rule="given", action="GIVEN")
+        before = given.metrics().sum("namegate_rule_matches_total", **labels)
+        ask(connect(given, "udp"), "a.nx.fw.test")
+        given.wait_metric("namegate_rule_matches_total", before + 1, **labels)
+        assert given.metrics().sum("namegate_firewall_decisions_total", block_response="RECORDS") > 0
+
+    def test_explain(self, given):
+        """What the entry wants, and where it stands."""
+
+        def explain(name, *more):
+            done = run_command("explain", "-c", str(given.config), name, *more)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        said = explain("a.nx.fw.test")
+        assert "verdict BLOCK" in said
+        assert re.search(r'entry "nx.fw.test.", \S*zones.conf line 1, wants NXDOMAIN\n', said)
+        assert "verdict BLOCK NXDOMAIN, by rule rules/given" in said
+        said = explain("x.fine.nx.fw.test")
+        assert re.search(
+            r'not count for it: entry "fine.nx.fw.test.", \S* line 13, an exception\n', said
+        )
+        assert "verdict ALERT" in said
+        said = explain("good.ads.test")
+        assert 'no: the entry does not count for it: entry "good.ads.test.", inline line 2' in said
+        assert "records of its own" in explain("host.fw.test")
+
+
+def test_other_actions_do_not_ask_the_entry(maker, scripted, connect):
+    settings = maker.settings(scripted=scripted)
+    with_rules(
+        settings,
+        [zones_file(maker)],
+        [rule("block", "BLOCK", "zones", block_response="REFUSED")],
+    )
+    client = connect(maker.start(settings), "udp")
+    for name in ("nx.fw.test", "host.fw.test", "silent.fw.test"):
+        assert ask(client, name).rcode == w.REFUSED
+    assert ask(client, "ok.fine.nx.fw.test").addresses == ["192.0.2.1"]
