@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from program import ROOT, SANITIZER_REPORT, run_command
+from test_real_lists import counts_of_readme
 
 DATA = Path(os.environ.get("NAMEGATE_TEST_DATA", ROOT.parent / "shared/data")) / "blocklists"
 
@@ -170,12 +171,27 @@ class TestWhatItReads:
         assert done.returncode == 1 and "damaged" in done.stderr and done.stdout == ""
 
 
-FORMATS = ("hosts", "domains", "wildcard")
+PLAIN = ("hosts", "domains", "wildcard")
+UNRECOGNISED = ("domains", "wildcard", "dnscrypt")
 
 
-def real_lists():
+def real_lists(*kinds):
     found = sorted(DATA.glob("*.gz")) if DATA.is_dir() else []
-    return [path for path in found if path.name.split(".")[1] in FORMATS]
+    return [path for path in found if not kinds or path.name.split(".")[1] in kinds]
+
+
+def lint_json(path):
+    kind = path.name.split(".")[1]
+    how = ("--format", kind) if kind in UNRECOGNISED else ()
+    done = lint(path, "--json", *how, timeout=300)
+    *findings, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [finding["line"] for finding in findings]
+    assert lines == sorted(lines)
+    return findings, summary
+
+
+def of_kind(findings, kind):
+    return [finding for finding in findings if finding["kind"] == kind]
 
 
 def read_simply(path):
@@ -192,19 +208,37 @@ def read_simply(path):
     return first, repeated
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="no lists at %s (NAMEGATE_TEST_DATA)" % DATA)
+real = pytest.mark.skipif(
+    not DATA.is_dir(), reason="no lists at %s (NAMEGATE_TEST_DATA)" % DATA
+)
+
+
+@real
 @pytest.mark.parametrize("path", real_lists(), ids=lambda path: path.name)
-def test_real_list(path):
+def test_every_name_of_a_real_list_is_accounted_for(path):
+    """What is left and what is covered is as many as the data's README says."""
+    findings, summary = lint_json(path)
+    covered = len(of_kind(findings, "covered"))
+    assert summary["entries"] + covered == counts_of_readme()[path.name.removesuffix(".gz")]
+
+
+@real
+@pytest.mark.parametrize("path", real_lists(*PLAIN), ids=lambda path: path.name)
+def test_lines_of_a_real_list(path):
     first, repeated = read_simply(path)
-    done = lint(path, "--format", path.name.split(".")[1], "--json", timeout=300)
-    *findings, summary = [json.loads(line) for line in done.stdout.splitlines()]
-    lines = [finding["line"] for finding in findings]
-    assert lines == sorted(lines)
-    duplicates = [finding for finding in findings if finding["kind"] == "duplicate"]
+    findings, summary = lint_json(path)
+    duplicates, covered = of_kind(findings, "duplicate"), of_kind(findings, "covered")
     assert {one["line"]: one["first_line"] for one in duplicates} == repeated
-    covered = [finding for finding in findings if finding["kind"] == "covered"]
     assert summary["entries"] == len(first) - len(covered)
     for finding in covered:
         entry, by = finding["entry"].rstrip("."), finding["by"].removeprefix("*.").rstrip(".")
         assert entry.endswith("." + by)
         assert (first[entry], first[by]) == (finding["line"], finding["by_line"])
+
+
+@real
+def test_a_real_list_that_breaks_phones():
+    findings, _ = lint_json(DATA / "blp-tracking.adguard.gz")
+    assert [(one["entry"], one["name"]) for one in of_kind(findings, "health")] == [
+        ("metric.gstatic.com.", "a-dnsotls-ds.metric.gstatic.com")
+    ]
