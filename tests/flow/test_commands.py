@@ -293,6 +293,37 @@ class TestControlSocket:
         assert done.returncode == 2 and "a..b" in done.stderr
 
 
+    @pytest.mark.parametrize(
+        "arguments, word",
+        (
+            ((), "-c FILE"),
+            (("-c", "x", "refetch"), "refetch"),
+            (("-c", "x", "accept"), "one NAME"),
+            (("-c", "x", "accept", "a", "b"), "one NAME"),
+            (("-c", "x", "accept", ""), "name of a list"),
+            (("-c", "x", "refresh", "a", "b"), "one NAME"),
+            (("-c", "x", "--json", "refresh"), "--json"),
+            (("-c", "x", "--yaml"), "--yaml"),
+        ),
+    )
+    def test_usage_of_lists(self, arguments, word):
+        done = run_command("lists", *arguments)
+        assert done.returncode == 2 and word in done.stderr and done.stdout == ""
+
+    def test_lists_of_nobody(self, config):
+        done = run_command("lists", "-c", config())
+        assert done.returncode == 1 and "control_socket" in done.stderr
+        path = config(lambda s: s.update(control_socket="control.sock"))
+        done = run_command("lists", "-c", path, "refresh")
+        assert done.returncode == 1 and "nobody listens" in done.stderr
+
+    def test_lists_without_that_name(self, maker):
+        namegate = self.start(maker, wait="live")
+        for order in ("refresh", "accept"):
+            done = run_command("lists", "-c", str(namegate.config), order, "no such list")
+            assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("namegate: ")
+
+
 @pytest.mark.quick
 class TestVersion:
     @pytest.mark.parametrize("word", ("namegate 0.1", "libuv", "nghttp2", "OpenSSL", "cares", "libconfig"))
