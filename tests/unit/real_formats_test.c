@@ -41,7 +41,7 @@ static const struct row rows[] = {
 	{ "blp-phishing.domains",     "domains",  false, 190215, NONE,     0 },
 	{ "blp-tracking.adguard",     "adblock",  true,  143876, NONE,     0 },
 	{ "blp-basic.dnsmasq",        "dnsmasq",  true,   76036, NONE,     0 },
-	{ "vn-badsite.rpz",           "rpz",      true,   16842, NONE,     0 },
+	{ "vn-badsite.rpz",           "rpz",      true,   16842, NONE,     1 },
 	{ "romainmarcoux-ab.domains", "domains",  false,  63938, NONE,     2 },
 };
 /* clang-format on */
