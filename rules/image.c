@@ -359,6 +359,7 @@ static const char *read_image(struct image *image)
 	if (why)
 		return why;
 	image->at = image_sections_of(&image->header);
+	image->list_words = (image->header.list_count + 63) / 64;
 	point_into(image);
 	why = check_sets(image);
 	if (!why)

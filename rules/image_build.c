@@ -107,7 +107,7 @@ int image_add_pattern(struct image_builder *builder, const struct list_pattern *
 		return note_error(builder, error);
 	const struct dns_name *name = pattern->name;
 	const struct image_record record = {
-		.where = image_hash_name(builder->salt, name->wire, name->len).where,
+		.where = image_where(builder->salt, name->wire, name->len),
 		.name = at << 8 | name->len,
 		.line = pattern->line,
 		.item = (uint16_t)(facet << 2 | (uint16_t)pattern->kind),

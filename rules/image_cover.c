@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum {
-	AHEAD = 8,
 	RECORDS_PER_START = 4,
 	LOOK_MAX = 2048, /* entries of one name; with more, an entry that could go may stay */
 };
@@ -49,9 +48,6 @@ static void note_parents(struct parents *parents)
 		const struct image_record *record = &builder->records[i];
 		if (!(record->item & PATTERN_BELOW) || builder->lists[record->list].from)
 			continue;
-		if (i + AHEAD < builder->count)
-			__builtin_prefetch(
-				image_record_name(builder, &builder->records[i + AHEAD]).at);
 		size_t labels = dns_name_labels(image_record_name(builder, record), offsets);
 		parents->depths[labels / 64] |= UINT64_C(1) << labels % 64;
 		uint64_t block = image_share(record->where, parents->block_count);
@@ -104,7 +100,7 @@ static int parents_init(struct parents *parents, struct image_builder *builder)
 static const struct image_record *find_parent(const struct parents *parents, struct slice name)
 {
 	const struct image_builder *builder = parents->builder;
-	uint64_t where = image_hash_name(builder->salt, name.at, name.len).where;
+	uint64_t where = image_where(builder->salt, name.at, name.len);
 	if (!image_block_has(image_block(parents->filter, parents->block_count, where), where))
 		return NULL;
 	const struct image_record *end = builder->records + builder->count;
@@ -212,9 +208,6 @@ static int cover_records(const struct parents *parents)
 		struct image_build_list *list = &builder->lists[record->list];
 		if (list->from)
 			continue;
-		if (i + AHEAD < builder->count)
-			__builtin_prefetch(
-				image_record_name(builder, &builder->records[i + AHEAD]).at);
 		const struct image_record *by = cover_at_name(parents, record);
 		by = by ? by : cover_above(parents, record);
 		if (!by)

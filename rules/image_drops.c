@@ -39,7 +39,7 @@ int image_drop_record(struct image_builder *builder, const struct image_record *
 	return 0;
 }
 
-/* By list and line; a line of hosts has several names, which stand in memory as in the line. */
+/* By list and line; a line of hosts has several names. */
 static int compare_drops(const void *a, const void *b)
 {
 	const struct image_drop *one = a;
@@ -48,7 +48,10 @@ static int compare_drops(const void *a, const void *b)
 		return one->list < other->list ? -1 : 1;
 	if (one->line != other->line)
 		return one->line < other->line ? -1 : 1;
-	return one->name.at < other->name.at ? -1 : one->name.at > other->name.at;
+	if (one->name.len != other->name.len)
+		return one->name.len < other->name.len ? -1 : 1;
+	int order = memcmp(one->name.at, other->name.at, one->name.len);
+	return order ? order : (int)one->kind - (int)other->kind;
 }
 
 void image_drops_tell(struct image_drops *drops, image_drop_fn on_drop, void *context)

@@ -19,10 +19,11 @@
  * header, so there are no offsets of sections that could be wrong. The checksum is of everything
  * behind it.
  *
- * The hash of a name is XXH3-128 of its wire form in lower case, with the salt. The upper half says
- * where: bucket and block of the filter, by its upper bits, and the bits in that block, by its
- * lower ones. The lower half is the remainder. Every suffix of a name has a hash of its own rather
- * than one that is chained from the last, so that the processor works on all at once. */
+ * The hash of a name is two of XXH3-64 over its wire form in lower case, with two keys from the
+ * salt. One says where: bucket and block of the filter by its upper bits, and the bits in that
+ * block by its lower ones. The other one says what: it is the remainder, and is not needed for
+ * names that the filter does not know. Every suffix of a name has hashes of its own rather than
+ * ones that are chained from the last, so that the processor works on all at once. */
 #ifndef RULES_IMAGE_LAYOUT_H
 #define RULES_IMAGE_LAYOUT_H
 
@@ -39,7 +40,7 @@ enum {
 	IMAGE_HASHED_FROM = IMAGE_HASH_AT + IMAGE_HASH_LEN,
 	IMAGE_BUCKET_SLOTS = 8,
 	IMAGE_BLOCK_LEN = 64,    /* bytes: a cache line */
-	IMAGE_FILTER_HASHES = 5, /* x 9 bits: leaves 19 bits of the upper half to choose a block */
+	IMAGE_FILTER_HASHES = 5, /* x 9 bits: leaves 19 bits of the hash to choose a block */
 	IMAGE_BLOCK_NAMES = 50,  /* 10.2 bits a name */
 	IMAGE_LOAD_PERCENT = 90,
 	IMAGE_SPARE_SLOTS = 128, /* behind the last bucket, for what does not fit before */
@@ -117,22 +118,23 @@ struct image {
 	const uint8_t *names;
 	struct image_facet_row *facets;
 	struct image_list *lists;
-	bool all_listed; /* no facet but FACET_LISTED: a hit needs no proof */
+	unsigned list_words; /* of 64 lists */
+	bool all_listed;     /* no facet but FACET_LISTED: a hit needs no proof */
 	bool has_networks;
 	uint32_t prefix_starts[130]; /* networks of prefix_len p: from [128 - p] to [129 - p] */
 	struct image_sections at;
 	struct image_header header;
 };
 
-struct name_hash {
-	uint64_t where;
-	uint64_t what;
-};
-
-static inline struct name_hash image_hash_name(uint64_t salt, const uint8_t *name, size_t len)
+/* Where a name stands; what stands there. */
+static inline uint64_t image_where(uint64_t salt, const uint8_t *name, size_t len)
 {
-	XXH128_hash_t hash = XXH3_128bits_withSeed(name, len, salt);
-	return (struct name_hash){ .where = hash.high64, .what = hash.low64 };
+	return XXH3_64bits_withSeed(name, len, salt);
+}
+
+static inline uint64_t image_what(uint64_t salt, const uint8_t *name, size_t len)
+{
+	return XXH3_64bits_withSeed(name, len, ~salt);
 }
 
 /* Spreads 64 bits evenly over `count`. */
@@ -148,14 +150,20 @@ static inline const uint64_t *image_block(
 	return filter + image_share(where, block_count) * (IMAGE_BLOCK_LEN / 8);
 }
 
+/* The bit that the lowest 9 bits of `where` name, and others. */
+static inline uint64_t image_block_bit(const uint64_t *block, uint64_t where)
+{
+	return le64toh(block[where >> 6 & 7]) >> (where & 63);
+}
+
 /* Without a branch on each bit: half of them are set, nobody could predict it. */
 static inline bool image_block_has(const uint64_t *block, uint64_t where)
 {
-	uint64_t all = 1;
-	for (unsigned i = 0; i < IMAGE_FILTER_HASHES; i++, where >>= 9)
-		all &= le64toh(block[where >> 6 & 7]) >> (where & 63);
-	return all & 1;
+	return image_block_bit(block, where) & image_block_bit(block, where >> 9) &
+		image_block_bit(block, where >> 18) & image_block_bit(block, where >> 27) &
+		image_block_bit(block, where >> 36) & 1;
 }
+_Static_assert(IMAGE_FILTER_HASHES == 5, "as many as above");
 
 static inline void image_block_add(uint64_t *block, uint64_t where)
 {
@@ -174,13 +182,15 @@ static inline bool image_depth_is_used(const uint64_t depths[2], size_t labels)
 	return depths[labels / 64] >> labels % 64 & 1;
 }
 
-/* The slot with this remainder that a look-up finds, or NULL. */
-static inline const uint64_t *image_slot_find(const struct image *image, struct name_hash hash)
+/* The slot that a look-up finds, or NULL. */
+static inline const uint64_t *image_slot_find(
+	const struct image *image, uint64_t where, const uint8_t *name, size_t len)
 {
+	uint64_t what = image_what(image->header.salt, name, len);
 	unsigned bits = image->header.set_bits;
-	const uint64_t *at = image->slots + image_home(image->header.bucket_count, hash.where);
+	const uint64_t *at = image->slots + image_home(image->header.bucket_count, where);
 	for (uint64_t slot; (slot = le64toh(*at)) != 0; at++)
-		if ((slot ^ hash.what) >> bits == 0)
+		if ((slot ^ what) >> bits == 0)
 			return at;
 	return NULL;
 }

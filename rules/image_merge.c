@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { AHEAD = 8, ITEMS_MAX = 3 * (IMAGE_FACETS_MAX + 1) };
+enum { ITEMS_MAX = 3 * (IMAGE_FACETS_MAX + 1) };
 
 /* The items of one name, in ascending order. */
 struct items {
@@ -114,11 +114,11 @@ static int count_stream(struct image_merge *merge)
 }
 
 /* Adds what the stream says about the name of a record, if anything. */
-static void join_stream(struct image_merge *merge, struct slice name, struct items *items)
+static void join_stream(
+	struct image_merge *merge, uint64_t where, struct slice name, struct items *items)
 {
 	const struct image *image = merge->stream->image;
-	const uint64_t *slot =
-		image_slot_find(image, image_hash_name(image->header.salt, name.at, name.len));
+	const uint64_t *slot = image_slot_find(image, where, name.at, name.len);
 	if (!slot || !slice_equals(image_slot_name(image, (uint64_t)(slot - image->slots)), name))
 		return;
 	uint32_t set = image_slot_set(image, *slot);
@@ -145,7 +145,7 @@ static int join_records(struct image_merge *merge, struct image_record *first, s
 	if (items->count == 0)
 		return 0;
 	if (merge->stream)
-		join_stream(merge, name, items);
+		join_stream(merge, first->where, name, items);
 	merge->name_count++;
 	merge->names_room += name.len;
 	return use_set(merge, items, 1, &first->line);
@@ -159,8 +159,6 @@ static int join_all_records(
 	size_t to = 0;
 	int error = 0;
 	for (size_t i = 0, next; i < builder->count && !error; i = next) {
-		if (i + AHEAD < builder->count)
-			__builtin_prefetch(image_record_name(builder, &records[i + AHEAD]).at);
 		for (next = i + 1; next < builder->count; next++)
 			if (!image_records_meet(builder, &records[i], &records[next]))
 				break;

@@ -10,8 +10,9 @@
  *                   lists were taken and whose names stand in the right order already
  *   image_write.c   the bytes
  *
- * A record is 24 bytes; names are kept once more for each list that has them. So a build of text
- * needs, per line, 48 bytes (to sort them) and the name, later 24, the name and the image. */
+ * A record is 24 bytes; names are kept once for each list that has them. So a build needs, per
+ * line, first 48 bytes (to sort them) and the name, then 24 and the name twice, then 24, the name
+ * and the image. */
 #ifndef RULES_IMAGE_PARTS_H
 #define RULES_IMAGE_PARTS_H
 
@@ -23,7 +24,8 @@ enum { IMAGE_RECORD_DROPPED = 0x8000 };
 
 struct image_record {
 	uint64_t where; /* upper half of the hash */
-	uint64_t name;  /* where it begins << 8 | length; of lists taken, in their image's names */
+	uint64_t name;  /* where it begins << 8 | length; before image_sort(), of lists taken, in
+			   their  image's names */
 	uint32_t line;  /* after image_merge(): the name's set */
 	uint16_t item;  /* as in the image: facet << 2 | kind */
 	uint16_t list;  /* | IMAGE_RECORD_DROPPED */
@@ -85,9 +87,7 @@ struct image_builder {
 static inline struct slice image_record_name(
 	const struct image_builder *builder, const struct image_record *record)
 {
-	const struct image *from = builder->lists[record->list & ~IMAGE_RECORD_DROPPED].from;
-	const uint8_t *names = from ? from->names : builder->names;
-	return slice_of(names + (record->name >> 8), record->name & 0xff);
+	return slice_of(builder->names + (record->name >> 8), record->name & 0xff);
 }
 
 static inline bool image_records_meet(const struct image_builder *builder,
@@ -118,7 +118,7 @@ static inline uint16_t image_facet_list(const struct image_builder *builder, uin
 	return (uint16_t)(key.at[0] << 8 | key.at[1]);
 }
 
-/* image_sort.c. By hash, then name, then item, then line. */
+/* image_sort.c. By hash, then name, then item, then line; names in that order, too. */
 int image_sort(struct image_builder *builder);
 /* Records that say what one before them says go. */
 int image_drop_duplicates(struct image_builder *builder);

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, HASH_BITS = 33 };
+enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, HASH_BITS = 33, AHEAD = 16 };
 
 static inline size_t digit_of(const struct image_record *record, bool by_item, unsigned shift)
 {
@@ -58,6 +58,15 @@ static bool is_behind(const struct image_builder *builder, const struct image_re
 	return memcmp(one.at, other.at, one.len) > 0;
 }
 
+/* Of a list that was taken, in its image. */
+static struct slice name_before_sort(
+	const struct image_builder *builder, const struct image_record *record)
+{
+	const struct image *from = builder->lists[record->list].from;
+	const uint8_t *names = from ? from->names : builder->names;
+	return slice_of(names + (record->name >> 8), record->name & 0xff);
+}
+
 static void insert_ties(const struct image_builder *builder, struct image_record *records)
 {
 	for (size_t i = 1; i < builder->count; i++) {
@@ -69,6 +78,32 @@ static void insert_ties(const struct image_builder *builder, struct image_record
 			records[to] = records[to - 1];
 		records[to] = moving;
 	}
+}
+
+/* Copies the names into the order of their records: one look at each where it happens to be, and
+ * every later step goes from front to back. */
+static int gather_names(struct image_builder *builder)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < builder->count; i++)
+		len += builder->records[i].name & 0xff;
+	uint8_t *names = malloc(len + 1);
+	if (!names)
+		return ERR_NO_MEMORY;
+	size_t at = 0;
+	for (size_t i = 0; i < builder->count; i++) {
+		struct image_record *record = &builder->records[i];
+		if (i + AHEAD < builder->count)
+			__builtin_prefetch(name_before_sort(builder, record + AHEAD).at);
+		struct slice name = name_before_sort(builder, record);
+		memcpy(names + at, name.at, name.len);
+		record->name = at << 8 | name.len;
+		at += name.len;
+	}
+	free(builder->names);
+	builder->names = names;
+	builder->names_len = builder->names_capacity = len;
+	return 0;
 }
 
 int image_sort(struct image_builder *builder)
@@ -88,8 +123,10 @@ int image_sort(struct image_builder *builder)
 	free(spare);
 	builder->records = records;
 	builder->capacity = count;
-	insert_ties(builder, records);
-	return 0;
+	int error = gather_names(builder);
+	if (!error)
+		insert_ties(builder, records);
+	return error;
 }
 
 int image_drop_duplicates(struct image_builder *builder)

@@ -93,7 +93,7 @@ static int pour(struct image_builder *builder, const struct image_source *source
 			image_set_items(image, image_slot_set(image, image->slots[cursor.slot]));
 		struct slice name = cursor.name;
 		struct image_record record = {
-			.where = image_hash_name(builder->salt, name.at, name.len).where,
+			.where = image_where(builder->salt, name.at, name.len),
 			.name = cursor.name_at << 8 | name.len,
 		};
 		for (size_t i = 0; i < items.count && !error; i++) {

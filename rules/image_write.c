@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-enum { AHEAD = 8 };
-
 struct image_writer {
 	const struct image_merge *merge;
 	struct image_header header;
@@ -24,7 +22,7 @@ struct image_writer {
 
 /* A name on its way into the image. */
 struct entry {
-	struct name_hash hash;
+	uint64_t where;
 	struct slice name;
 	uint32_t set; /* of the merge */
 };
@@ -95,17 +93,18 @@ static void note_depths(struct image_writer *writer, struct slice name, uint8_t 
 
 /* The slot of a name; ERR_INVALID when there is none left, or when a look-up would take another
  * name for this one or the other way round. */
-static int put_slot(struct image_writer *writer, struct name_hash hash, uint64_t set)
+static int put_slot(struct image_writer *writer, const struct entry *entry, uint64_t set)
 {
 	const struct image_header *header = &writer->header;
-	uint64_t home = image_home(header->bucket_count, hash.where);
+	uint64_t what = image_what(header->salt, entry->name.at, entry->name.len);
+	uint64_t home = image_home(header->bucket_count, entry->where);
 	uint64_t slot = home > writer->next_slot ? home : writer->next_slot;
 	if (slot >= header->slot_count - IMAGE_BUCKET_SLOTS)
 		return ERR_INVALID;
 	for (uint64_t i = home; i < slot; i++)
-		if ((le64toh(writer->slots[i]) ^ hash.what) >> header->set_bits == 0)
+		if ((le64toh(writer->slots[i]) ^ what) >> header->set_bits == 0)
 			return ERR_INVALID;
-	writer->slots[slot] = htole64(hash.what >> header->set_bits << header->set_bits | set);
+	writer->slots[slot] = htole64(what >> header->set_bits << header->set_bits | set);
 	writer->next_slot = slot + 1;
 	while (writer->next_group <= slot / IMAGE_BUCKET_SLOTS)
 		writer->groups[writer->next_group++] = htole64(writer->names_len);
@@ -118,11 +117,11 @@ static int put_name(struct image_writer *writer, const struct entry *entry)
 	struct slice name = entry->name;
 	if (set == 0 || name.len > writer->header.names_len - writer->names_len)
 		return ERR_INVALID; /* a stranger's stream, not in order */
-	int error = put_slot(writer, entry->hash, set);
+	int error = put_slot(writer, entry, set);
 	if (error)
 		return error;
-	uint64_t block = image_share(entry->hash.where, writer->header.block_count);
-	image_block_add(writer->filter + block * (IMAGE_BLOCK_LEN / 8), entry->hash.where);
+	uint64_t block = image_share(entry->where, writer->header.block_count);
+	image_block_add(writer->filter + block * (IMAGE_BLOCK_LEN / 8), entry->where);
 	memcpy(writer->names + writer->names_len, name.at, name.len);
 	writer->names_len += name.len;
 	note_depths(writer, name, writer->merge->kinds[set]);
@@ -142,7 +141,7 @@ static bool next_of_stream(
 		if (entry->set == UINT32_MAX)
 			continue;
 		entry->name = name;
-		entry->hash = image_hash_name(image->header.salt, name.at, name.len);
+		entry->where = image_where(image->header.salt, name.at, name.len);
 		return true;
 	}
 	return false;
@@ -153,19 +152,17 @@ static bool next_record(const struct image_builder *builder, size_t *next, struc
 	if (*next == builder->count)
 		return false;
 	const struct image_record *record = &builder->records[(*next)++];
-	if (*next + AHEAD < builder->count)
-		__builtin_prefetch(image_record_name(builder, record + AHEAD).at);
 	entry->name = image_record_name(builder, record);
 	entry->set = record->line;
-	entry->hash = image_hash_name(builder->salt, entry->name.at, entry->name.len);
+	entry->where = record->where;
 	return true;
 }
 
 /* As in image_sort.c. */
 static int compare_entries(const struct entry *a, const struct entry *b)
 {
-	if (a->hash.where != b->hash.where)
-		return a->hash.where < b->hash.where ? -1 : 1;
+	if (a->where != b->where)
+		return a->where < b->where ? -1 : 1;
 	if (a->name.len != b->name.len)
 		return a->name.len < b->name.len ? -1 : 1;
 	return memcmp(a->name.at, b->name.at, a->name.len);
