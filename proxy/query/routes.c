@@ -1,7 +1,7 @@
 /* routes.c - an open-addressed table of {domain, view}: a route that names three views has three
  * rows for each of its domains, so that a look-up costs two probes a label, however many routes
- * share a domain. The hash of a suffix is that of its first label keyed with the hash of the rest,
- * as in rules/name_index.c: one walk over the name gives them all. */
+ * share a domain. The hash of a suffix is that of its first label keyed with the hash of the rest:
+ * one walk over the name gives them all. */
 #include "proxy/query/routes.h"
 
 #include <stdlib.h>
