@@ -218,3 +218,90 @@ def test_other_actions_do_not_ask_the_entry(maker, scripted, connect):
     for name in ("nx.fw.test", "host.fw.test", "silent.fw.test"):
         assert ask(client, name).rcode == w.REFUSED
     assert ask(client, "ok.fine.nx.fw.test").addresses == ["192.0.2.1"]
+
+
+POLICY_ZONE = """
+$TTL 60
+@ SOA localhost. root.localhost. 1 1h 1h 1d 60
+@ NS localhost.
+*.pz.test CNAME .
+ok.fine.pz.test CNAME rpz-passthru.
+big.pz.test CNAME rpz-tcp-only.
+*.garden.test CNAME *.ok.landing.test.
+32.66.2.0.192.rpz-ip CNAME .
+24.0.100.51.198.rpz-ip A 192.0.2.77
+"""
+
+
+@pytest.fixture(scope="module")
+def zone(shared_maker, scripted_session):
+    """Two programs' worth of rules: the zone's word, and an ALERT for all that it lets pass."""
+    settings = shared_maker.settings(scripted=scripted_session)
+    path = shared_maker.directory / "policy.zone"
+    path.write_text(POLICY_ZONE)
+    with_rules(
+        settings,
+        [
+            {"name": "zone", "format": "rpz", "file": str(path)},
+            {"name": "all", "domains": ["*.pz.test"]},
+        ],
+        [rule("zone", "GIVEN", "zone"), rule("rest", "ALERT", "all")],
+    )
+    return shared_maker.start(settings)
+
+
+class TestPolicyZone:
+    def test_pass_allows(self, zone, connect):
+        """The zone's own exception ends the evaluation: the ALERT below is not reached."""
+        name = "ok.fine.pz.test"
+        assert ask(connect(zone, "udp"), name).addresses == ["192.0.2.1"]
+        ext = zone.wait_log(name)[-1]["ext"]
+        assert (ext["action"], ext["rule"], ext["entry"]) == ("ALLOW", "zone", name + ".")
+
+    def test_tcp_only(self, zone, scripted, connect):
+        """Over UDP nothing but a hint to come back; then as if it were not listed: *.pz.test is."""
+        name = "big.pz.test"
+        answer = ask(connect(zone, "udp"), name)
+        assert answer.flags & w.TC and answer.rcode == w.NOERROR
+        assert not answer.answer and not answer.authority
+        check(zone, scripted, name, "TRUNCATE", "zone")
+        answer = ask(connect(zone, "tcp"), name)
+        assert not answer.flags & w.TC and answer.ede is None
+        line = zone.wait_log(name, 2)[-1]
+        assert (line["ext"]["action"], line["ext"]["rule"]) == ("ALERT", "rest")
+
+    def test_name_below_a_garden(self, zone, connect):
+        answer = ask(connect(zone, "udp"), "www.garden.test")
+        assert answer.answer[0].target == w.name("www.garden.test.ok.landing.test")
+
+    def test_garden_that_does_not_fit(self, zone, connect):
+        """Longer than a name can be: the view's failure, which is closed here."""
+        long = ".".join(["x" * 60] * 3 + ["y" * 45])
+        answer = ask(connect(zone, "udp"), long + ".garden.test")
+        assert answer.rcode == w.SERVFAIL and not answer.answer
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_address(self, zone, scripted, connect, protocol):
+        name = "%s.hosted.test" % protocol
+        scripted.zone[name + "."] = lambda s: w.reply(
+            s.wire,
+            [
+                w.record(s.qname, w.CNAME, w.name("cdn.elsewhere.test")),
+                w.a("cdn.elsewhere.test", "203.0.113.1"),
+                w.a("cdn.elsewhere.test", "192.0.2.66"),
+            ],
+        )
+        for _ in range(2):  # the second time from the cache
+            answer = ask(connect(zone, protocol), name)
+            assert answer.rcode == w.NXDOMAIN and answer.ede_code == BLOCKED and not answer.answer
+        line = zone.wait_log(name, 2)[-1]
+        ext = line["ext"]
+        assert (ext["rule"], ext["entry"]) == ("zone", "192.0.2.66/32")
+        assert ext["matched_address"] == "192.0.2.66"
+        assert ext["matched_name"] == "cdn.elsewhere.test." and "hop" not in ext
+
+    def test_network_with_an_answer(self, zone, scripted, connect):
+        name = "swapped.test"
+        scripted.zone[name + "."] = lambda s: w.reply(s.wire, [w.a(s.qname, "198.51.100.9")])
+        assert ask(connect(zone, "udp"), name).addresses == ["192.0.2.77"]
+        assert zone.wait_log(name)[-1]["ext"]["entry"] == "198.51.100.0/24"
