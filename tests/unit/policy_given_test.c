@@ -2,6 +2,7 @@
 #include "tests/unit/policy_fixture.h"
 
 #include "rules/given.h"
+#include "rules/image_layout.h"
 
 struct row {
 	const char *const rules[5];
@@ -293,6 +294,63 @@ static void test_where_there_are_no_networks(void **state)
 	policy_fixture_free(&fixture);
 }
 
+/* Another name in the place of a listed one, as if both had the same hash. */
+static void take_for_another(struct policy_fixture *fixture, const char *listed, const char *other)
+{
+	struct policy_texts *built = &fixture->built;
+	struct slice cold = image_cold(built->image);
+	struct dns_name from = fixture_name(listed);
+	struct dns_name to = fixture_name(other);
+	uint8_t *at = memmem(cold.at, cold.len, from.wire, from.len);
+	uint8_t *bytes = (uint8_t *)(uintptr_t)built->bytes.at;
+	const char *why;
+	assert_int_equal(from.len, to.len);
+	assert_non_null(at);
+	memcpy(at, to.wire, to.len);
+	image_checksum(built->bytes, bytes + IMAGE_HASH_AT);
+	policy_free(built->policy);
+	image_close(built->image);
+	built->image = image_open(built->bytes, &why);
+	assert_non_null(built->image);
+	static const uint16_t numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	static const int errors[8];
+	const struct policy_lists lists = { built->image, numbers, errors };
+	int error;
+	built->policy = policy_build(&fixture->spec, &lists, &error);
+	assert_int_equal(error, 0);
+}
+
+/* A false hit may block, and does no more. */
+static void test_what_lets_through_is_compared(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{ { "10 ALLOW a.test", "20 BLOCK *" }, "a.test", NULL, "BLOCK 20 by *.", NULL, 0, 0,
+			0 },
+		{ { "10 ALERT a.test", "20 BLOCK *" }, "a.test", NULL, "BLOCK 20 by *.", NULL, 0, 0,
+			0 },
+		{ { "10 GIVEN a.test=PASS", "20 BLOCK *" }, "a.test", NULL, "BLOCK 20 by *.", NULL,
+			0, 0, 0 },
+		{ { "10 BLOCK *.test=NODATA1,a.test=EXCEPT2" }, "a.test", NULL,
+			"BLOCK 10 by *.test.", NULL, 0, 0, 0 },
+		{ { "10 ALLOW *.a.test", "20 BLOCK *" }, "x.a.test", NULL, "BLOCK 20 by *.", NULL,
+			0, 0, 0 },
+		{ { "10 BLOCK a.test" }, "a.test", NULL, "BLOCK 10 by a.test.", NULL, 0, 0, 0 },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy_fixture fixture;
+		char said[512];
+		policy_fixture_init(&fixture, rows[i].rules);
+		policy_fixture_build(&fixture, i);
+		take_for_another(&fixture, "a.test", "b.test");
+		struct verdict verdict = judge(fixture.built.policy, &rows[i]);
+		fixture_say(fixture.built.policy, &verdict, rows[i].name, said, sizeof said);
+		if (strcmp(said, rows[i].expected) != 0)
+			fail_msg("row %zu: %s, not %s", i, said, rows[i].expected);
+		policy_fixture_free(&fixture);
+	}
+}
+
 static void test_entry_texts(void **state)
 {
 	(void)state;
@@ -341,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_many_addresses),
 		cmocka_unit_test(test_where_there_are_no_networks),
+		cmocka_unit_test(test_what_lets_through_is_compared),
 		cmocka_unit_test(test_entry_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
