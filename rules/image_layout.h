@@ -99,6 +99,8 @@ void image_header_swap(struct image_header *header); /* to and from the file's b
 /* Counts must be below 2^48 each. */
 struct image_sections image_sections_of(const struct image_header *header);
 void image_checksum(struct slice bytes, uint8_t hash[IMAGE_HASH_LEN]);
+/* image_rows.c. What is wrong with them, or NULL. */
+const char *image_read_rows(struct image *image);
 
 /* A facet, read once. */
 struct image_facet_row {

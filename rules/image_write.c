@@ -261,7 +261,7 @@ static int gather_texts(struct image_builder *builder)
 	return error;
 }
 
-/* See read_facet() and read_list() of image.c for the rows. */
+/* See read_facet() and read_list() of image_rows.c for the bytes. */
 static void put_facet(const struct image_writer *writer, uint16_t number, uint8_t *row)
 {
 	struct image_builder *builder = writer->merge->builder;

@@ -123,4 +123,6 @@ unit_test(list_find_test rules)
 unit_test(policy_given_test rules)
 unit_test(image_test rules PkgConfig::XXHASH)
 unit_test(image_build_test rules)
+unit_test(image_memory_test rules
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
 unit_test(distinct_test rules)
