@@ -11,6 +11,8 @@ static const struct cli_verb verbs[] = {
 	{ "explain",
 		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME]",
 		"show how a question would be decided, and why", cli_explain },
+	{ "compile", "-c FILE -o IMAGE [--salt HEX]",
+		"all lists of a configuration as one image, for many proxies to map", cli_compile },
 	{ "flush", "-c FILE (NAME [--below] | --all)",
 		"let the running program forget cached answers", cli_flush },
 	{ "lint", "LIST [--format FORMAT] [--json] [--max N] [--strict]",

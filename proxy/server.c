@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -11,11 +12,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "proxy/background.h"
 #include "proxy/cache/cache_file.h"
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
 #include "proxy/front/listener.h"
+#include "proxy/lists/keeper.h"
+#include "proxy/lists/list_state.h"
 #include "proxy/status.h"
 #include "proxy/watch/admin.h"
 #include "proxy/worker.h"
@@ -27,17 +31,23 @@ enum {
 	PREFETCH_PERCENT = 10, /* of the lifetime left */
 };
 
+/* What is to be loaded; a configuration comes with its lists. */
+enum load { LOAD_CONFIG = 1, LOAD_LISTS = 2 };
+
 struct server {
 	uv_loop_t loop;
 	uv_signal_t signals[SIGNAL_COUNT];
 	uv_timer_t housekeeping;
 	uv_async_t worker_ended;
-	uv_work_t reload;
+	struct background background; /* in which lists are loaded */
 	const char *file;
 	struct tls_ticket_keys *ticket_keys;
-	struct snapshot *loaded; /* by the reload thread */
-	bool reloading;
-	bool reload_again;
+	struct snapshot *loaded; /* by the thread beside */
+	struct lists *lists;     /* as they were loaded last; those in force decide the same */
+	unsigned loading;        /* enum load; 0: nothing */
+	unsigned wanted;
+	char accept[LIST_STATE_NAME_MAX];
+	struct keeper *keeper;
 	bool handles_open;
 	_Atomic unsigned workers_running;
 	struct status status; /* what the admin listener tells; owns the parts that serve */
@@ -60,14 +70,19 @@ static void log_config_error(
 }
 
 /* In a thread of its own: reading and compiling lists takes as long as it takes. */
-static void load_aside(uv_work_t *work)
+static void load_aside(void *context)
 {
-	struct server *server = work->data;
+	struct server *server = context;
 	struct config_errors errors = { .on_error = log_config_error };
 	const struct snapshot_parts parts = { .labels = server->status.labels,
 		.ticket_keys = server->ticket_keys,
-		.lists_must_load = true };
-	server->loaded = snapshot_load(server->file, &parts, &errors);
+		.lists = { .previous = server->lists,
+			.accept = server->accept[0] ? server->accept : NULL,
+			.must_load = true,
+			.keep = true } };
+	server->loaded = server->loading & LOAD_CONFIG
+		? snapshot_load(server->file, &parts, &errors)
+		: snapshot_load_lists(server->status.snapshot, &parts, &errors);
 }
 
 static bool may_be_adopted(const struct server *server, const struct snapshot *loaded)
@@ -90,32 +105,43 @@ static struct cache_settings cache_settings_of(const struct config *config)
 	return settings;
 }
 
-static void adopt(struct server *server, struct snapshot *loaded)
+static void publish(struct server *server, struct snapshot *loaded)
 {
 	struct status *status = &server->status;
 	loaded->revision = status->snapshot->revision + 1;
 	for (unsigned i = 0; i < status->worker_count; i++)
 		worker_publish(status->workers[i], snapshot_ref(loaded));
+	snapshot_unref(status->snapshot);
+	status->snapshot = loaded;
+}
+
+static void take_lists(struct server *server, const struct snapshot *loaded)
+{
+	struct lists *before = server->lists;
+	server->lists = lists_ref(loaded->lists);
+	lists_unref(before);
+}
+
+/* A configuration, with its lists. */
+static void adopt(struct server *server, struct snapshot *loaded)
+{
+	struct status *status = &server->status;
+	publish(server, loaded);
 	if (status->cache) {
 		const struct cache_settings settings = cache_settings_of(loaded->config);
 		cache_configure(status->cache, &settings);
 	}
-	snapshot_unref(status->snapshot);
-	status->snapshot = loaded;
+	struct lists *before = lists_ref(server->lists); /* the keeper looks at them until then */
+	take_lists(server, loaded);
+	keeper_adopt(server->keeper, loaded->config, server->lists);
+	lists_unref(before);
 	status->reload_success_s = wall_s();
 	log_info("reload: revision %u is in force, policy %s", loaded->revision,
 		loaded->policy_hash);
 }
 
-static void begin_reload(struct server *server);
-
-static void on_loaded(uv_work_t *work, int status)
+static void end_reload(struct server *server, struct snapshot *loaded)
 {
-	struct server *server = work->data;
-	struct snapshot *loaded = server->loaded;
-	(void)status;
-	server->reloading = false;
-	server->loaded = NULL;
 	bool good = loaded && may_be_adopted(server, loaded);
 	if (good)
 		adopt(server, loaded);
@@ -126,18 +152,75 @@ static void on_loaded(uv_work_t *work, int status)
 			server->status.snapshot->revision);
 	server->status.reload_successful = good;
 	metrics_reload(server->status.metrics, good);
-	if (server->reload_again && !server->status.draining)
-		begin_reload(server);
 }
 
-static void begin_reload(struct server *server)
+/* The lists alone: what decides may be the same, but how each list came to it is news. */
+static void end_lists(struct server *server, struct snapshot *loaded)
 {
-	server->reload_again = server->reloading;
-	if (server->reloading)
-		return; /* once more when this one is done: it may have read the old files */
-	server->reloading = true;
-	server->reload.data = server;
-	uv_queue_work(&server->loop, &server->reload, load_aside, on_loaded);
+	if (!loaded) {
+		log_error("lists: not loaded, revision %u stays in force",
+			server->status.snapshot->revision);
+		keeper_loaded(server->keeper, NULL);
+		return;
+	}
+	struct lists *before = lists_ref(server->lists);
+	take_lists(server, loaded);
+	keeper_loaded(server->keeper, server->lists);
+	lists_unref(before);
+	if (loaded->lists->is_same) {
+		snapshot_unref(loaded);
+		return;
+	}
+	publish(server, loaded);
+	log_info(
+		"lists: revision %u is in force, policy %s", loaded->revision, loaded->policy_hash);
+}
+
+static void begin_load(struct server *server);
+
+static void on_loaded(void *context)
+{
+	struct server *server = context;
+	struct snapshot *loaded = server->loaded;
+	bool config = server->loading & LOAD_CONFIG;
+	server->loading = 0;
+	server->loaded = NULL;
+	server->accept[0] = '\0';
+	if (config)
+		end_reload(server, loaded);
+	else
+		end_lists(server, loaded);
+	begin_load(server);
+}
+
+/* What was wanted while a load was under way comes after it: it may have read the old files. */
+static void begin_load(struct server *server)
+{
+	if (server->loading || !server->wanted || server->status.draining)
+		return;
+	server->loading = server->wanted;
+	server->wanted = 0;
+	int error = background_run(&server->background, load_aside, on_loaded, server);
+	if (!error)
+		return;
+	log_error("reload: %s", error_text(error));
+	on_loaded(server);
+}
+
+static void want_load(struct server *server, enum load what)
+{
+	server->wanted |= what;
+	begin_load(server);
+}
+
+static bool load_lists(void *context, const char *accept)
+{
+	struct server *server = context;
+	if (server->loading || server->status.draining)
+		return false;
+	snprintf(server->accept, sizeof server->accept, "%s", accept ? accept : "");
+	want_load(server, LOAD_LISTS);
+	return true;
 }
 
 /* ---- signals, time and the end ---- */
@@ -155,6 +238,12 @@ static void close_handles(struct server *server)
 	server->admin = NULL;
 	control_close(server->control);
 	server->control = NULL;
+	keeper_close(server->keeper);
+	server->keeper = NULL;
+	background_close(&server->background);
+	if (server->loaded)
+		snapshot_unref(server->loaded); /* it came too late */
+	server->loaded = NULL;
 }
 
 static void begin_drain(struct server *server, const char *name)
@@ -173,10 +262,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct server *server = handle->data;
 	switch (number) {
-	case SIGHUP:
-		if (!server->status.draining)
-			begin_reload(server);
-		break;
+	case SIGHUP: want_load(server, LOAD_CONFIG); break;
 	case SIGUSR1:
 		if (server->status.log)
 			query_log_reopen(server->status.log);
@@ -233,7 +319,7 @@ static int open_handles(struct server *server)
 	uv_async_init(&server->loop, &server->worker_ended, on_worker_ended);
 	server->worker_ended.data = server;
 	server->handles_open = true;
-	return 0;
+	return background_open(&server->background, &server->loop);
 }
 
 /* ---- the start ---- */
@@ -248,12 +334,14 @@ static int load_first(struct server *server)
 		return EXIT_FAILED;
 	server->status.metrics = metrics_new(server->status.labels);
 	const struct snapshot_parts parts = { .labels = server->status.labels,
-		.ticket_keys = server->ticket_keys };
+		.ticket_keys = server->ticket_keys,
+		.lists.keep = true };
 	struct snapshot *snapshot = snapshot_load(server->file, &parts, &errors);
 	if (!snapshot || !server->status.metrics)
 		return snapshot ? EXIT_FAILED : EXIT_CONFIG;
 	snapshot->revision = 1;
 	server->status.snapshot = snapshot;
+	server->lists = lists_ref(snapshot->lists);
 	server->status.reload_successful = true;
 	server->status.reload_success_s = wall_s();
 	config_log_notes(snapshot->config);
@@ -376,17 +464,65 @@ static bool open_admin(struct server *server)
 	return server->admin != NULL;
 }
 
+static bool open_keeper(struct server *server)
+{
+	const struct keeper_owner owner = {
+		.load = load_lists, .context = server, .config_file = server->file
+	};
+	server->keeper = keeper_new(&server->loop, &owner);
+	if (!server->keeper)
+		return false;
+	keeper_adopt(server->keeper, server->status.snapshot->config, server->lists);
+	server->status.keeper = server->keeper;
+	return true;
+}
+
 static size_t flush_cache(void *context, struct slice name, bool below)
 {
 	struct server *server = context;
 	return cache_flush(server->status.cache, name, below);
 }
 
+static size_t count_lists(void *context)
+{
+	struct server *server = context;
+	return keeper_count(server->keeper);
+}
+
+static void tell_list(void *context, size_t number, struct list_status *status)
+{
+	struct server *server = context;
+	keeper_tell(server->keeper, number, status);
+}
+
+static int refresh_list(void *context, const char *name)
+{
+	struct server *server = context;
+	return keeper_refresh(server->keeper, name);
+}
+
+static int accept_list(void *context, const char *name)
+{
+	struct server *server = context;
+	return keeper_accept(server->keeper, name);
+}
+
+static int64_t tell_time(void *context)
+{
+	(void)context;
+	return wall_s();
+}
+
 static bool open_control(struct server *server)
 {
 	const char *path = server->status.snapshot->config->control_socket;
 	const struct control_source source = { .context = server,
-		.flush = server->status.cache ? flush_cache : NULL };
+		.flush = server->status.cache ? flush_cache : NULL,
+		.list_count = count_lists,
+		.list_status = tell_list,
+		.now_s = tell_time,
+		.list_refresh = refresh_list,
+		.list_accept = accept_list };
 	int error;
 	if (!path)
 		return true;
@@ -430,8 +566,8 @@ static int serve(struct server *server)
 {
 	const struct config *config = server->status.snapshot->config;
 	raise_descriptor_limit();
-	if (!probe_listeners(config) || !open_workers(server) || !open_admin(server) ||
-		!open_control(server) || !start_workers(server))
+	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
+		!open_admin(server) || !open_control(server) || !start_workers(server))
 		return EXIT_FAILED;
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,
@@ -453,6 +589,7 @@ static void clean_up(struct server *server)
 	if (status->log)
 		query_log_close(status->log);
 	close_cache(status);
+	lists_unref(server->lists);
 	if (status->snapshot)
 		snapshot_unref(status->snapshot);
 	free(status->workers);
@@ -480,7 +617,8 @@ int server_run(const char *file)
 	signal(SIGPIPE, SIG_IGN);
 	if (!hold_standard_descriptors())
 		return EXIT_FAILED;
-	upstream_start(); /* cleans the environment, so before there are threads */
+	uv_disable_stdio_inheritance(); /* children get what they are given, not what we were */
+	upstream_start();               /* cleans the environment, so before there are threads */
 	if (open_handles(&server))
 		return EXIT_FAILED;
 	int code = load_first(&server);

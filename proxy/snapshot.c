@@ -6,12 +6,13 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/client_health.h"
+#include "proxy/policy_load.h"
 #include "proxy/upstream/system_resolvers.h"
 
 static void snapshot_free(struct snapshot *snapshot)
 {
 	policy_free(snapshot->policy);
-	policy_image_free(&snapshot->image);
+	lists_unref(snapshot->lists);
 	if (snapshot->tls)
 		tls_context_unref(snapshot->tls);
 	routes_free(snapshot->routes);
@@ -85,21 +86,63 @@ static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labe
 	return true;
 }
 
+static bool load_policy(
+	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	snapshot->lists = lists_load(snapshot->config, &parts->lists, errors);
+	if (!snapshot->lists)
+		return false;
+	snapshot->policy =
+		policy_load(snapshot->config, snapshot->lists, snapshot->policy_hash, errors);
+	if (snapshot->policy && !parts->offline)
+		client_health_warn(snapshot->policy);
+	return snapshot->policy != NULL;
+}
+
+static bool finish(struct snapshot *snapshot, const struct snapshot_parts *parts)
+{
+	return load_names(snapshot, parts->offline) &&
+		(!parts->labels || take_labels(snapshot, parts->labels));
+}
+
 static bool load_parts(
 	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
 {
-	/* Both, so that all errors are told at once. */
+	/* All, so that all errors are told at once. */
 	bool tls = load_tls(snapshot, parts, errors);
 	bool upstreams = parts->offline ||
 		(upstream_plan_find(snapshot->upstreams, errors) &&
 			upstream_plan_load(snapshot->upstreams, errors));
-	snapshot->policy = policy_load(snapshot->config, parts->lists_must_load,
-		snapshot->policy_hash, &snapshot->image, errors);
-	if (snapshot->policy && !parts->offline)
-		client_health_warn(snapshot->policy);
-	bool names = tls && upstreams && load_names(snapshot, parts->offline);
-	return tls && upstreams && names && snapshot->policy &&
-		(!parts->labels || take_labels(snapshot, parts->labels));
+	bool policy = load_policy(snapshot, parts, errors);
+	return tls && upstreams && policy && finish(snapshot, parts);
+}
+
+/* Takes a reference of the plan over. */
+static struct snapshot *snapshot_new(struct upstream_plan *upstreams)
+{
+	struct snapshot *snapshot = upstreams ? calloc(1, sizeof *snapshot) : NULL;
+	if (!snapshot) {
+		if (upstreams)
+			upstream_plan_unref(upstreams);
+		return NULL;
+	}
+	snapshot->upstreams = upstreams;
+	snapshot->config = upstreams->config;
+	atomic_init(&snapshot->references, 1);
+	return snapshot;
+}
+
+struct snapshot *snapshot_load_lists(const struct snapshot *before,
+	const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	struct snapshot *snapshot = snapshot_new(upstream_plan_ref(before->upstreams));
+	if (!snapshot)
+		return NULL;
+	snapshot->tls = before->tls ? tls_context_ref(before->tls) : NULL;
+	if (load_policy(snapshot, parts, errors) && finish(snapshot, parts))
+		return snapshot;
+	snapshot_free(snapshot);
+	return NULL;
 }
 
 struct snapshot *snapshot_load(
@@ -108,16 +151,9 @@ struct snapshot *snapshot_load(
 	struct config *config = config_load(file, errors);
 	if (!config)
 		return NULL;
-	struct upstream_plan *upstreams = upstream_plan_new(config);
-	struct snapshot *snapshot = upstreams ? calloc(1, sizeof *snapshot) : NULL;
-	if (!snapshot) {
-		if (upstreams)
-			upstream_plan_unref(upstreams);
+	struct snapshot *snapshot = snapshot_new(upstream_plan_new(config));
+	if (!snapshot)
 		return NULL;
-	}
-	snapshot->upstreams = upstreams;
-	snapshot->config = config;
-	atomic_init(&snapshot->references, 1);
 	if (load_parts(snapshot, parts, errors))
 		return snapshot;
 	snapshot_free(snapshot);

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "proxy/config.h"
-#include "proxy/policy_load.h"
+#include "proxy/lists/lists.h"
 #include "proxy/query/ddr.h"
 #include "proxy/query/routes.h"
 #include "proxy/upstream_plan.h"
@@ -19,13 +19,13 @@ struct snapshot {
 	_Atomic unsigned references;
 	struct upstream_plan *upstreams; /* holds the configuration */
 	struct config *config;
+	struct lists *lists; /* what the policy looks names up in */
 	struct policy *policy;
-	struct policy_image image; /* of the policy's lists */
-	struct tls_context *tls;   /* NULL when no listener needs it */
+	struct tls_context *tls; /* NULL when no listener needs it */
 	struct routes *routes;
 	struct ddr *ddr;      /* NULL when offline */
 	uint32_t revision;    /* 1 for the first, one more for each that was published */
-	char policy_hash[33]; /* of the configuration's text and every list's bytes */
+	char policy_hash[33]; /* of the configuration's text and of what every list says */
 	/* Metric labels by index of the policy and the configuration. */
 	uint16_t *view_labels;
 	uint16_t *rule_labels;
@@ -34,14 +34,20 @@ struct snapshot {
 struct snapshot_parts {
 	struct metrics_registry *labels; /* NULL: no labels are taken (check, explain) */
 	struct tls_ticket_keys *ticket_keys;
-	bool lists_must_load; /* a reload: a list that cannot be read keeps the old state */
-	bool offline;         /* explain: neither certificate nor upstreams are looked at */
+	struct lists_options lists;
+	bool offline; /* explain, compile: neither certificate nor upstreams are looked at */
 };
 
 /* Loads the configuration, the lists and the certificate. NULL when something is wrong; all that is
  * wrong has been told to `errors`. Rejected list lines are warnings in the log. */
 struct snapshot *snapshot_load(
 	const char *file, const struct snapshot_parts *parts, struct config_errors *errors);
+
+/* The same configuration, certificate and upstreams as in another snapshot, with the lists loaded
+ * again: a list that has changed must not bring half of a configuration file into force that
+ * somebody is editing. `before` stays until this ends. */
+struct snapshot *snapshot_load_lists(const struct snapshot *before,
+	const struct snapshot_parts *parts, struct config_errors *errors);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

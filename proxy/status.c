@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "proxy/cache/cache.h"
+#include "proxy/lists/keeper.h"
 #include "proxy/versions.h"
 #include "proxy/worker.h"
 
@@ -58,8 +59,19 @@ static void tally(void *context, const char *name, const struct upstream_counter
 	sum->up += upstream_count_read(&counters->up) != 0;
 }
 
-static bool views_are_whole(const struct policy *policy, struct bytes *why)
+static void append_missing_list(const struct lists_item *item, struct bytes *why)
 {
+	append_text(why, "list ");
+	append_text(why, item->name);
+	append_text(why, ": ");
+	append_text(why, item->why);
+	append_text(why, "\n");
+}
+
+static bool views_are_whole(const struct snapshot *snapshot, struct bytes *why)
+{
+	const struct policy *policy = snapshot->policy;
+	const struct lists *lists = snapshot->lists;
 	bool whole = true;
 	for (size_t i = 0; i < policy_view_count(policy); i++) {
 		const struct view_info *view = policy_view(policy, (uint16_t)i);
@@ -70,16 +82,9 @@ static bool views_are_whole(const struct policy *policy, struct bytes *why)
 		append_text(why, view->name);
 		append_text(why, " is in its fail mode: a list could not be loaded\n");
 	}
-	for (size_t i = 0; !whole && i < policy_list_count(policy); i++) {
-		const struct list_info *list = policy_list(policy, (uint16_t)i);
-		if (!list->error)
-			continue;
-		append_text(why, "list ");
-		append_text(why, list->name);
-		append_text(why, ": ");
-		append_text(why, error_text(list->error));
-		append_text(why, "\n");
-	}
+	for (size_t i = 0; !whole && i < lists->count; i++)
+		if (lists->numbers[i] == POLICY_NO_ID)
+			append_missing_list(&lists->items[i], why);
 	return whole;
 }
 
@@ -91,7 +96,7 @@ static bool is_ready(void *context, struct bytes *why)
 		append_text(why, "draining\n");
 		return false;
 	}
-	if (!views_are_whole(status->snapshot->policy, why))
+	if (!views_are_whole(status->snapshot, why))
 		return false;
 	for (unsigned i = 0; i < status->worker_count; i++)
 		worker_tell_upstreams(status->workers[i], tally, &sum);
@@ -192,22 +197,29 @@ static void tell_upstreams(struct status *status, struct telling *telling)
 		worker_tell_upstreams(status->workers[i], tell_upstream, telling);
 }
 
+static void tell_list(const struct keeper *keeper, size_t list, struct metrics_list *told)
+{
+	struct list_status status;
+	keeper_tell(keeper, list, &status);
+	*told = (struct metrics_list){ .name = status.name,
+		.entries = status.entry_count,
+		.covered = status.covered_count,
+		.source_bytes = status.byte_count,
+		.last_attempt_s = status.last_attempt_s,
+		.last_success_s = status.last_success_s,
+		.last_change_s = status.last_change_s,
+		.is_up = status.standing == LIST_STANDING_GOOD };
+	memcpy(told->rejected, status.reject_counts, sizeof told->rejected);
+	memcpy(told->hash, status.hash, sizeof told->hash);
+	memcpy(told->failures, keeper_faults(keeper, list), sizeof told->failures);
+}
+
 static struct metrics_list *tell_lists(const struct status *status)
 {
-	const struct policy *policy = status->snapshot->policy;
-	size_t count = policy_list_count(policy);
+	size_t count = keeper_count(status->keeper);
 	struct metrics_list *lists = calloc(count + 1, sizeof *lists);
-	for (size_t i = 0; lists && i < count; i++) {
-		const struct list_info *info = policy_list(policy, (uint16_t)i);
-		lists[i] = (struct metrics_list){ .name = info->name,
-			.entries = info->entry_count,
-			.last_attempt_s = status->reload_success_s,
-			.last_success_s = info->error ? 0 : status->reload_success_s,
-			.last_change_s = info->error ? 0 : status->reload_success_s,
-			.is_up = !info->error };
-		for (unsigned reason = 0; reason < LIST_REJECT_COUNT; reason++)
-			lists[i].rejected[reason] = info->reject_counts[reason];
-	}
+	for (size_t i = 0; lists && i < count; i++)
+		tell_list(status->keeper, i, &lists[i]);
 	return lists;
 }
 
@@ -258,7 +270,8 @@ static int write_metrics(void *context, struct bytes *to)
 	process_stats_read(&status->process);
 	struct metrics_told told = {
 		.lists = lists,
-		.list_count = lists ? policy_list_count(snapshot->policy) : 0,
+		.list_count = lists ? keeper_count(status->keeper) : 0,
+		.lists_bytes = image_hot_len(snapshot->lists->file->image),
 		.upstreams = upstreams.upstreams,
 		.upstream_count = upstreams.count,
 		.reload_successful = status->reload_successful,

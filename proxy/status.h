@@ -6,6 +6,7 @@
 #include "proxy/watch/admin.h"
 #include "proxy/watch/query_log.h"
 
+struct keeper;
 struct worker;
 
 /* Owned and changed by the main thread, in which the admin pages are made too. */
@@ -13,8 +14,9 @@ struct status {
 	struct snapshot *snapshot; /* the one in force */
 	struct worker **workers;
 	unsigned worker_count;
-	struct query_log *log; /* NULL: none */
-	struct cache *cache;   /* NULL: none */
+	struct query_log *log;       /* NULL: none */
+	struct cache *cache;         /* NULL: none */
+	const struct keeper *keeper; /* of the lists */
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

@@ -19,6 +19,7 @@ struct cli_verb {
 
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_compile(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_fetch(int argc, char **argv);
 int cli_flush(int argc, char **argv);

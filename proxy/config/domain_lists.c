@@ -269,5 +269,6 @@ void resolve_lists(struct resolve *resolve)
 	resolve->config->policy.lists = to;
 	resolve->config->policy.list_count = count;
 	resolve->config->list_sources = sources; /* what is built in has none: zeros */
+	resolve->config->list_rebuild_interval_ms = resolve->draft->list_rebuild_interval_ms;
 	resolve->config->lists_image = resolve->draft->lists_image;
 }

@@ -157,6 +157,7 @@ struct draft {
 	bool ddr;
 	struct cache_config cache;
 	struct draft_list domain_lists;
+	unsigned list_rebuild_interval_ms;
 	const char *lists_image;
 	struct draft_list rule_groups;
 	struct draft_list views;

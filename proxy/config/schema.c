@@ -213,6 +213,7 @@ const struct schema_key schema_keys[] = {
 	DOMAIN_LIST("max_rejected", PERCENT, max_rejected, .preset = "50%", RANGE(1, 100)),
 	DOMAIN_LIST("must_contain", QUESTIONS, must_contain, .absent = "no names", RANGE(0, 1000)),
 	DOMAIN_LIST("must_not_contain", QUESTIONS, must_not_contain, .absent = "no names", RANGE(0, 1000)),
+	ROOT("list_rebuild_interval", MILLISECONDS, list_rebuild_interval_ms, .preset = "30s", RANGE(0, 3600 * SECOND_MS)),
 	ROOT("lists_image", FILE, lists_image, .absent = "lists are read from their sources", RANGE(1, FILE_LEN_MAX)),
 
 	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule_group)),

@@ -41,6 +41,11 @@ static const struct field fields[] = {
 
 enum { FIELD_COUNT = sizeof fields / sizeof *fields };
 
+const char *list_state_version(void)
+{
+	return NAMEGATE_VERSION;
+}
+
 /* ---- writing ---- */
 
 static bool put(struct bytes *to, const char *text)

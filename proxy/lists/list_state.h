@@ -47,6 +47,9 @@ struct list_state {
 	size_t count;
 };
 
+/* Of the program that runs. */
+const char *list_state_version(void);
+
 /* The text of a state. False when out of memory. */
 bool list_state_write(struct bytes *to, const struct list_state *state);
 /* False when it is not one, or out of memory; `state` is then empty. */

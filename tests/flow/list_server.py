@@ -317,6 +317,7 @@ class ListServer:
     def __init__(self, certificates, port, address="127.0.0.1", h2=False, **files):
         self.port, self.address = port, address
         self.content, self.asked = {}, []
+        self.instead = None  # a page that is given for every path
         self.ended = threading.Event()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(
@@ -387,6 +388,8 @@ class ListServer:
     def _answer(self, request, talk=None):
         """An Answer, or None when the page has seen to everything and the connection ends."""
         self.asked.append(request)
+        if self.instead:
+            request.path = self.instead
         if request.path in self.content:
             return content_answer(request, self.content[request.path])
         word, number = re.match(r"/([a-z0-9]*[a-z])(?:-(\d+))?", request.path + "?a").groups()

@@ -164,8 +164,6 @@ BREAKAGES = (
     half_written_key,
     empty_certificate,
     key_of_another,
-    missing_list,
-    list_is_a_directory,
 )
 
 
@@ -189,6 +187,28 @@ def test_what_is_broken_replaces_nothing(namegate, connect, breakage):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.copytree(saved, namegate.directory, dirs_exist_ok=True)
     assert namegate.hup()
+
+
+@pytest.mark.parametrize(
+    "breakage", (missing_list, list_is_a_directory), ids=lambda function: function.__name__
+)
+def test_a_list_that_is_gone_goes_on_protecting(namegate, connect, breakage):
+    """It does not keep the rest of a configuration from coming in either."""
+    saved = (namegate.directory / "bad.domains").read_bytes()
+    word = breakage(namegate)
+    assert namegate.hup()
+    assert word in namegate.stderr
+    found = namegate.metrics().find("namegate_domain_list_failures_total", reason="unreadable")
+    assert found and found[0][1] > 0
+    client = connect(namegate, "dot")
+    assert is_blocked(client, "a.inline.test") and is_blocked(client, "a.listed.test")
+    assert not is_blocked(client, "ok.fine.test")
+    assert namegate.admin("/readyz")[0] == 200
+    for path in namegate.directory.glob("bad.domains"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (namegate.directory / "bad.domains").write_bytes(saved)
+    assert namegate.hup()
+    assert is_blocked(client, "a.listed.test")
 
 
 def test_what_needs_a_restart_is_said(namegate, connect):

@@ -59,11 +59,13 @@ static void test_what_is_found(void **state)
 		struct config_errors errors = { .on_error = on_error };
 		struct client_health_finding finding;
 		char hash[33];
-		struct policy_image image;
 		struct config *config =
 			config_load_text("t.conf", slice_of_text(cases[i].text), &errors);
 		assert_non_null(config);
-		struct policy *policy = policy_load(config, true, hash, &image, &errors);
+		struct lists *lists =
+			lists_load(config, &(struct lists_options){ .must_load = true }, &errors);
+		assert_non_null(lists);
+		struct policy *policy = policy_load(config, lists, hash, &errors);
 		assert_non_null(policy);
 		assert_int_equal(client_health_find(policy, 0, &finding), cases[i].count > 0);
 		assert_int_equal(finding.count, cases[i].count);
@@ -72,7 +74,7 @@ static void test_what_is_found(void **state)
 			assert_int_equal(finding.verdict.reason, cases[i].reason);
 		}
 		policy_free(policy);
-		policy_image_free(&image);
+		lists_unref(lists);
 		config_free(config);
 	}
 }

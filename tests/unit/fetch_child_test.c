@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <fcntl.h>
 
 enum { PATIENT_MS = 60000, SHORT_MS = 100 };
 
@@ -30,6 +31,8 @@ static int set_up(void **state)
 	snprintf(t.program, sizeof t.program, "%s/child", t.directory);
 	t.body = tmpfile();
 	assert_non_null(t.body);
+	/* As whoever fetches opens it: else the child has it twice. */
+	assert_int_equal(fcntl(fileno(t.body), F_SETFD, FD_CLOEXEC), 0);
 	assert_int_equal(uv_loop_init(&t.loop), 0);
 	t.wish = (struct fetch_wish){ .program = t.program,
 		.config_file = "some.conf",
@@ -237,6 +240,7 @@ static void nobody_to_start(void **state)
 
 int main(void)
 {
+	uv_disable_stdio_inheritance(); /* what we were started with, as the server does */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_report_is_handed_on),

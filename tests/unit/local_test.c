@@ -24,7 +24,7 @@ static const char head[] =
 
 static struct config *config;
 static struct policy *policy;
-static struct policy_image image;
+static struct lists *lists;
 
 static void on_error(
 	void *context, const char *file, unsigned line, const char *path, const char *message)
@@ -52,7 +52,9 @@ static int begin(void **state)
 	struct config_errors errors = { .on_error = on_error };
 	config = config_load_text("x.conf", slice_of_text(text), &errors);
 	assert_non_null(config);
-	policy = policy_load(config, true, hash, &image, &errors);
+	lists = lists_load(config, &(struct lists_options){ .must_load = true }, &errors);
+	assert_non_null(lists);
+	policy = policy_load(config, lists, hash, &errors);
 	assert_non_null(policy);
 	return 0;
 }
@@ -61,7 +63,7 @@ static int end(void **state)
 {
 	(void)state;
 	policy_free(policy);
-	policy_image_free(&image);
+	lists_unref(lists);
 	config_free(config);
 	return 0;
 }
