@@ -126,3 +126,4 @@ unit_test(image_memory_test rules
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
 unit_test(distinct_test rules)
 unit_test(lists_test proxy)
+unit_test(real_images_test rules)
