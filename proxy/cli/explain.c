@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "proxy/cli/cli.h"
-#include "proxy/lists/list_file.h"
+#include "proxy/lists/list_edition.h"
 #include "proxy/query/local.h"
 #include "proxy/query/special.h"
 #include "proxy/snapshot.h"
+#include "proxy/watch/escape.h"
 
 struct explain_arguments {
 	const char *file;
@@ -124,26 +125,45 @@ static const char *meaning_of(const struct facet *facet)
 	return facet->effect == FACET_LISTED ? given[facet->given] : ", an exception";
 }
 
+static void print_found(const char *where, const struct list_line *line)
+{
+	enum { SHOWN_MAX = 160 };
+	char text[4 * SHOWN_MAX];
+	struct writer to = writer_of(text, sizeof text - 1);
+	escape_text(&to, line->text, SHOWN_MAX);
+	text[to.len] = '\0';
+	printf(", %s line %u: %s", where, line->number, text);
+}
+
 /* The line as it stands in the list now; people look there next. */
 static void print_line(const struct telling *telling, const struct rule_match *match)
 {
-	enum { LIST_MAX = 1 << 30, SHOWN_MAX = 160 };
-	const struct domain_list_spec *list = &telling->snapshot->config->policy.lists[match->list];
-	struct slice text = list->inline_text;
+	const struct snapshot *snapshot = telling->snapshot;
+	const struct lists_item *item = &snapshot->lists->items[match->list];
+	const char *where = item->path ? item->path : "inline";
+	size_t most = snapshot->config->list_sources[match->list].max_size;
+	struct list_edition edition;
 	struct list_line line;
-	if (list->file && list_file_read(list->file, LIST_MAX, &text) != 0) {
-		printf(", %s cannot be read now", list->file);
+	if (item->origin == LIST_IMAGE) {
+		printf(", in %s", item->source);
 		return;
 	}
-	if (list_find_entry(policy_list(telling->snapshot->policy, match->list)->format, text,
-		    policy_entry_name(&match->entry, dns_name_slice(&telling->name)),
-		    (enum pattern_kind)match->entry.kind,
-		    policy_facet(telling->snapshot->policy, match->entry.facet), &line))
-		printf(", %s line %u", list->file ? list->file : "inline", line.number);
+	if (!item->path)
+		list_edition_take(
+			&edition, snapshot->config->policy.lists[match->list].inline_text);
+	else if (!list_edition_read(&edition, item->path, most)) {
+		printf(", %s cannot be read now", where);
+		return;
+	}
+	if (list_edition_unpack(&edition, most) &&
+		list_find_entry(item->format, edition.text,
+			policy_entry_name(&match->entry, dns_name_slice(&telling->name)),
+			(enum pattern_kind)match->entry.kind,
+			policy_facet(snapshot->policy, match->entry.facet), &line))
+		print_found(where, &line);
 	else
-		printf(", not in %s any more", list->file ? list->file : "inline");
-	if (list->file)
-		free((void *)(uintptr_t)text.at);
+		printf(", not in %s any more", where);
+	list_edition_close(&edition);
 }
 
 static void print_entry(const struct telling *telling, const struct rule_match *match)
@@ -153,8 +173,8 @@ static void print_entry(const struct telling *telling, const struct rule_match *
 	policy_entry_write_text(&to, &match->entry, dns_name_slice(&telling->name), NULL);
 	text[to.len] = '\0';
 	printf(": entry \"%s\"", text);
-	print_line(telling, match);
 	fputs(meaning_of(policy_facet(telling->snapshot->policy, match->entry.facet)), stdout);
+	print_line(telling, match);
 }
 
 static const char *outcome_of(const struct rule_info *rule, bool decisive)

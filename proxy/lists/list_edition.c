@@ -69,7 +69,7 @@ static bool check_signature(struct list_edition *edition, const char *key, const
 	return good || list_edition_fail(edition, LIST_FAULT_SIGNATURE, "%s", why);
 }
 
-static bool unpack_text(struct list_edition *edition, size_t most)
+bool list_edition_unpack(struct list_edition *edition, size_t most)
 {
 	edition->text = edition->raw;
 	if (!unpack_is_packed(edition->raw))
@@ -99,7 +99,7 @@ bool list_edition_open(struct list_edition *edition, enum list_format format,
 {
 	if (!check_digest(edition, guards->sha256) ||
 		!check_signature(edition, guards->minisign_key, signature_path) ||
-		!unpack_text(edition, most))
+		!list_edition_unpack(edition, most))
 		return false;
 	edition->fault = guard_sniff(edition->text, slice_of(NULL, 0));
 	if (edition->fault)

@@ -27,6 +27,10 @@ void list_edition_take(struct list_edition *edition, struct slice raw);
 bool list_edition_open(struct list_edition *edition, enum list_format format,
 	const struct list_guards *guards, const char *signature_path, size_t most);
 
+/* The text alone, of what was read: for people who want to see a line of it. False when there is a
+ * fault. */
+bool list_edition_unpack(struct list_edition *edition, size_t most);
+
 void list_edition_close(struct list_edition *edition);
 
 __attribute__((format(printf, 3, 4))) bool list_edition_fail(

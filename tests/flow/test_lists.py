@@ -1,7 +1,11 @@
 """Lists while the program runs: files that change, lists that are fetched, what is refused, what is
 left for the next start, and images. Whatever happens to a list, what protected goes on protecting."""
 
+import gzip
+import hashlib
 import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -431,6 +435,82 @@ def test_a_server_that_misbehaves(fetched, server, connect):
         assert policy_hash(namegate) == before, kind
         told = run_command("lists", "-c", str(namegate.config), "--json").stdout
         assert reason in told, told
+
+
+@needs_fetch
+def test_only_the_content_that_is_pinned(fetched, server, connect):
+    content = lines("one.example", count=100).encode()
+    server.content["/list.txt"] = content
+    namegate = fetched(keys={"sha256": hashlib.sha256(content).hexdigest()})
+    client = connect(namegate, "udp")
+    wait_for(lambda: namegate.admin("/readyz")[0] == 200, "the list")
+    before = policy_hash(namegate)
+    server.content["/list.txt"] = content + b"two.example\n"
+    refresh(namegate)
+    wait_for(lambda: of_list(namegate, "failures_total", reason="digest") > 0, "the refusal")
+    assert is_blocked(client, "one.example") and not is_blocked(client, "two.example")
+    assert policy_hash(namegate) == before
+
+
+@needs_fetch
+@pytest.mark.skipif(not shutil.which("minisign"), reason="there is no minisign")
+def test_only_what_is_signed(fetched, server, connect, tmp_path):
+    def serve(text, signed=None):
+        (tmp_path / "list").write_bytes((signed or text).encode())
+        subprocess.run(
+            ["minisign", "-S", "-s", "secret", "-m", "list", "-x", "signature"],
+            cwd=tmp_path, check=True, capture_output=True, input=b"\n",
+        )
+        server.content["/list.txt"] = text.encode()
+        server.content["/list.txt.minisig"] = (tmp_path / "signature").read_bytes()
+
+    subprocess.run(
+        ["minisign", "-G", "-W", "-p", "public", "-s", "secret"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )
+    key = (tmp_path / "public").read_text().splitlines()[1]
+    serve(lines("one.example", count=100))
+    namegate = fetched(keys={"minisign_key": key})
+    client = connect(namegate, "udp")
+    wait_for(lambda: namegate.admin("/readyz")[0] == 200, "the list")
+    before = policy_hash(namegate)
+    serve(lines("two.example", count=100), signed=lines("other.example", count=100))
+    refresh(namegate)
+    wait_for(lambda: of_list(namegate, "failures_total", reason="signature") > 0, "the refusal")
+    assert is_blocked(client, "one.example") and policy_hash(namegate) == before
+    del server.content["/list.txt.minisig"]
+    failures = of_list(namegate, "failures_total")
+    refresh(namegate)
+    wait_for(lambda: of_list(namegate, "failures_total") > failures, "no signature")
+    assert is_blocked(client, "one.example") and policy_hash(namegate) == before
+    serve(lines("three.example", count=100))
+    refresh(namegate)
+    wait_for(lambda: is_blocked(client, "three.example"), "what is signed")
+
+
+def explain(namegate, name):
+    return run_command("explain", "-c", str(namegate.config), name).stdout
+
+
+@needs_fetch
+def test_explain_shows_the_line_of_a_packed_list(fetched, server):
+    text = lines("zero.example", "one.example", count=10)
+    server.content["/list.txt"] = gzip.compress(text.encode())
+    namegate = fetched()
+    wait_for(lambda: namegate.admin("/readyz")[0] == 200, "the list")
+    told = explain(namegate, "www.one.example")
+    assert "MATCHES" in told and "bad.list line 2: one.example" in told
+
+
+def test_explain_beside_a_refused_edition(begin, tmp_path):
+    listed = tmp_path / "bad.txt"
+    put(listed, lines("one.example", "two.example"))
+    namegate = begin({"file": str(listed)})
+    assert "bad.txt line 1: one.example" in explain(namegate, "one.example")
+    put(listed, HTML)
+    wait_for(lambda: of_list(namegate, "failures_total", reason="not_a_list") > 0, "refusal")
+    told = explain(namegate, "one.example")  # what is in force decides, wherever it stands
+    assert "MATCHES" in told and "not in %s any more" % listed in told
 
 
 @needs_fetch
