@@ -77,6 +77,8 @@ def begin(maker, knot, connect):
 # ---- files ----
 
 
+@pytest.mark.quick
+@pytest.mark.threads
 def test_a_file_that_is_replaced(begin, connect, tmp_path):
     listed = tmp_path / "bad.txt"
     put(listed, lines("one.example"))
@@ -107,6 +109,7 @@ def test_a_volume_as_kubernetes_swaps_it(begin, connect, tmp_path):
         assert not is_blocked(client, other + ".example")
 
 
+@pytest.mark.threads
 def test_a_file_that_is_refused(begin, connect, tmp_path):
     """Each of these would have taken protection away."""
     listed = tmp_path / "bad.txt"
@@ -315,6 +318,7 @@ def refresh(namegate):
 
 
 @needs_fetch
+@pytest.mark.threads
 def test_a_list_is_fetched(fetched, server, connect):
     server.content["/list.txt"] = lines("one.example", count=100).encode()
     namegate = fetched()
