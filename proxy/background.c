@@ -1,25 +1,8 @@
 #include "proxy/background.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "base/give_way.h"
 
-#include "base/log.h"
-
-enum {
-	STACK_BYTES = 1 << 20, /* libc's own default is 8 MiB; musl's would be too little */
-	NICENESS = 10,         /* about a tenth of a core that is asked for by others as well */
-};
-
-/* Who waits for a packet is woken at once when this thread is at work. Failing that changes nothing
- * but the speed of answers. */
-static void give_way(void)
-{
-	const struct sched_param none = { 0 };
-	sched_setscheduler(0, SCHED_BATCH, &none);
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
-}
+enum { STACK_BYTES = 1 << 20 }; /* libc's own default is 8 MiB; musl's would be too little */
 
 static void run(void *argument)
 {

@@ -1,6 +1,7 @@
 #include "proxy/lists/image_file.h"
 
 #include "base/error.h"
+#include "base/give_way.h"
 #include "proxy/lists/list_file.h"
 
 #include <fcntl.h>
@@ -10,14 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { AT_ONCE_MAX = 1024 * 1024 };
+
 struct image_file *image_file_ref(struct image_file *file)
 {
 	atomic_fetch_add_explicit(&file->references, 1, memory_order_relaxed);
 	return file;
 }
 
-static void release(struct image_file *file)
+static void release(void *context)
 {
+	struct image_file *file = context;
 	image_close(file->image);
 	if (file->is_mapped)
 		munmap(file->bytes, file->len);
@@ -26,9 +30,14 @@ static void release(struct image_file *file)
 	free(file);
 }
 
+/* The last one is often a worker, and giving back many megabytes takes the kernel milliseconds. */
 void image_file_unref(struct image_file *file)
 {
-	if (file && atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1)
+	if (!file || atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (file->len > AT_ONCE_MAX)
+		give_way_to_do(release, file);
+	else
 		release(file);
 }
 

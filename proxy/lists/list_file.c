@@ -9,11 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The kernel copies what is in its memory without a break, and on most of them nobody else has the
+ * core meanwhile: many megabytes at once would be many milliseconds in which no question is
+ * answered. */
+enum { PIECE = 256 * 1024 };
+
+static size_t piece_of(size_t len)
+{
+	return len < PIECE ? len : PIECE;
+}
+
 static int read_all(int fd, uint8_t *to, size_t size, size_t *len)
 {
 	*len = 0;
 	while (*len < size) {
-		ssize_t got = read(fd, to + *len, size - *len);
+		ssize_t got = read(fd, to + *len, piece_of(size - *len));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -56,14 +66,18 @@ int list_file_read(const char *path, size_t most, struct slice *bytes)
 	return error;
 }
 
+/* Each piece is sent on its way to the disk at once: the rename would do it for all of them. */
 static int write_all(int fd, struct slice bytes)
 {
+	off_t at = 0;
 	while (bytes.len > 0) {
-		ssize_t put = write(fd, bytes.at, bytes.len);
+		ssize_t put = write(fd, bytes.at, piece_of(bytes.len));
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0)
 			return put < 0 ? -errno : -EIO;
+		sync_file_range(fd, at, put, SYNC_FILE_RANGE_WRITE);
+		at += put;
 		bytes = slice_of(bytes.at + put, bytes.len - (size_t)put);
 	}
 	return 0;

@@ -45,6 +45,24 @@ static void test_what_is_written_is_read(void **state)
 	}
 }
 
+/* Of more than one piece, and at the edges of them. */
+static void test_long_files_come_back_as_they_were(void **state)
+{
+	(void)state;
+	static const size_t lens[] = { 262143, 262144, 262145, 1000003 };
+	static uint8_t bytes[1000003];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
+	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+		struct slice got;
+		assert_int_equal(list_file_write(path, slice_of(bytes, lens[i])), 0);
+		assert_int_equal(list_file_read(path, sizeof bytes, &got), 0);
+		assert_int_equal(got.len, lens[i]);
+		assert_memory_equal(got.at, bytes, lens[i]);
+		free((void *)(uintptr_t)got.at);
+	}
+}
+
 static void test_a_reader_keeps_the_old_file(void **state)
 {
 	(void)state;
@@ -84,6 +102,7 @@ static void test_what_cannot_be_written_leaves_the_old(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_long_files_come_back_as_they_were, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_written_is_read, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_reader_keeps_the_old_file, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_no_list, begin, end),

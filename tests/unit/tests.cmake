@@ -127,3 +127,4 @@ unit_test(image_memory_test rules
 unit_test(distinct_test rules)
 unit_test(lists_test proxy)
 unit_test(real_images_test rules)
+unit_test(give_way_test base -Wl,--wrap=pthread_create)
