@@ -1,6 +1,9 @@
 #include "proxy/server.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +32,7 @@ enum { SIGNAL_HUP, SIGNAL_USR1, SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
 enum {
 	HOUSEKEEPING_MS = 1000,
 	PREFETCH_PERCENT = 10, /* of the lifetime left */
+	LARGE_MEMORY = 1024 * 1024,
 };
 
 /* What is to be loaded; a configuration comes with its lists. */
@@ -611,9 +615,20 @@ static bool hold_standard_descriptors(void)
 	return true;
 }
 
+/* Texts and tables of a load go back to the system when they are freed. Left alone, glibc keeps all
+ * that is no larger than the largest that was ever freed, for a next load that may be a day away.
+ * malloc_trim() behind each load would hold locks that workers need. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, LARGE_MEMORY);
+#endif
+}
+
 int server_run(const char *file)
 {
 	struct server server = { .file = file };
+	give_memory_back();
 	signal(SIGPIPE, SIG_IGN);
 	if (!hold_standard_descriptors())
 		return EXIT_FAILED;

@@ -17,9 +17,6 @@
 #include "rules/image_build.h"
 
 #include <limits.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,15 +318,6 @@ static bool load_all(struct loading *loading)
 	return true;
 }
 
-/* Texts and tables of a load are large and short-lived; the C library would keep them for a next
- * time that may be a day away. */
-static void give_memory_back(void)
-{
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 struct lists *lists_load(const struct config *config, const struct lists_options *options,
 	struct config_errors *errors)
 {
@@ -343,7 +331,6 @@ struct lists *lists_load(const struct config *config, const struct lists_options
 		list_edition_close(&loading.items[i].edition);
 	free(loading.items);
 	lists_unref(loading.previous);
-	give_memory_back();
 	if (good)
 		return loading.lists;
 	lists_unref(loading.lists);
