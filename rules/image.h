@@ -67,8 +67,9 @@ struct slice image_bytes(const struct image *image);
 struct slice image_cold(const struct image *image);
 
 /* What a look-up found: a set of lists, and for each the entry that counts. Lives on the caller's
- * stack. Lists of which an exception counts have no bit; of which a PASS counts, they have.
- * `entries` is only filled where `lists` has a bit, and with exceptions that count. */
+ * stack. A list has a bit when the entry that counts is LISTED or PASS, none when it is an
+ * exception. `entries` is filled where there is a bit, and for exceptions that count; the rest of
+ * it is garbage. */
 struct image_matches {
 	uint64_t lists[IMAGE_LISTS_MAX / 64];
 	struct list_entry entries[IMAGE_LISTS_MAX];

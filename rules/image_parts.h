@@ -25,7 +25,7 @@ enum { IMAGE_RECORD_DROPPED = 0x8000 };
 struct image_record {
 	uint64_t where; /* upper half of the hash */
 	uint64_t name;  /* where it begins << 8 | length; before image_sort(), of lists taken, in
-			   their  image's names */
+			   their image's names */
 	uint32_t line;  /* after image_merge(): the name's set */
 	uint16_t item;  /* as in the image: facet << 2 | kind */
 	uint16_t list;  /* | IMAGE_RECORD_DROPPED */

@@ -8,13 +8,15 @@
 #include "proxy/lists/list_fault.h"
 #include "rules/image.h"
 
-/* Numbers of 0 ask for nothing. */
+/* Bounds for a new edition. Numbers of 0 ask for nothing. Borrowed: they live as long as the
+ * configuration. */
 struct list_guards {
 	uint64_t min_entries;
 	unsigned max_shrink_percent; /* of the entries that are in force */
 	unsigned max_growth_percent;
-	unsigned max_rejected_percent; /* of the lines that say something; addresses, duplicates and
-					  rules that are not for whole names are no errors */
+	unsigned max_rejected_percent; /* of the lines that say something; addresses, duplicates,
+					  rules that are not for whole names, and triggers that are
+					  not supported are no errors */
 	const struct dns_name *must_contain; /* names that the list must match, lower case */
 	size_t must_contain_count;
 	const struct dns_name *must_not_contain;

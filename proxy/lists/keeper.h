@@ -32,14 +32,15 @@ void keeper_close(struct keeper *keeper); /* NULL is fine; children are ended */
  * the next call or the end. */
 void keeper_adopt(struct keeper *keeper, const struct config *config, const struct lists *lists);
 
-/* A load has ended, with lists that are in force now (or decide the same as those in force), or
- * with NULL. Those that fetched or changed lists came to are in its items. */
+/* A load has ended, with lists that are in force now (or decide the same as those in force); their
+ * items say what became of what was fetched or has changed. NULL: it failed. */
 void keeper_loaded(struct keeper *keeper, const struct lists *lists);
 
-/* Ask now (NULL: for all). 0; -ENOENT: there is no such list; -EINVAL: it has no source. */
+/* Ask now (NULL: for all). 0; -ENOENT: there is no such list; ERR_INVALID: it is inline. */
 int keeper_refresh(struct keeper *keeper, const char *name);
-/* Take the edition that was refused, whatever the guards say. The same errors; ERR_INVALID: none
- * was refused. */
+/* Take the edition that was refused for its numbers or names, whatever these guards say, with the
+ * next load. 0; -ENOENT; ERR_INVALID: none was refused, or for what it is (digest, signature, not a
+ * list, empty), which nobody can vouch for. */
 int keeper_accept(struct keeper *keeper, const char *name);
 
 /* What is known of a list, by its index in the configuration; valid until the loop goes on. */

@@ -7,6 +7,8 @@
  *   NAME.list          the last good edition of a fetched list, as it came
  *   NAME.new           an edition that was fetched and not yet judged
  *   NAME.quarantined   the last one that was refused
+ *   NAME.fetching      a fetch under way (keeper.h)
+ *   ....minisig        the signature of each of these, where one is asked for
  *
  * The text is read as a stranger's: what is not understood is left out, and costs a rebuild. */
 #ifndef PROXY_LISTS_LIST_STATE_H

@@ -44,7 +44,7 @@ struct lists_options {
 	const char *accept;     /* the list whose edition no guard is asked about; NULL: none */
 	bool must_load; /* a list of a file that cannot be used, and never could, is an error */
 	bool keep;      /* leave in the state directory what the next run can use */
-	uint64_t salt;  /* of an image that is made without one before; 0: by chance */
+	uint64_t salt;  /* 0: that of the lists before; without them by chance */
 };
 
 /* NULL on failure, which was told to `errors`. What is wrong with single lists is logged. */
