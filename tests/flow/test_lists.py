@@ -298,7 +298,7 @@ def fetched(begin, scripted, server, certificates, maker):
             "source": server.url(path),
             "tls_ca": str(certificates.ca),
             "allow_private_addresses": True,
-            "timeout": "5s",
+            "timeout": "3s",
             "max_size": "1MiB",
             **(keys or {}),
         }
