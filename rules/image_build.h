@@ -1,8 +1,17 @@
 /* image_build.h - from what lists say to an image. One thread; off the loops.
  *
  * Lists are numbered in the order in which they are added. Within a list a pattern (name, kind,
- * facet) that stood before is a duplicate; one that another entry of the same list and facet with
- * fewer labels covers is left out as covered; both are counted.
+ * facet) that stood before is a duplicate; one whose names are all covered by another entry of the
+ * same list and facet, for a name above or for the same name with PATTERN_BOTH, is left out as
+ * covered, unless something stands between the two that would then count instead: an entry of
+ * another facet and the same rank, or one of the same group. Both are counted. Exact and below of
+ * one name stay two entries, as two lines said them. Networks are only looked through for
+ * duplicates.
+ *
+ * Of two entries of one list with the same rank and the same name but different facets, the one
+ * counts whose facet comes first, by effect, then by what is given, and so on.
+ *
+ * The work is linear in the lines, whatever they say. Memory at its most: some 90 bytes a line.
  *
  * The chance that a query for a name that no list has is taken for a listed one: at most the
  * suffixes that are looked up (those with a number of labels that any entry has) x the filter's
@@ -51,8 +60,9 @@ typedef void (*image_drop_fn)(void *context, const struct image_drop *drop);
 
 /* Builds the image of what was added and empties the builder. The bytes are the caller's, from
  * aligned_alloc(IMAGE_ALIGN): free(). `on_drop` may be NULL. 0, ERR_NO_MEMORY, ERR_TOO_LONG (too
- * many different combinations of lists), or ERR_INVALID: two names have the same hash; with another
- * salt they have not. */
+ * many different combinations of lists), or ERR_INVALID: two names have the same hash, or an image
+ * that was taken from is not in order; with another salt it works. After an error when something
+ * was added, the same error. */
 int image_build(
 	struct image_builder *builder, struct slice *bytes, image_drop_fn on_drop, void *context);
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 enum {
+	AHEAD = 64, /* names above records */
+	AHEAD_MAX = AHEAD + DNS_NAME_LABELS_MAX,
 	RECORDS_PER_START = 4,
 	LOOK_MAX = 2048, /* entries of one name; with more, an entry that could go may stay */
 };
@@ -199,24 +201,80 @@ static const struct image_record *cover_above(
 	return NULL;
 }
 
-static int cover_records(const struct parents *parents)
+/* The names above one, until the filter has been asked about them: a few records' together, so that
+ * the waits for memory overlap. */
+struct ahead {
+	const uint64_t *blocks[AHEAD_MAX];
+	uint64_t where[AHEAD_MAX];
+	uint32_t record[AHEAD_MAX];
+	size_t count;
+};
+
+static void look_ahead(const struct parents *parents, size_t at, struct ahead *ahead)
+{
+	const struct image_builder *builder = parents->builder;
+	struct slice name = image_record_name(builder, &builder->records[at]);
+	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	size_t labels = dns_name_labels(name, offsets);
+	for (size_t i = 1; i <= labels; i++) {
+		if (!image_depth_is_used(parents->depths, labels - i))
+			continue;
+		size_t from = i < labels ? offsets[i] : name.len - 1u;
+		uint64_t where = image_where(builder->salt, name.at + from, name.len - from);
+		const uint64_t *block = image_block(parents->filter, parents->block_count, where);
+		__builtin_prefetch(block);
+		ahead->blocks[ahead->count] = block;
+		ahead->where[ahead->count] = where;
+		ahead->record[ahead->count++] = (uint32_t)at;
+	}
+}
+
+static int drop_covered(
+	const struct parents *parents, struct image_record *record, const struct image_record *by)
+{
+	struct image_builder *builder = parents->builder;
+	int error = image_drop_record(builder, record, by);
+	builder->lists[record->list].covered_count++;
+	record->list |= IMAGE_RECORD_DROPPED;
+	return error;
+}
+
+/* Those whose parents the filter may know are looked at. */
+static int cover_ahead(const struct parents *parents, struct ahead *ahead)
 {
 	struct image_builder *builder = parents->builder;
 	int error = 0;
+	for (size_t i = 0; i < ahead->count && !error; i++) {
+		struct image_record *record = &builder->records[ahead->record[i]];
+		if ((record->list & IMAGE_RECORD_DROPPED) ||
+			!image_block_has(ahead->blocks[i], ahead->where[i]))
+			continue;
+		const struct image_record *by = cover_above(parents, record);
+		if (by)
+			error = drop_covered(parents, record, by);
+	}
+	ahead->count = 0;
+	return error;
+}
+
+static int cover_records(const struct parents *parents)
+{
+	struct image_builder *builder = parents->builder;
+	struct ahead ahead = { .count = 0 };
+	int error = 0;
 	for (size_t i = 0; i < builder->count && !error; i++) {
 		struct image_record *record = &builder->records[i];
-		struct image_build_list *list = &builder->lists[record->list];
-		if (list->from)
+		if (builder->lists[record->list].from)
 			continue;
 		const struct image_record *by = cover_at_name(parents, record);
-		by = by ? by : cover_above(parents, record);
-		if (!by)
-			continue;
-		error = image_drop_record(builder, record, by);
-		record->list |= IMAGE_RECORD_DROPPED;
-		list->covered_count++;
+		if (by)
+			error = drop_covered(parents, record, by);
+		else
+			look_ahead(parents, i, &ahead);
+		if (!error && ahead.count >= AHEAD)
+			error = cover_ahead(parents, &ahead);
 	}
-	return error;
+	return error ? error : cover_ahead(parents, &ahead);
 }
 
 int image_cover(struct image_builder *builder)

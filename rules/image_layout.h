@@ -167,10 +167,18 @@ static inline bool image_block_has(const uint64_t *block, uint64_t where)
 }
 _Static_assert(IMAGE_FILTER_HASHES == 5, "as many as above");
 
+static inline void image_block_set(uint64_t *block, uint64_t where)
+{
+	block[where >> 6 & 7] |= htole64(UINT64_C(1) << (where & 63));
+}
+
 static inline void image_block_add(uint64_t *block, uint64_t where)
 {
-	for (unsigned i = 0; i < IMAGE_FILTER_HASHES; i++, where >>= 9)
-		block[where >> 6 & 7] |= htole64(UINT64_C(1) << (where & 63));
+	image_block_set(block, where);
+	image_block_set(block, where >> 9);
+	image_block_set(block, where >> 18);
+	image_block_set(block, where >> 27);
+	image_block_set(block, where >> 36);
 }
 
 /* The first slot in which a name may stand. */

@@ -11,9 +11,10 @@
  * Home and block follow from the same bits: the mean over all homes is of the product. A name is a
  * false hit when any of the suffixes that are looked up is: at most the sum.
  *
- * With 10 million names in a thousand different sets: 0.012 * 14 * 2^-54, and so for ten suffixes
- * 1e-16; with the most sets that there can be (20 bits) 1e-13. An image of any size stays below
- * 1e-12, as neither filter nor run of slots depend on it. */
+ * Measured at 10 million names, and the same at 100,000: 1.3 % of the filter's answers are wrong,
+ * and 55 slots are compared then, as runs are long where nine of ten slots are taken; together 0.7.
+ * So with ten suffixes it is 4e-16 for lists in up to 1,023 different sets (10 bits), and 4e-13
+ * with the most sets that there can be (20 bits). It does not grow with the image. */
 #include "rules/image_layout.h"
 
 #include "rules/image_build.h"

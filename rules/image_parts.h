@@ -11,8 +11,7 @@
  *   image_write.c   the bytes
  *
  * A record is 24 bytes; names are kept once for each list that has them. So a build needs, per
- * line, first 48 bytes (to sort them) and the name, then 24 and the name twice, then 24, the name
- * and the image. */
+ * line, twice 24 bytes and the name while it sorts, then 24 bytes, the name and the image. */
 #ifndef RULES_IMAGE_PARTS_H
 #define RULES_IMAGE_PARTS_H
 
