@@ -43,7 +43,8 @@ struct kept {
 	int signature;
 	uint64_t due_ms; /* UINT64_MAX: never */
 	unsigned failures;
-	bool was_fetched; /* since the last load: what it came to is not known yet */
+	bool is_wanted_again; /* somebody asked while a fetch was under way */
+	bool was_fetched;     /* since the last load: what it came to is not known yet */
 	uint8_t hash[IMAGE_HASH_LEN];
 	uint64_t faults[LIST_FAULT_COUNT];
 	struct look look;
@@ -276,6 +277,9 @@ static void on_fetched(void *context, const struct fetch_report *report)
 	take_report(kept, report);
 	remove_fetched(kept);
 	plan_next(kept);
+	if (kept->is_wanted_again)
+		kept->due_ms = 0;
+	kept->is_wanted_again = false;
 	save(kept->keeper);
 }
 
@@ -410,8 +414,8 @@ static void drop_kept(struct keeper *keeper)
 	keeper->count = 0;
 }
 
-/* What the item says, which a load made. */
-static void take_item(struct kept *kept, const struct lists *lists, size_t i, bool tried)
+/* What is in force. */
+static void take_content(struct kept *kept, const struct lists *lists, size_t i)
 {
 	const struct lists_item *item = &lists->items[i];
 	const struct image_list *list = lists->numbers[i] == POLICY_NO_ID
@@ -423,22 +427,28 @@ static void take_item(struct kept *kept, const struct lists *lists, size_t i, bo
 		list ? list_format_name(item->format) : "");
 	memcpy(record->source_hash, item->source_hash, IMAGE_HASH_LEN);
 	record->source_len = (int64_t)item->source_len;
-	if (list && memcmp(kept->hash, list->hash, IMAGE_HASH_LEN) != 0) {
-		memcpy(kept->hash, list->hash, IMAGE_HASH_LEN);
-		if (item->is_new || record->change_s == 0)
-			record->change_s = wall_s();
-	}
-	bool is_fetched = kept->origin == LIST_URL;
-	if (is_fetched && !kept->was_fetched && !tried)
+	if (!list || memcmp(kept->hash, list->hash, IMAGE_HASH_LEN) == 0)
 		return;
-	if (item->fault)
-		kept->failures += is_fetched;
-	if (item->fault || !is_fetched || kept->was_fetched)
-		note_fault(kept, item->fault, item->why);
-	if (!item->fault && (!is_fetched || kept->was_fetched))
-		record->success_s = wall_s();
+	memcpy(kept->hash, list->hash, IMAGE_HASH_LEN);
+	if (item->is_new || record->change_s == 0)
+		record->change_s = wall_s();
+}
+
+/* A file was read just now. A fetched list was not asked for by a load: unless an edition was
+ * waiting to be judged, only a refusal is news of it. */
+static void take_item(struct kept *kept, const struct lists *lists, size_t i)
+{
+	const struct lists_item *item = &lists->items[i];
+	bool is_fetched = kept->origin == LIST_URL;
+	take_content(kept, lists, i);
+	if (is_fetched && !kept->was_fetched && item->fault < LIST_FAULT_DIGEST)
+		return;
+	note_fault(kept, item->fault, item->why);
+	kept->failures += is_fetched && item->fault;
 	if (!is_fetched)
-		record->attempt_s = wall_s();
+		kept->record.attempt_s = wall_s();
+	if (!item->fault)
+		kept->record.success_s = wall_s();
 	kept->was_fetched = false;
 }
 
@@ -521,7 +531,7 @@ void keeper_adopt(struct keeper *keeper, const struct config *config, const stru
 	for (size_t i = 0; i < keeper->count; i++) {
 		begin_kept(keeper, &kept[i], i, list_state_find(&state, lists->items[i].name));
 		inherit(&kept[i], find(&before, lists->items[i].name));
-		take_item(&kept[i], lists, i, before.count == 0);
+		take_item(&kept[i], lists, i);
 		if (kept[i].origin == LIST_URL)
 			plan_first(&kept[i]);
 	}
@@ -531,14 +541,25 @@ void keeper_adopt(struct keeper *keeper, const struct config *config, const stru
 	save(keeper);
 }
 
+/* All lists come from one file, and it was refused whole. */
+static void note_bad_image(struct keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->count; i++)
+		if (keeper->kept[i].origin == LIST_IMAGE)
+			note_fault(&keeper->kept[i], LIST_FAULT_UNREADABLE,
+				"the image cannot be used; the log says why");
+}
+
 void keeper_loaded(struct keeper *keeper, const struct lists *lists)
 {
 	keeper->is_loading = false;
+	if (!lists)
+		note_bad_image(keeper);
 	if (!lists || lists->count != keeper->count)
 		return;
 	keeper->lists = lists;
 	for (size_t i = 0; i < keeper->count; i++)
-		take_item(&keeper->kept[i], lists, i, false);
+		take_item(&keeper->kept[i], lists, i);
 	file_watch_again(keeper->watch);
 	save(keeper);
 }
@@ -556,9 +577,11 @@ int keeper_refresh(struct keeper *keeper, const char *name)
 		struct kept *at = &keeper->kept[i];
 		if (kept && at != kept)
 			continue;
-		if (at->origin == LIST_URL && !at->child)
+		if (at->origin == LIST_URL && at->child)
+			at->is_wanted_again = true;
+		else if (at->origin == LIST_URL)
 			at->due_ms = 0;
-		else if (at->origin == LIST_FILE)
+		else if (at->origin == LIST_FILE || at->origin == LIST_IMAGE)
 			note_news(keeper);
 	}
 	return 0;
@@ -569,8 +592,10 @@ int keeper_accept(struct keeper *keeper, const char *name)
 	struct kept *kept = find(keeper, name);
 	if (!kept)
 		return -ENOENT;
-	if (kept->record.fault < LIST_FAULT_TOO_FEW)
+	if (kept->record.fault < LIST_FAULT_DIGEST)
 		return ERR_INVALID;
+	if (kept->record.fault < LIST_FAULT_TOO_FEW)
+		return -EPERM;
 	snprintf(keeper->accept, sizeof keeper->accept, "%s", name);
 	kept->was_fetched = kept->origin == LIST_URL;
 	note_news(keeper);
@@ -592,7 +617,8 @@ static enum list_standing standing_of(const struct kept *kept)
 {
 	enum list_fault fault = kept->record.fault;
 	bool seen = fault >= LIST_FAULT_DIGEST ||
-		(kept->origin == LIST_FILE && fault > LIST_FAULT_UNREADABLE);
+		(kept->origin == LIST_FILE && fault > LIST_FAULT_UNREADABLE) ||
+		(kept->origin == LIST_IMAGE && fault != LIST_FAULT_NONE);
 	if (!kept->record.is_loaded)
 		return LIST_STANDING_NOT_LOADED;
 	return seen ? LIST_STANDING_QUARANTINED : LIST_STANDING_GOOD;

@@ -39,8 +39,8 @@ void keeper_loaded(struct keeper *keeper, const struct lists *lists);
 /* Ask now (NULL: for all). 0; -ENOENT: there is no such list; ERR_INVALID: it is inline. */
 int keeper_refresh(struct keeper *keeper, const char *name);
 /* Take the edition that was refused for its numbers or names, whatever these guards say, with the
- * next load. 0; -ENOENT; ERR_INVALID: none was refused, or for what it is (digest, signature, not a
- * list, empty), which nobody can vouch for. */
+ * next load. 0; -ENOENT; ERR_INVALID: none was refused; -EPERM: it was, for what it is (digest,
+ * signature, not a list, empty), which nobody can vouch for. */
 int keeper_accept(struct keeper *keeper, const char *name);
 
 /* What is known of a list, by its index in the configuration; valid until the loop goes on. */

@@ -1,8 +1,8 @@
 /* list_lint.h - everything that is odd about a list, line by line: what was left out, what says
  * nothing new, and what takes more with it than whoever wrote it may have meant. For the command
- * line, off the loops: its memory is that of building an image, 24 bytes a finding, what is found in
- * bytes, and about 100 more for each duplicate and covered entry (ten million lines: 0.8 GB; if all
- * of them are duplicates, 1.5 GB). */
+ * line, off the loops: its memory is that of building an image, 24 bytes a finding, what is found
+ * in bytes, and about 100 more for each duplicate and covered entry (ten million lines: 0.8 GB; if
+ * all of them are duplicates, 1.5 GB). */
 #ifndef PROXY_LISTS_LIST_LINT_H
 #define PROXY_LISTS_LIST_LINT_H
 

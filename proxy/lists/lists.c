@@ -114,16 +114,6 @@ static bool use_previous(struct loading *loading)
 
 /* ---- step 3: the guards ---- */
 
-/* Comments alone say that a file is meant to be empty. */
-static bool may_be_empty(const struct item_load *load, const struct image_list *list)
-{
-	uint64_t rejects = 0;
-	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++)
-		rejects += list->reject_counts[i];
-	return load->item->origin != LIST_URL && list->entry_count == 0 && rejects == 0 &&
-		load->source->guards.min_entries == 0;
-}
-
 static bool passes(struct loading *loading, struct item_load *load, uint16_t number)
 {
 	const struct image *image = loading->lists->file->image;
@@ -132,8 +122,11 @@ static bool passes(struct loading *loading, struct item_load *load, uint16_t num
 	const struct image_list *before = load->before
 		? image_list(loading->previous->file->image, load->before_number)
 		: NULL;
-	if (lists_accepted(loading, load) || may_be_empty(load, image_list(image, number)))
+	if (lists_accepted(loading, load))
 		return true;
+	/* A file may be empty when a comment in it says so; a server has no reason to be. */
+	if (load->item->origin == LIST_URL && image_list(image, number)->entry_count == 0)
+		return list_edition_fail(&load->edition, LIST_FAULT_EMPTY, "not one entry");
 	enum list_fault fault = guard_judge(&load->source->guards, image, number, before, &to);
 	why[to.len] = '\0';
 	return !fault || list_edition_fail(&load->edition, fault, "%s", why);

@@ -119,8 +119,9 @@ static void find_edition(const struct loading *loading, struct item_load *load)
  * away so silently; a comment in the file says that it is meant to be empty. */
 static void refuse_empty_file(const struct loading *loading, struct item_load *load)
 {
+	bool matters = loading->options->must_load || load->before;
 	if (load->item->origin != LIST_FILE || load->how != READ || load->edition.raw.len > 0 ||
-		!loading->options->must_load)
+		!matters)
 		return;
 	list_edition_fail(&load->edition, LIST_FAULT_EMPTY,
 		"the file is empty; a comment in it would say that it is meant to be");

@@ -213,6 +213,7 @@ static void test_a_file_that_is_refused(void **state)
 	} rows[] = {
 		{ "a.test\n", LIST_FAULT_SHRUNK },
 		{ "", LIST_FAULT_EMPTY },
+		{ "# nothing any more\n", LIST_FAULT_EMPTY },
 		{ "<!DOCTYPE html><html>\n", LIST_FAULT_NOT_A_LIST },
 		{ "not a name\nnor this\n", LIST_FAULT_EMPTY },
 		{ "\x1f\x8b\x08 broken", LIST_FAULT_TRUNCATED },
@@ -356,6 +357,12 @@ static void test_a_restart_reads_nothing_again(void **state)
 	struct run third = load(&first_time);
 	assert_int_equal(entries_of(&third, FIRST), 4);
 	assert_int_equal(third.lists->items[FIRST].fault, LIST_FAULT_UNREADABLE);
+	drop(&third);
+	/* Nor while somebody has just truncated it. */
+	put("first.txt", "");
+	third = load(&first_time);
+	assert_int_equal(entries_of(&third, FIRST), 4);
+	assert_int_equal(third.lists->items[FIRST].fault, LIST_FAULT_EMPTY);
 	drop(&third);
 	drop(&run);
 }
