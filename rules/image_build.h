@@ -58,6 +58,10 @@ struct image_drop {
 };
 typedef void (*image_drop_fn)(void *context, const struct image_drop *drop);
 
+/* Adds to `counts`, by list, how many different facets entries have so far; also when one more was
+ * too much. Before image_build(), which empties the builder. */
+void image_count_facets(const struct image_builder *builder, uint32_t counts[]);
+
 /* Builds the image of what was added and empties the builder. The bytes are the caller's, from
  * aligned_alloc(IMAGE_ALIGN): free(). `on_drop` may be NULL. 0, ERR_NO_MEMORY, ERR_TOO_LONG (too
  * many different combinations of lists), or ERR_INVALID: two names have the same hash, or an image

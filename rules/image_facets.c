@@ -88,6 +88,12 @@ struct facet image_facet_of(const struct image_builder *builder, uint16_t facet)
 	return found;
 }
 
+void image_count_facets(const struct image_builder *builder, uint32_t counts[])
+{
+	for (uint32_t i = 0; i < builder->facets.count; i++)
+		counts[image_facet_list(builder, (uint16_t)i)]++;
+}
+
 struct ordered {
 	struct slice key;
 	uint16_t number;

@@ -16,7 +16,7 @@ enum list_fault {
 	LIST_FAULT_TLS,         /* certificate */
 	LIST_FAULT_FORBIDDEN,   /* a private address */
 	LIST_FAULT_TIMEOUT,     /* of the whole fetch, or of a part of it */
-	LIST_FAULT_TOO_LARGE,   /* fetched or unpacked */
+	LIST_FAULT_TOO_LARGE,   /* fetched or unpacked; or more than an image has room for */
 	LIST_FAULT_TRUNCATED,   /* fewer bytes than were promised; a broken gzip or zstd */
 	LIST_FAULT_INTERNAL,    /* we or the child could not do our work */
 	/* guards */

@@ -54,6 +54,21 @@ static int add_items(struct loading *loading, struct image_builder *builder)
 	return 0;
 }
 
+/* Of those whose lines were read; for the case that all of it does not fit. */
+static int count_facets(struct loading *loading, const struct image_builder *builder)
+{
+	uint32_t *counts = calloc(loading->lists->count + 1, sizeof *counts);
+	if (!counts)
+		return ERR_NO_MEMORY;
+	image_count_facets(builder, counts);
+	uint16_t number = 0;
+	for (size_t i = 0; i < loading->lists->count; i++)
+		if (loading->items[i].how != MISSING)
+			loading->items[i].facet_count = counts[number++];
+	free(counts);
+	return 0;
+}
+
 static uint64_t salt_of(const struct loading *loading)
 {
 	uint64_t salt = loading->options->salt;
@@ -70,6 +85,8 @@ static int make_image(struct loading *loading, uint64_t salt)
 	struct slice bytes;
 	const char *why = NULL;
 	int error = builder ? add_items(loading, builder) : ERR_NO_MEMORY;
+	if (builder && count_facets(loading, builder))
+		error = ERR_NO_MEMORY;
 	if (!error)
 		error = image_build(builder, &bytes, NULL, NULL);
 	image_builder_free(builder);
@@ -81,7 +98,7 @@ static int make_image(struct loading *loading, uint64_t salt)
 }
 
 /* Two names that have the same hash with one salt have not with another. */
-static bool build(struct loading *loading)
+static int build_salted(struct loading *loading)
 {
 	uint64_t salt = salt_of(loading);
 	int error = make_image(loading, salt);
@@ -89,6 +106,39 @@ static bool build(struct loading *loading)
 		random_fill(&salt, sizeof salt);
 		error = make_image(loading, salt);
 	}
+	return error;
+}
+
+static void refuse(const struct loading *loading, struct item_load *load)
+{
+	lists_note_fault(load);
+	load->refused_suffix = load->suffix;
+	lists_fall_back(loading, load);
+}
+
+/* What is kept fitted before. Of what is new, the list whose entries say the most different things
+ * has the fault: nobody may take the room that others' lists need. False when nothing is new. */
+static bool refuse_the_greediest(const struct loading *loading)
+{
+	struct item_load *greediest = NULL;
+	for (size_t i = 0; i < loading->lists->count; i++) {
+		struct item_load *load = &loading->items[i];
+		if (load->how == READ && (!greediest || load->facet_count > greediest->facet_count))
+			greediest = load;
+	}
+	if (!greediest)
+		return false;
+	list_edition_fail(&greediest->edition, LIST_FAULT_TOO_LARGE,
+		"its entries say more different things than all lists together may");
+	refuse(loading, greediest);
+	return true;
+}
+
+static bool build(struct loading *loading)
+{
+	int error = build_salted(loading);
+	while (error == ERR_TOO_LONG && refuse_the_greediest(loading))
+		error = build_salted(loading);
 	return error ? lists_tell_failure(loading, "domain_lists", error_text(error)) : true;
 }
 
@@ -141,9 +191,7 @@ static bool judge(struct loading *loading)
 		if (load->how != READ || passes(loading, load, loading->lists->numbers[i]))
 			continue;
 		all = false;
-		lists_note_fault(load);
-		load->refused_suffix = load->suffix;
-		lists_fall_back(loading, load);
+		refuse(loading, load);
 	}
 	return all;
 }

@@ -23,6 +23,7 @@ struct item_load {
 	const char *refused_suffix;  /* of one that was refused */
 	enum list_fault first_fault; /* what the newest edition came to grief of */
 	char first_why[FETCH_WHY_MAX];
+	uint32_t facet_count; /* of the last attempt to build */
 	unsigned rejects_told;
 	bool told; /* its rejected lines */
 };
