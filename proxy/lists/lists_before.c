@@ -77,16 +77,24 @@ static bool belongs(const struct list_state *state, const struct image_file *fil
 		strcmp(state->version, list_state_version()) == 0;
 }
 
+/* The image protects all the same, where nothing better can be had; and what is read is measured by
+ * it. But which bytes each of its lists was made of, and how, is not known: all are read again. */
+static void forget_hashes(struct lists *lists)
+{
+	for (size_t i = 0; i < lists->count; i++)
+		memset(lists->items[i].source_hash, 0, IMAGE_HASH_LEN);
+}
+
 struct lists *lists_from_state(const char *directory)
 {
 	struct list_state state;
 	struct lists *lists = NULL;
 	lists_read_state(&state, directory);
 	struct image_file *file = state.count > 0 ? open_image(directory) : NULL;
-	if (file && belongs(&state, file))
+	if (file)
 		lists = lists_of(&state, file);
-	else
-		image_file_unref(file);
+	if (lists && !belongs(&state, file))
+		forget_hashes(lists);
 	list_state_deinit(&state);
 	return lists;
 }

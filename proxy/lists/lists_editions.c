@@ -44,6 +44,7 @@ static bool use_bytes(struct item_load *load, const char *signature)
 	if (format_stays && memcmp(before->source_hash, edition->hash, IMAGE_HASH_LEN) == 0) {
 		edition->format = before->format;
 		load->how = KEEP;
+		list_edition_close(edition); /* nobody reads it, and lists are large */
 		return true;
 	}
 	if (!list_edition_open(edition, load->spec->format, &load->source->guards, signature,
