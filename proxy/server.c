@@ -83,19 +83,12 @@ static void load_aside(void *context)
 		.lists = { .previous = server->lists,
 			.accept = server->accept[0] ? server->accept : NULL,
 			.must_load = true,
-			.keep = true } };
+			.is_refresh = !(server->loading & LOAD_CONFIG),
+			.keep = true },
+		.in_force = server->status.snapshot->config };
 	server->loaded = server->loading & LOAD_CONFIG
 		? snapshot_load(server->file, &parts, &errors)
 		: snapshot_load_lists(server->status.snapshot, &parts, &errors);
-}
-
-static bool may_be_adopted(const struct server *server, const struct snapshot *loaded)
-{
-	const char *setting = config_needs_restart(server->status.snapshot->config, loaded->config);
-	if (setting)
-		log_error("reload: %s: \"%s\" has changed, which needs a restart", server->file,
-			setting);
-	return !setting;
 }
 
 static struct cache_settings cache_settings_of(const struct config *config)
@@ -130,6 +123,8 @@ static void take_lists(struct server *server, const struct snapshot *loaded)
 static void adopt(struct server *server, struct snapshot *loaded)
 {
 	struct status *status = &server->status;
+	struct snapshot *old =
+		snapshot_ref(status->snapshot); /* the keeper looks at its settings */
 	publish(server, loaded);
 	if (status->cache) {
 		const struct cache_settings settings = cache_settings_of(loaded->config);
@@ -139,6 +134,7 @@ static void adopt(struct server *server, struct snapshot *loaded)
 	take_lists(server, loaded);
 	keeper_adopt(server->keeper, loaded->config, server->lists);
 	lists_unref(before);
+	snapshot_unref(old);
 	status->reload_success_s = wall_s();
 	log_info("reload: revision %u is in force, policy %s", loaded->revision,
 		loaded->policy_hash);
@@ -146,12 +142,10 @@ static void adopt(struct server *server, struct snapshot *loaded)
 
 static void end_reload(struct server *server, struct snapshot *loaded)
 {
-	bool good = loaded && may_be_adopted(server, loaded);
+	bool good = loaded != NULL;
 	if (good)
 		adopt(server, loaded);
-	else if (loaded)
-		snapshot_unref(loaded);
-	if (!good)
+	else
 		log_error("reload: failed, revision %u stays in force",
 			server->status.snapshot->revision);
 	server->status.reload_successful = good;
@@ -227,7 +221,32 @@ static bool load_lists(void *context, const char *accept)
 	return true;
 }
 
+static bool is_loading(void *context)
+{
+	const struct server *server = context;
+	return server->loading != 0;
+}
+
 /* ---- signals, time and the end ---- */
+
+static void close_cache(struct status *status)
+{
+	const char *file = status->snapshot ? status->snapshot->config->cache.file : NULL;
+	if (status->cache && file && status->draining)
+		cache_file_write(status->cache, file, cache_clock_now());
+	cache_free(status->cache);
+}
+
+/* A load may have long to go, and nobody waits for its end any more. What it leaves on the disk it
+ * puts into its place by renaming, so it may be left at any point; its memory goes with us. */
+static void leave_load(struct server *server)
+{
+	if (server->status.log)
+		query_log_close(server->status.log);
+	close_cache(&server->status);
+	log_info("ended, and left lists that were being loaded");
+	_exit(EXIT_FINE);
+}
 
 static void close_handles(struct server *server)
 {
@@ -244,6 +263,8 @@ static void close_handles(struct server *server)
 	server->control = NULL;
 	keeper_close(server->keeper);
 	server->keeper = NULL;
+	if (server->background.is_running)
+		leave_load(server);
 	background_close(&server->background);
 	if (server->loaded)
 		snapshot_unref(server->loaded); /* it came too late */
@@ -306,17 +327,48 @@ static void on_worker_ended(uv_async_t *async)
 	close_handles(server);
 }
 
+static const int signal_numbers[SIGNAL_COUNT] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+
+static bool is_end(int number)
+{
+	return number == SIGTERM || number == SIGINT;
+}
+
+static void end_at_once(int number)
+{
+	(void)number;
+	_exit(EXIT_FINE);
+}
+
+/* Until the loop runs nobody is served, and the first load may take long: who asks for the end then
+ * is not kept waiting. (The default action would do, but process 1 of a container has none.) */
+static void end_at_once_if_asked(void)
+{
+	const struct sigaction action = { .sa_handler = end_at_once };
+	for (unsigned i = 0; i < SIGNAL_COUNT; i++)
+		if (is_end(signal_numbers[i]))
+			sigaction(signal_numbers[i], &action, NULL);
+}
+
+static void finish_what_was_begun_if_asked(struct server *server)
+{
+	for (unsigned i = 0; i < SIGNAL_COUNT; i++)
+		if (is_end(signal_numbers[i]))
+			uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
+}
+
 static int open_handles(struct server *server)
 {
-	static const int numbers[SIGNAL_COUNT] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
 	int error = uv_loop_init(&server->loop);
 	if (error)
 		return error;
 	for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
 		uv_signal_init(&server->loop, &server->signals[i]);
 		server->signals[i].data = server;
-		uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+		if (!is_end(signal_numbers[i]))
+			uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
 	}
+	end_at_once_if_asked();
 	uv_timer_init(&server->loop, &server->housekeeping);
 	server->housekeeping.data = server;
 	uv_timer_start(&server->housekeeping, on_housekeeping, 0, HOUSEKEEPING_MS);
@@ -427,14 +479,6 @@ static bool open_cache(struct status *status)
 	return status->cache != NULL;
 }
 
-static void close_cache(struct status *status)
-{
-	const char *file = status->snapshot ? status->snapshot->config->cache.file : NULL;
-	if (status->cache && file && status->draining)
-		cache_file_write(status->cache, file, cache_clock_now());
-	cache_free(status->cache);
-}
-
 static bool open_workers(struct server *server)
 {
 	struct status *status = &server->status;
@@ -471,7 +515,10 @@ static bool open_admin(struct server *server)
 static bool open_keeper(struct server *server)
 {
 	const struct keeper_owner owner = {
-		.load = load_lists, .context = server, .config_file = server->file
+		.load = load_lists,
+		.is_loading = is_loading,
+		.context = server,
+		.config_file = server->file,
 	};
 	server->keeper = keeper_new(&server->loop, &owner);
 	if (!server->keeper)
@@ -637,6 +684,7 @@ int server_run(const char *file)
 	if (open_handles(&server))
 		return EXIT_FAILED;
 	int code = load_first(&server);
+	finish_what_was_begun_if_asked(&server);
 	if (code == EXIT_FINE)
 		code = serve(&server);
 	clean_up(&server);

@@ -89,7 +89,10 @@ static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labe
 static bool load_policy(
 	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
 {
-	snapshot->lists = lists_load(snapshot->config, &parts->lists, errors);
+	struct lists_options options = parts->lists;
+	options.keep =
+		options.keep && errors->count == 0; /* it comes into force, or leaves no trace */
+	snapshot->lists = lists_load(snapshot->config, &options, errors);
 	if (!snapshot->lists)
 		return false;
 	snapshot->policy =
@@ -145,12 +148,24 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 	return NULL;
 }
 
+/* Before anything is read that takes long, or written. */
+static bool may_follow(const struct config *in_force, const struct config *config)
+{
+	const char *setting = in_force ? config_needs_restart(in_force, config) : NULL;
+	if (setting)
+		log_error("reload: %s: \"%s\" has changed, which needs a restart", config->file,
+			setting);
+	return !setting;
+}
+
 struct snapshot *snapshot_load(
 	const char *file, const struct snapshot_parts *parts, struct config_errors *errors)
 {
 	struct config *config = config_load(file, errors);
-	if (!config)
+	if (!config || !may_follow(parts->in_force, config)) {
+		config_free(config);
 		return NULL;
+	}
 	struct snapshot *snapshot = snapshot_new(upstream_plan_new(config));
 	if (!snapshot)
 		return NULL;

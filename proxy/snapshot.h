@@ -35,6 +35,7 @@ struct snapshot_parts {
 	struct metrics_registry *labels; /* NULL: no labels are taken (check, explain) */
 	struct tls_ticket_keys *ticket_keys;
 	struct lists_options lists;
+	const struct config *in_force; /* what needs a restart to differ from is refused; or NULL */
 	bool offline; /* explain, compile: neither certificate nor upstreams are looked at */
 };
 

@@ -18,11 +18,12 @@
 
 enum {
 	TICK_MS = 1000,
-	QUIET_MS = 1000,           /* a file that is being written is left alone for so long */
-	QUIET_MAX_MS = 10 * 1000,  /* but no longer, however often it is written to */
-	RETRY_MS = 60 * 1000,      /* after the first failure */
-	FIRST_JITTER_MS = 5000,    /* of a list that is due at the start but is there */
-	LOOK_AGAIN_MS = 60 * 1000, /* at files, where a directory cannot be watched */
+	QUIET_MS = 1000,              /* a file that is being written is left alone for so long */
+	QUIET_MAX_MS = 10 * 1000,     /* but no longer, however often it is written to */
+	RETRY_MS = 60 * 1000,         /* after the first failure */
+	RETRY_MAX_MS = 60 * RETRY_MS, /* of a load */
+	FIRST_JITTER_MS = 5000,       /* of a list that is due at the start but is there */
+	LOOK_AGAIN_MS = 60 * 1000,    /* at files, where a directory cannot be watched */
 	JITTER_PERCENT = 10,
 };
 
@@ -39,11 +40,14 @@ struct kept {
 	const struct list_source *source;
 	enum list_origin origin;
 	struct fetch_child *child;
-	int body; /* of a fetch under way */
+	struct fetch_report
+		*arrived; /* the child has ended, and a load stands in the way; or NULL */
+	int body;         /* of a fetch under way */
 	int signature;
 	uint64_t due_ms; /* UINT64_MAX: never */
 	unsigned failures;
 	bool is_wanted_again; /* somebody asked while a fetch was under way */
+	bool is_accepted;     /* by the operator; the next load knows */
 	bool was_fetched;     /* since the last load: what it came to is not known yet */
 	uint8_t hash[IMAGE_HASH_LEN];
 	uint64_t faults[LIST_FAULT_COUNT];
@@ -60,12 +64,13 @@ struct keeper {
 	struct kept *kept;
 	size_t count;
 	unsigned fetching;
-	char accept[LIST_STATE_NAME_MAX];
 	bool is_new; /* something is to be loaded */
 	bool is_loading;
-	uint64_t new_ms;    /* since when */
-	uint64_t file_ms;   /* when a file was last seen to change */
-	uint64_t loaded_ms; /* when the last load was begun; 0: never */
+	unsigned failed_loads; /* one after the other */
+	uint64_t retry_ms;     /* not before: the last load failed, and nothing was new since */
+	uint64_t new_ms;       /* since when */
+	uint64_t file_ms;      /* when a file was last seen to change */
+	uint64_t loaded_ms;    /* when the last load was begun; 0: never */
 	uint64_t looked_ms;
 };
 
@@ -124,6 +129,30 @@ static void note_news(struct keeper *keeper)
 	if (!keeper->is_new)
 		keeper->new_ms = now_ms(keeper);
 	keeper->is_new = true;
+	keeper->retry_ms = 0;
+}
+
+static uint64_t retry_after(unsigned failures)
+{
+	unsigned doublings = failures > 1 ? failures - 1 : 0;
+	return (uint64_t)RETRY_MS << (doublings < 16 ? doublings : 16);
+}
+
+/* What was new is new still, though nobody would say so again: servers would answer that nothing
+ * has changed since. */
+static void note_failed_load(struct keeper *keeper)
+{
+	uint64_t after = retry_after(++keeper->failed_loads);
+	note_news(keeper);
+	keeper->retry_ms = now_ms(keeper) + (after < RETRY_MAX_MS ? after : RETRY_MAX_MS);
+}
+
+static struct kept *first_accepted(const struct keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->count; i++)
+		if (keeper->kept[i].is_accepted)
+			return &keeper->kept[i];
+	return NULL;
 }
 
 static void on_file_change(void *context)
@@ -145,9 +174,9 @@ static bool is_time_to_load(const struct keeper *keeper)
 {
 	uint64_t now = now_ms(keeper);
 	uint64_t interval = keeper->config->list_rebuild_interval_ms;
-	if (!keeper->is_new || keeper->is_loading || !is_quiet(keeper))
+	if (!keeper->is_new || keeper->is_loading || !is_quiet(keeper) || now < keeper->retry_ms)
 		return false;
-	if (keeper->accept[0])
+	if (first_accepted(keeper))
 		return true;
 	for (size_t i = 0; i < keeper->count; i++)
 		if (keeper->kept[i].was_fetched && !keeper->kept[i].record.is_loaded)
@@ -157,14 +186,22 @@ static bool is_time_to_load(const struct keeper *keeper)
 	return keeper->loaded_ms == 0 || now - keeper->loaded_ms >= interval;
 }
 
+/* One that is accepted at a time; the next one is a load of its own. The load may have failed
+ * before the call ends. */
 static void load(struct keeper *keeper)
 {
-	if (!keeper->owner.load(keeper->owner.context, keeper->accept[0] ? keeper->accept : NULL))
+	struct kept *accepted = first_accepted(keeper);
+	if (keeper->owner.is_loading(keeper->owner.context))
 		return;
 	keeper->is_loading = true;
 	keeper->is_new = false;
 	keeper->loaded_ms = now_ms(keeper);
-	keeper->accept[0] = '\0';
+	if (accepted)
+		accepted->is_accepted = false;
+	if (!keeper->owner.load(keeper->owner.context, accepted ? accepted->record.name : NULL))
+		keeper->is_loading = false; /* it is the end */
+	if (first_accepted(keeper))
+		note_news(keeper);
 }
 
 /* ---- fetching ---- */
@@ -181,8 +218,7 @@ static uint64_t with_jitter(uint64_t interval_ms)
 static void plan_next(struct kept *kept)
 {
 	uint64_t interval = kept->source->refresh_s * UINT64_C(1000);
-	unsigned doublings = kept->failures > 1 ? kept->failures - 1 : 0;
-	uint64_t retry = (uint64_t)RETRY_MS << (doublings < 16 ? doublings : 16);
+	uint64_t retry = retry_after(kept->failures);
 	if (kept->failures > 0 && (interval == 0 || retry < interval))
 		interval = retry;
 	kept->due_ms = interval == 0 ? UINT64_MAX : now_ms(kept->keeper) + with_jitter(interval);
@@ -268,12 +304,8 @@ static void take_report(struct kept *kept, const struct fetch_report *report)
 	}
 }
 
-static void on_fetched(void *context, const struct fetch_report *report)
+static void end_fetch(struct kept *kept, const struct fetch_report *report)
 {
-	struct kept *kept = context;
-	kept->child = NULL;
-	kept->keeper->fetching--;
-	close_files(kept);
 	take_report(kept, report);
 	remove_fetched(kept);
 	plan_next(kept);
@@ -281,6 +313,42 @@ static void on_fetched(void *context, const struct fetch_report *report)
 		kept->due_ms = 0;
 	kept->is_wanted_again = false;
 	save(kept->keeper);
+}
+
+/* A load may be reading the edition before: nothing takes its place until the load has ended, else
+ * one edition would be judged and another one kept. */
+static bool put_off(struct kept *kept, const struct fetch_report *report)
+{
+	struct keeper *keeper = kept->keeper;
+	if (!keeper->owner.is_loading(keeper->owner.context))
+		return false;
+	kept->arrived = malloc(sizeof *kept->arrived);
+	if (kept->arrived)
+		*kept->arrived = *report;
+	return kept->arrived != NULL;
+}
+
+static void on_fetched(void *context, const struct fetch_report *report)
+{
+	struct kept *kept = context;
+	kept->child = NULL;
+	kept->keeper->fetching--;
+	close_files(kept);
+	if (!put_off(kept, report))
+		end_fetch(kept, report);
+}
+
+static void take_arrived(struct keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->count; i++) {
+		struct kept *kept = &keeper->kept[i];
+		struct fetch_report *arrived = kept->arrived;
+		if (!arrived)
+			continue;
+		kept->arrived = NULL;
+		end_fetch(kept, arrived);
+		free(arrived);
+	}
 }
 
 static int open_fetched(const struct kept *kept, const char *suffix)
@@ -294,6 +362,8 @@ static int open_fetched(const struct kept *kept, const char *suffix)
 static bool open_files(struct kept *kept)
 {
 	bool is_signed = kept->source->guards.minisign_key != NULL;
+	if (has_state(kept->keeper)) /* somebody may have tidied up */
+		mkdir(kept->keeper->config->state_directory, 0750);
 	kept->body = open_fetched(kept, ".fetching");
 	kept->signature = is_signed ? open_fetched(kept, ".fetching.minisig") : -1;
 	return kept->body >= 0 && (!is_signed || kept->signature >= 0);
@@ -375,6 +445,8 @@ static void look_again(struct keeper *keeper)
 static void on_tick(uv_timer_t *timer)
 {
 	struct keeper *keeper = timer->data;
+	if (!keeper->owner.is_loading(keeper->owner.context))
+		take_arrived(keeper);
 	for (size_t i = 0; i < keeper->count && keeper->fetching < KEEPER_FETCHES_MAX; i++)
 		if (keeper->kept[i].due_ms <= now_ms(keeper))
 			begin_fetch(&keeper->kept[i]);
@@ -396,11 +468,15 @@ static struct kept *find(struct keeper *keeper, const char *name)
 
 static void cancel(struct kept *kept)
 {
-	if (!kept->child)
+	if (!kept->child && !kept->arrived)
 		return;
-	fetch_child_cancel(kept->child);
+	if (kept->child) {
+		fetch_child_cancel(kept->child);
+		kept->keeper->fetching--;
+	}
+	free(kept->arrived);
 	kept->child = NULL;
-	kept->keeper->fetching--;
+	kept->arrived = NULL;
 	close_files(kept);
 	remove_fetched(kept);
 }
@@ -495,6 +571,7 @@ static void inherit(struct kept *kept, const struct kept *before)
 	memcpy(kept->faults, before->faults, sizeof kept->faults);
 	kept->failures = before->failures;
 	kept->was_fetched = before->was_fetched;
+	kept->is_accepted = before->is_accepted;
 }
 
 static void watch_files(struct keeper *keeper)
@@ -555,8 +632,11 @@ void keeper_loaded(struct keeper *keeper, const struct lists *lists)
 	keeper->is_loading = false;
 	if (!lists)
 		note_bad_image(keeper);
-	if (!lists || lists->count != keeper->count)
+	if (!lists || lists->count != keeper->count) {
+		note_failed_load(keeper);
 		return;
+	}
+	keeper->failed_loads = 0;
 	keeper->lists = lists;
 	for (size_t i = 0; i < keeper->count; i++)
 		take_item(&keeper->kept[i], lists, i);
@@ -577,8 +657,9 @@ int keeper_refresh(struct keeper *keeper, const char *name)
 		struct kept *at = &keeper->kept[i];
 		if (kept && at != kept)
 			continue;
-		if (at->origin == LIST_URL && at->child)
-			at->is_wanted_again = true;
+		if (at->origin == LIST_URL && (at->child || at->arrived))
+			at->is_wanted_again =
+				true; /* what is on its way may be older than the wish */
 		else if (at->origin == LIST_URL)
 			at->due_ms = 0;
 		else if (at->origin == LIST_FILE || at->origin == LIST_IMAGE)
@@ -596,7 +677,7 @@ int keeper_accept(struct keeper *keeper, const char *name)
 		return ERR_INVALID;
 	if (kept->record.fault < LIST_FAULT_TOO_FEW)
 		return -EPERM;
-	snprintf(keeper->accept, sizeof keeper->accept, "%s", name);
+	kept->is_accepted = true;
 	kept->was_fetched = kept->origin == LIST_URL;
 	note_news(keeper);
 	return 0;

@@ -20,6 +20,9 @@ struct keeper_owner {
 	/* Load the lists now, and tell with keeper_loaded(). `accept` is a list's name or NULL; it
 	 * dies with the call. False when a load is under way: it will be asked again. */
 	bool (*load)(void *context, const char *accept);
+	/* Is any load under way, also one that nobody here asked for? What it reads is left alone.
+	 */
+	bool (*is_loading)(void *context);
 	void *context;
 	const char *config_file; /* what a child reads */
 };
@@ -32,8 +35,9 @@ void keeper_close(struct keeper *keeper); /* NULL is fine; children are ended */
  * the next call or the end. */
 void keeper_adopt(struct keeper *keeper, const struct config *config, const struct lists *lists);
 
-/* A load has ended, with lists that are in force now (or decide the same as those in force); their
- * items say what became of what was fetched or has changed. NULL: it failed. */
+/* A load that was asked for has ended, with lists that are in force now (or decide the same as
+ * those in force); their items say what became of what was fetched or has changed. NULL: it failed,
+ * and is asked for again after a while. */
 void keeper_loaded(struct keeper *keeper, const struct lists *lists);
 
 /* Ask now (NULL: for all). 0; -ENOENT: there is no such list; ERR_INVALID: it is inline. */

@@ -42,9 +42,10 @@ struct lists {
 struct lists_options {
 	struct lists *previous; /* in force now; NULL: the state directory's, if there is one */
 	const char *accept;     /* the list whose edition no guard is asked about; NULL: none */
-	bool must_load; /* a list of a file that cannot be used, and never could, is an error */
-	bool keep;      /* leave in the state directory what the next run can use */
-	uint64_t salt;  /* 0: that of the lists before; without them by chance */
+	bool must_load;  /* a list of a file that cannot be used, and never could, is an error */
+	bool is_refresh; /* of lists in force: one that was missing may go on missing */
+	bool keep;       /* leave in the state directory what the next run can use */
+	uint64_t salt;   /* 0: that of the lists before; without them by chance */
 };
 
 /* NULL on failure, which was told to `errors`. What is wrong with single lists is logged. */

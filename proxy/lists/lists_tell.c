@@ -54,7 +54,8 @@ static bool tell_missing(struct loading *loading, size_t i)
 	snprintf(path, sizeof path, "domain_lists[%zu]", i);
 	snprintf(message, sizeof message, "list \"%s\" cannot be used: %s: %s", item->name,
 		item->origin == LIST_INLINE ? "inline" : item->source, item->why);
-	if (loading->options->must_load && item->origin != LIST_URL)
+	if (loading->options->must_load && !loading->options->is_refresh &&
+		item->origin != LIST_URL)
 		return lists_tell_failure(loading, path, message);
 	log_error("%s; views that use it are in their fail mode", message);
 	return true;
