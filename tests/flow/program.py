@@ -251,6 +251,10 @@ class Namegate:
     def check_stderr(self):
         assert not SANITIZER_REPORT.search(self.stderr), self.stderr
 
+    def children(self):
+        """Processes, zombies too."""
+        return Path("/proc/%d/task/%d/children" % (self.pid, self.pid)).read_text().split()
+
     def resident_bytes(self):
         pages = Path("/proc/%d/statm" % self.pid).read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")

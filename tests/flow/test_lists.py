@@ -57,16 +57,22 @@ def wait_for(condition, what, timeout=PATIENT_S):
 
 @pytest.fixture
 def begin(maker, knot, connect):
-    """begin(list keys, settings) starts a program with one list "bad" of which all is blocked."""
+    """begin(list keys, settings) starts a program with one list "bad" of which all is blocked; and
+    with `others`, keys of other lists of which the same is true."""
 
-    def start(keys, start=True, **more):
+    def start(keys, start=True, others=(), **more):
         settings = maker.settings(knot=knot)
         settings["list_rebuild_interval"] = "0s"
         settings["control_socket"] = str(maker.directory / "control.sock")
         settings["state_directory"] = str(maker.directory / "state")
         settings.update(more)
         keys = {"name": "bad", "format": "wildcard", **keys}
-        namegate = maker.prepare(with_rules(settings, [keys], [BLOCK]))
+        rules = [BLOCK] + [
+            rule(other["name"], "BLOCK", other["name"], block_response="NXDOMAIN")
+            for other in others
+        ]
+        others = [{"format": "wildcard", **other} for other in others]
+        namegate = maker.prepare(with_rules(settings, [keys, *others], rules))
         if start:
             namegate.start()
         return namegate
@@ -539,3 +545,185 @@ def test_a_restart_meets_a_server_that_misbehaves(fetched, server, connect):
         assert is_blocked(client, "one.example"), kind
         assert policy_hash(namegate) == before, kind
     server.instead = None
+
+
+# ---- trouble ----
+
+
+def state_of(namegate, name):
+    return Path(namegate.settings["state_directory"]) / name
+
+
+TOO_MANY_ANSWERS = "".join(
+    "address=/n%d.example/10.%d.%d.1\n" % (i, i >> 8, i & 255) for i in range(17000)
+)
+
+
+def test_one_list_does_not_fit(begin, connect, tmp_path):
+    """It says more different things than an image has room for. The others do not pay for that."""
+    listed, other = tmp_path / "bad.txt", tmp_path / "other.txt"
+    put(listed, "address=/one.example/0.0.0.0\n")
+    put(other, lines("other.example"))
+    keys = {"file": str(listed), "format": "dnsmasq"}
+    namegate = begin(keys, others=[{"name": "other", "file": str(other)}])
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "one.example")
+    put(listed, TOO_MANY_ANSWERS)
+    wait_for(lambda: of_list(namegate, "failures_total", reason="too_large") > 0, "the refusal")
+    put(other, lines("two.example"))
+    wait_for(lambda: is_blocked(client, "two.example"), "the other list")
+    assert is_blocked(client, "one.example")
+    assert namegate.stop() == 0
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "one.example") and is_blocked(client, "two.example")
+    assert namegate.stop() == 0
+    for path in state_of(namegate, "").iterdir():
+        path.unlink()
+    namegate.start(wait="live")  # there is nothing to fall back to
+    client = connect(namegate, "udp")
+    assert client.ask(w.query("one.example")).rcode == w.SERVFAIL
+    told = run_command("lists", "-c", str(namegate.config)).stdout
+    assert "not_loaded" in told and "good" in told
+
+
+def test_a_list_that_is_not_there_holds_up_no_other(begin, connect, tmp_path):
+    listed, other = tmp_path / "bad.txt", tmp_path / "other.txt"
+    put(listed, lines("one.example"))
+    namegate = begin(
+        {"file": str(listed)},
+        start=False,
+        others=[{"name": "other", "file": str(other)}],
+    )
+    namegate.start(wait="live")
+    assert namegate.admin("/readyz")[0] == 503
+    put(listed, lines("two.example"))
+    wait_for(lambda: of_list(namegate, "entries") == 1, "the list")
+    changed = of_list(namegate, "last_change_timestamp_seconds")
+    time.sleep(1.1)
+    put(listed, lines("two.example", "three.example"))
+    wait_for(lambda: of_list(namegate, "entries") == 2, "the other list; " + namegate.stderr[-500:])
+    assert of_list(namegate, "last_change_timestamp_seconds") >= changed
+    put(other, lines("other.example"))
+    client = connect(namegate, "udp")
+    wait_for(lambda: is_blocked(client, "other.example"), "the late list")
+
+
+def test_two_are_accepted_at_once(begin, connect, tmp_path):
+    listed, other = tmp_path / "bad.txt", tmp_path / "other.txt"
+    put(listed, lines("one.example", count=100))
+    put(other, lines("other.example", count=100))
+    guards = {"max_shrink": "50%"}
+    namegate = begin(
+        {"file": str(listed), **guards},
+        others=[{"name": "other", "file": str(other), **guards}],
+    )
+    client = connect(namegate, "udp")
+    put(listed, lines("two.example"))
+    put(other, lines("three.example"))
+    refused = "namegate_domain_list_failures_total"
+    for name in ("bad", "other"):
+        wait_for(lambda: namegate.metrics().sum(refused, list=name) > 0, "both to be refused")
+    for name in ("bad", "other"):
+        told = run_command("lists", "-c", str(namegate.config), "accept", name)
+        assert told.returncode == 0, told.stderr
+    wait_for(lambda: is_blocked(client, "two.example"), "the first that was accepted")
+    wait_for(lambda: is_blocked(client, "three.example"), "the second that was accepted")
+
+
+def test_a_reload_that_fails_leaves_the_state_alone(begin, tmp_path):
+    """The next start stands on what was in force, not on what was refused."""
+    listed = tmp_path / "bad.txt"
+    put(listed, lines("one.example", count=100))
+    namegate = begin({"file": str(listed)})
+    before = state_of(namegate, "lists.image").read_bytes()
+    certificate = namegate.settings["tls"]["certificate"]
+    other = namegate.config.read_text().replace('"bad"', '"worse"')
+    assert certificate in other
+    for config in (
+        other.replace(certificate, str(tmp_path / "none.pem")),
+        other.replace("workers = ", "workers = 1"),  # needs a restart
+    ):
+        namegate.config.write_text(config)
+        assert not namegate.hup()
+        assert state_of(namegate, "lists.image").read_bytes() == before
+
+
+def test_killed_between_two_files(begin, connect, tmp_path):
+    """The image is there, and the state file is still that of the one before."""
+    listed = tmp_path / "bad.txt"
+    put(listed, lines("one.example", count=100))
+    namegate = begin({"file": str(listed), "max_shrink": "50%"})
+    assert namegate.stop() == 0
+    state = state_of(namegate, "lists.state")
+    text = state.read_text()
+    at = text.index("image ") + 6
+    state.write_text(text[:at] + "0" * 32 + text[at + 32 :])
+    put(listed, lines("one.example"))  # much less than was there
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "made0001.example")
+    namegate.process.kill()
+    namegate.process.wait()
+    namegate.stop()
+    state.write_text(text[:at] + "0" * 32 + text[at + 32 :])
+    listed.unlink()
+    namegate.start()
+    assert is_blocked(connect(namegate, "udp"), "made0001.example")
+
+
+def test_the_end_does_not_wait_for_lists(begin, tmp_path):
+    listed = tmp_path / "bad.txt"
+    put(listed, lines("one.example"))
+    namegate = begin({"file": str(listed)})
+    put(listed, "".join("n%07d.example\n" % (i * 7919 % 3000000) for i in range(3000000)))
+    namegate.signal(1)
+    time.sleep(1)
+    begun = time.monotonic()
+    assert namegate.stop(timeout=60) == 0
+    assert time.monotonic() - begun < 5
+    assert not Path(namegate.settings["control_socket"]).exists()
+
+
+@needs_fetch
+def test_the_state_directory_goes_away(fetched, server, connect):
+    server.content["/list.txt"] = lines("one.example").encode()
+    namegate = fetched()
+    client = connect(namegate, "udp")
+    wait_for(lambda: namegate.admin("/readyz")[0] == 200, "the list")
+    for path in state_of(namegate, "").iterdir():
+        path.unlink()
+    state_of(namegate, "").rmdir()
+    server.content["/list.txt"] = lines("two.example").encode()
+    refresh(namegate)
+    wait_for(lambda: is_blocked(client, "two.example"), "the new edition")
+    assert state_of(namegate, "bad.list").exists()
+
+
+@needs_fetch
+def test_an_edition_that_comes_while_lists_are_read(fetched, server, connect, tmp_path):
+    large = tmp_path / "large.txt"
+    put(large, lines("large.example"))
+    server.content["/list.txt"] = lines("one.example", count=100).encode()
+    namegate = fetched(keys={"max_shrink": "50%"}, others=[{"name": "large", "file": str(large)}])
+    client = connect(namegate, "udp")
+    wait_for(lambda: namegate.admin("/readyz")[0] == 200, "the list")
+    put(large, "".join("n%06d.example\n" % i for i in range(400000)))
+    time.sleep(2.2)  # is being read now
+    server.content["/list.txt"] = lines("one.example").encode()
+    refresh(namegate)
+    wait_for(lambda: of_list(namegate, "failures_total", reason="shrunk") > 0, "the refusal")
+    assert of_list(namegate, "up") == 0
+    assert is_blocked(client, "made0001.example")
+    assert b"made0001" in state_of(namegate, "bad.list").read_bytes()
+
+
+@needs_fetch
+def test_reloads_while_a_list_is_fetched(fetched, server, connect, tmp_path):
+    listed = tmp_path / "other.txt"
+    put(listed, lines("other.example"))
+    namegate = fetched(path="/silent", others=[{"name": "other", "file": str(listed)}])
+    for _ in range(10):
+        wait_for(lambda: namegate.children(), "the child")
+        assert namegate.hup()
+    wait_for(lambda: len(namegate.children()) <= 1, "children to end")
