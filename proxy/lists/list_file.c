@@ -12,7 +12,10 @@
 /* The kernel copies what is in its memory without a break, and on most of them nobody else has the
  * core meanwhile: many megabytes at once would be many milliseconds in which no question is
  * answered. */
-enum { PIECE = 256 * 1024 };
+enum {
+	PIECE = 32 * 1024,
+	SEND_EVERY = 32 * PIECE,
+};
 
 static size_t piece_of(size_t len)
 {
@@ -66,19 +69,23 @@ int list_file_read(const char *path, size_t most, struct slice *bytes)
 	return error;
 }
 
-/* Each piece is sent on its way to the disk at once: the rename would do it for all of them. */
+/* What is written is sent on its way to the disk by and by: the rename would do it for all of it.
+ */
 static int write_all(int fd, struct slice bytes)
 {
-	off_t at = 0;
+	off_t at = 0, sent = 0;
 	while (bytes.len > 0) {
 		ssize_t put = write(fd, bytes.at, piece_of(bytes.len));
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0)
 			return put < 0 ? -errno : -EIO;
-		sync_file_range(fd, at, put, SYNC_FILE_RANGE_WRITE);
 		at += put;
 		bytes = slice_of(bytes.at + put, bytes.len - (size_t)put);
+		if (at - sent < SEND_EVERY)
+			continue;
+		sync_file_range(fd, sent, at - sent, SYNC_FILE_RANGE_WRITE);
+		sent = at;
 	}
 	return 0;
 }
