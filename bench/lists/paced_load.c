@@ -2,12 +2,15 @@
  *
  *   paced_load udp|dot PORT NAMES-FILE RATE SECONDS
  *
- * Question i is due at start + i / RATE, and its time counts from then on, not from when it could
- * be sent: a server that stands still for 100 ms delays every question of these 100 ms, not only
- * the one that waited. At the end a line for each question: when it was due (µs of
- * CLOCK_MONOTONIC), how much later it was sent, how long after it was due the answer was there (-1:
- * never), its rcode. Over DoT a connection that ends is told on standard error, and is an exit code
- * of 1: none may. SIGUSR1 says that it is enough. */
+ * Question i is due at start + i / RATE and is sent then, however many wait for an answer: a server
+ * that stands still for 100 ms delays every question of these 100 ms, not only one. Over UDP an
+ * answer's time is the kernel's, so that only the server counts: not how soon this program, which
+ * may have to share its core, comes to read it.
+ *
+ * At the end a line for each question: when it was due (µs of CLOCK_MONOTONIC), how much later it
+ * was sent, how long after that the answer was there (-1: never), its rcode. Over DoT a connection
+ * that ends is told on standard error, and is an exit code of 1: none may. SIGUSR1 says that it is
+ * enough. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -51,6 +54,7 @@ static struct question *questions;
 static size_t question_count;
 static char **names;
 static size_t name_count;
+static int64_t monotonic_less_real_us;
 static volatile sig_atomic_t enough;
 
 static void fail(const char *what)
@@ -65,12 +69,22 @@ static void on_signal(int number)
 	enough = 1;
 }
 
-static int64_t now_us(void)
+static int64_t clock_us(const struct timespec *time)
+{
+	return (int64_t)time->tv_sec * 1000000 + time->tv_nsec / 1000;
+}
+
+static int64_t read_clock_us(clockid_t which)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	clock_gettime(which, &now);
+	return clock_us(&now);
+}
+
+static int64_t now_us(void)
+{
+	return read_clock_us(CLOCK_MONOTONIC);
 }
 
 static void read_names(const char *path)
@@ -120,6 +134,7 @@ static void open_link(struct link *link, uint16_t port, SSL_CTX *tls)
 	link->fd = socket(AF_INET, tls ? SOCK_STREAM : SOCK_DGRAM, 0);
 	if (connect(link->fd, (const struct sockaddr *)&to, sizeof to))
 		fail("cannot connect");
+	setsockopt(link->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
 	if (tls) {
 		setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		link->tls = SSL_new(tls);
@@ -146,7 +161,7 @@ static void send_question(size_t number)
 }
 
 /* The latest question with this id that was asked. */
-static void take_answer(const uint8_t *message, size_t len, size_t asked)
+static void take_answer(const uint8_t *message, size_t len, int64_t when_us, size_t asked)
 {
 	size_t number;
 
@@ -157,16 +172,37 @@ static void take_answer(const uint8_t *message, size_t len, size_t asked)
 		number -= IDS;
 	if (number >= asked || questions[number].answered_us)
 		return;
-	questions[number].answered_us = now_us();
+	questions[number].answered_us = when_us;
 	questions[number].rcode = message[3] & 15;
+}
+
+/* Now, unless the kernel says when it took a datagram in. */
+static int64_t when_received_us(struct msghdr *message)
+{
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		struct timespec received;
+		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&received, CMSG_DATA(at), sizeof received);
+		return clock_us(&received) + monotonic_less_real_us;
+	}
+	return now_us();
 }
 
 static void read_datagrams(struct link *link, size_t asked)
 {
-	ssize_t len;
-
-	while ((len = recv(link->fd, link->in, sizeof link->in, 0)) > 0)
-		take_answer(link->in, (size_t)len, asked);
+	for (;;) {
+		uint8_t control[128];
+		struct iovec bytes = { link->in, sizeof link->in };
+		struct msghdr message = { .msg_iov = &bytes,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof control };
+		ssize_t len = recvmsg(link->fd, &message, 0);
+		if (len <= 0)
+			return;
+		take_answer(link->in, (size_t)len, when_received_us(&message), asked);
+	}
 }
 
 static void take_messages(struct link *link, size_t asked)
@@ -177,7 +213,7 @@ static void take_messages(struct link *link, size_t asked)
 		size_t len = (size_t)link->in[at] << 8 | link->in[at + 1];
 		if (link->in_len - at < 2 + len)
 			break;
-		take_answer(link->in + at + 2, len, asked);
+		take_answer(link->in + at + 2, len, now_us(), asked);
 		at += 2 + len;
 	}
 	link->in_len -= at;
@@ -250,7 +286,7 @@ static void print_all(void)
 		const struct question *q = &questions[i];
 		printf("%lld %lld %lld %u\n", (long long)q->due_us,
 			(long long)(q->sent_us - q->due_us),
-			q->answered_us ? (long long)(q->answered_us - q->due_us) : -1, q->rcode);
+			q->answered_us ? (long long)(q->answered_us - q->sent_us) : -1, q->rcode);
 	}
 }
 
@@ -270,6 +306,7 @@ int main(int argc, char **argv)
 		tls = SSL_CTX_new(TLS_client_method());
 	for (size_t i = 0; i < LINKS; i++)
 		open_link(&links[i], (uint16_t)atoi(argv[2]), tls);
+	monotonic_less_real_us = now_us() - read_clock_us(CLOCK_REALTIME);
 	signal(SIGUSR1, on_signal);
 	ask_all(rate);
 	await_the_last();

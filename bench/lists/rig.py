@@ -23,8 +23,9 @@ from program import Metrics, Ports  # noqa: E402
 
 BUILD = Path(os.environ.get("BUILD", ROOT / "build/release"))
 NAMEGATE = BUILD / "proxy/namegate"
-SERVER_CPU, LOAD_CPU = 0, 1
-START_S = 200  # a server that needs longer is left out, with a word
+SERVER_CPU = int(os.environ.get("SERVER_CPU", 0))
+LOAD_CPU = int(os.environ.get("LOAD_CPU", 1))
+START_S = 300  # a server that needs longer is left out, with a word
 NXDOMAIN = 3
 TICKS = os.sysconf("SC_CLK_TCK")
 ABSENT = 20000  # names that no list has, and every cache holds
@@ -219,10 +220,26 @@ def namegate_list(path, name="made-up"):
 
 
 def namegate(directory, port, upstream, path, **more):
+    """The text; where nothing may be written the image stays in memory."""
     config = directory / "namegate.conf"
     lists = [namegate_list(path)] if path else []
     config.write_text(config_text(namegate_settings(port, upstream, lists, **more)))
     return [NAMEGATE, "run", "-c", config]
+
+
+def namegate_first(directory, port, upstream, path):
+    """The text, where there is no image yet: one is left in the state directory and mapped."""
+    return namegate(directory, port, upstream, path, state_directory=str(directory / "state"))
+
+
+def namegate_again(directory, port, upstream, path):
+    """The same started again: what has not changed comes from the state directory."""
+    command = namegate_first(directory, port, upstream, path)
+    process = Process(directory, command)
+    name, rcode = (path.read_text().split()[0], NXDOMAIN) if path else ("a.example", 0)
+    Prober(port).await_rcode(process, name, rcode)
+    process.stop()
+    return command
 
 
 def namegate_image(directory, port, upstream, path):
@@ -334,8 +351,10 @@ def dnsdist(directory, port, upstream, path):
 
 # Name, the form in which it takes a list, and the function above.
 SERVERS = {
-    "namegate": ("plain", namegate),
+    "namegate": ("plain", namegate_first),
+    "namegate-again": ("plain", namegate_again),
     "namegate-image": ("plain", namegate_image),
+    "namegate-memory": ("plain", namegate),
     "unbound": ("unbound", unbound),
     "bind": ("rpz", bind),
     "dnsdist": ("plain", dnsdist),
