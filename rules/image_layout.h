@@ -42,7 +42,7 @@ enum {
 	IMAGE_BLOCK_LEN = 64,    /* bytes: a cache line */
 	IMAGE_FILTER_HASHES = 5, /* x 9 bits: leaves 19 bits of the hash to choose a block */
 	IMAGE_BLOCK_NAMES = 50,  /* 10.2 bits a name */
-	IMAGE_LOAD_PERCENT = 90,
+	IMAGE_LOAD_PERCENT = 85,
 	IMAGE_SPARE_SLOTS = 128, /* behind the last bucket, for what does not fit before */
 	IMAGE_SET_BITS_MAX = 20,
 	IMAGE_SETS_MAX = (1 << IMAGE_SET_BITS_MAX) - 1,
