@@ -43,6 +43,13 @@ int background_run(struct background *background, void (*work)(void *context),
 	return error;
 }
 
+void background_leave(struct background *background)
+{
+	if (background->is_running)
+		pthread_detach(background->thread);
+	background->is_running = false;
+}
+
 void background_close(struct background *background)
 {
 	if (background->is_running)

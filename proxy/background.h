@@ -22,6 +22,9 @@ int background_open(struct background *background, uv_loop_t *loop);
 int background_run(struct background *background, void (*work)(void *context),
 	void (*on_done)(void *context), void *context);
 
+/* Nobody waits for the work any more: the process is about to end. */
+void background_leave(struct background *background);
+
 /* Waits for work that runs, without telling that it is done. */
 void background_close(struct background *background);
 

@@ -244,6 +244,7 @@ static void leave_load(struct server *server)
 	if (server->status.log)
 		query_log_close(server->status.log);
 	close_cache(&server->status);
+	background_leave(&server->background);
 	log_info("ended, and left lists that were being loaded");
 	_exit(EXIT_FINE);
 }
