@@ -2,6 +2,7 @@
 cost, and questions to them. Everything is on loopback, below one directory, and ends with it."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ SERVER_CPU = int(os.environ.get("SERVER_CPU", 0))
 LOAD_CPU = int(os.environ.get("LOAD_CPU", 1))
 START_S = 300  # a server that needs longer is left out, with a word
 NXDOMAIN = 3
+CONVERT_S = 900  # beforehand, and not counted
 TICKS = os.sysconf("SC_CLK_TCK")
 ABSENT = 20000  # names that no list has, and every cache holds
 NAMES_LAST = 1 << 29  # numbers of list_names that no list here reaches
@@ -309,12 +311,13 @@ logging { channel c { stderr; severity warning; }; category default { c; }; };
 
 
 def bind(directory, port, upstream, path):
-    """A response policy zone, compiled by named-compilezone to its raw form, which loads fastest."""
+    """A response policy zone, compiled to its raw form, which loads fastest."""
     words = {"directory": directory, "port": port, "upstream": upstream, "policy": "", "zone": ""}
     if path:
         raw = directory / "rpz.raw"
         compile_zone = ["named-compilezone", "-q", "-k", "ignore", "-i", "none", "-F", "raw"]
-        subprocess.run([*compile_zone, "-o", str(raw), "rpz", str(path)], check=True)
+        compile_zone += ["-o", str(raw), "rpz", str(path)]
+        subprocess.run(compile_zone, check=True, timeout=CONVERT_S)
         words["policy"] = (
             'response-policy { zone "rpz" log no; } qname-wait-recurse no break-dnssec yes;'
         )
@@ -391,6 +394,13 @@ def table(head, rows):
         "| %s |" % " | ".join(cell.ljust(width) for cell, width in zip(line, widths))
         for line in lines
     )
+
+
+def keep(path, **found):
+    """The figures as JSON, for plot; None keeps nothing."""
+    if path:
+        with open(path, "w") as file:
+            json.dump({"machine": machine(), **found}, file, indent=1)
 
 
 def machine():
