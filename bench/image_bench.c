@@ -2,8 +2,8 @@
  * open. bench/README.md says how to build it. Arguments: numbers of names.
  *
  * Beside it, in the same run, stands the least that a list of names can cost: a Bloom filter of one
- * cache line a look in front of buckets of 40-bit remainders, without sets, lists or kinds, and with
- * a hash that is chained from label to label.
+ * cache line a look in front of buckets of 40-bit remainders, without sets, lists or kinds, and
+ * with a hash that is chained from label to label.
  *
  * Names are made up: 18 bytes of text on average, as block lists have. Absent names are under the
  * same top-level domains. Look-ups go round a set of queries that is much larger than the caches,

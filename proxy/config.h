@@ -173,7 +173,7 @@ struct config {
 	struct cache_config cache;
 	struct policy_spec policy;
 	const struct list_source *list_sources; /* one for each of policy.lists */
-	unsigned list_rebuild_interval_ms; /* what is new within it shares one load */
+	unsigned list_rebuild_interval_ms;      /* what is new within it shares one load */
 	const char *lists_image; /* a compiled image that all lists are taken from: no file and no
 				    source is opened; NULL: none */
 	struct query_log_config query_log;

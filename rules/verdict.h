@@ -67,9 +67,10 @@ struct verdict {
 	uint8_t monitor_count;
 	struct rule_match match;
 	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
-	struct dns_name matched_name;   /* the name of the hop that decided, or that has the private
-					   address; len 0 when it is the question. Of an entry that is
-					   a network always the name that has the address */
+	struct dns_name matched_name;   /* the name of the hop that decided, or that has the
+					   private address; len 0 when it is the question. Of an
+					   entry that is a network always the name that has the
+					   address */
 	struct address matched_address; /* when match.entry is a network */
 };
 

@@ -25,7 +25,8 @@ static const struct words formats[] = {
 	{ "hosts", "", "0.0.0.0 ", NULL, "" },
 	{ "unbound", "server:\n", "local-zone: \"", NULL, "\" always_nxdomain" },
 	{ "rpz",
-		"$TTL 300\n@ SOA localhost. root.localhost. 1 3600 600 86400 300\n@ NS localhost.\n",
+		"$TTL 300\n@ SOA localhost. root.localhost. 1 3600 600 86400 300\n"
+		"@ NS localhost.\n",
 		"", " CNAME .\n*.", " CNAME ." },
 };
 

@@ -69,8 +69,8 @@ static void resolve_listener(struct resolve *resolve, const struct draft_listene
 		problem_with(resolve, from, "path", "only a doh listener has a path");
 	if (kinds[to->kind].needs_tls && !setting_child(resolve->draft->element.at, "tls"))
 		problem_with(resolve, from, "protocol",
-			"a %s listener needs a certificate: set tls = { certificate = \"...\"; key = "
-			"\"...\"; }",
+			"a %s listener needs a certificate: "
+			"set tls = { certificate = \"...\"; key = \"...\"; }",
 			kinds[to->kind].name);
 }
 

@@ -116,19 +116,32 @@ static const struct schema_word local_types[] = {
 /* In the order of the reference. */
 /* clang-format off */
 #define ROW(key_path, key_type, holder, field, ...) \
-	{ .path = (key_path), .type = SCHEMA_##key_type, .offset = offsetof(holder, field), __VA_ARGS__ }
-#define ROOT(key, kind, ...)         ROW(key, kind, struct draft, __VA_ARGS__)
-#define LISTENER(key, kind, ...)     ROW("listeners[]." key, kind, struct draft_listener, __VA_ARGS__, .restart = true)
-#define UPSTREAM(key, kind, ...)     ROW("upstreams[]." key, kind, struct draft_upstream, __VA_ARGS__)
-#define GROUP(key, kind, ...)        ROW("upstream_groups[]." key, kind, struct draft_upstream_group, __VA_ARGS__)
-#define ROUTE(key, kind, ...)        ROW("routes[]." key, kind, struct draft_route, __VA_ARGS__)
-#define SPECIAL(key, which, on)      ROOT("special_names." key, BOOL, special_names[which], .preset = (on))
-#define DOMAIN_LIST(key, kind, ...)  ROW("domain_lists[]." key, kind, struct draft_domain_list, __VA_ARGS__)
-#define RULE_GROUP(key, kind, ...)   ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
-#define RULE(key, kind, ...)         ROW("rule_groups[].rules[]." key, kind, struct draft_rule, __VA_ARGS__)
-#define VIEW(key, kind, ...)         ROW("views[]." key, kind, struct draft_view, __VA_ARGS__)
-#define ASSOCIATION(key, kind, ...)  ROW("views[].associations[]." key, kind, struct draft_association, __VA_ARGS__)
-#define LOCAL_RECORD(key, kind, ...) ROW("local_data[]." key, kind, struct draft_local_record, __VA_ARGS__)
+	{ .path = (key_path), .type = SCHEMA_##key_type, .offset = offsetof(holder, field), \
+	  __VA_ARGS__ }
+#define ROOT(key, kind, ...) \
+	ROW(key, kind, struct draft, __VA_ARGS__)
+#define LISTENER(key, kind, ...) \
+	ROW("listeners[]." key, kind, struct draft_listener, __VA_ARGS__, .restart = true)
+#define UPSTREAM(key, kind, ...) \
+	ROW("upstreams[]." key, kind, struct draft_upstream, __VA_ARGS__)
+#define GROUP(key, kind, ...) \
+	ROW("upstream_groups[]." key, kind, struct draft_upstream_group, __VA_ARGS__)
+#define ROUTE(key, kind, ...) \
+	ROW("routes[]." key, kind, struct draft_route, __VA_ARGS__)
+#define SPECIAL(key, which, on) \
+	ROOT("special_names." key, BOOL, special_names[which], .preset = (on))
+#define DOMAIN_LIST(key, kind, ...) \
+	ROW("domain_lists[]." key, kind, struct draft_domain_list, __VA_ARGS__)
+#define RULE_GROUP(key, kind, ...) \
+	ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
+#define RULE(key, kind, ...) \
+	ROW("rule_groups[].rules[]." key, kind, struct draft_rule, __VA_ARGS__)
+#define VIEW(key, kind, ...) \
+	ROW("views[]." key, kind, struct draft_view, __VA_ARGS__)
+#define ASSOCIATION(key, kind, ...) \
+	ROW("views[].associations[]." key, kind, struct draft_association, __VA_ARGS__)
+#define LOCAL_RECORD(key, kind, ...) \
+	ROW("local_data[]." key, kind, struct draft_local_record, __VA_ARGS__)
 
 #define RANGE(from, to) .least = (from), .most = (to)
 #define OF(element)     .size = sizeof(element)
@@ -136,38 +149,48 @@ static const struct schema_word local_types[] = {
 const struct schema_key schema_keys[] = {
 	ROOT("workers", NUMBER, workers, .preset = "0", .restart = true, RANGE(0, 256)),
 
-	ROOT("listeners", GROUPS, listeners, .required = true, .restart = true, RANGE(1, 64), OF(struct draft_listener)),
-	LISTENER("name", NAME, name, .absent = "made of protocol and port: doh-443", RANGE(1, NAME_LEN_MAX)),
+	ROOT("listeners", GROUPS, listeners, .required = true, .restart = true, RANGE(1, 64),
+		OF(struct draft_listener)),
+	LISTENER("name", NAME, name, .absent = "made of protocol and port: doh-443",
+		RANGE(1, NAME_LEN_MAX)),
 	LISTENER("protocol", WORD, kind, .required = true, .words = listener_kinds),
 	LISTENER("address", ADDRESS, address, .required = true),
-	LISTENER("port", NUMBER, port, .absent = "443 for doh, 853 for dot, 53 for dns", RANGE(1, 65535)),
+	LISTENER("port", NUMBER, port, .absent = "443 for doh, 853 for dot, 53 for dns",
+		RANGE(1, 65535)),
 	LISTENER("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
 
 	ROOT("tls", GROUP, element, .absent = "needed as soon as a listener speaks doh or dot"),
 	ROOT("tls.certificate", FILE, tls_certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
 	ROOT("tls.key", FILE, tls_key, .required = true, RANGE(1, FILE_LEN_MAX)),
 
-	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers", RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),
+	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers",
+		RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),
 	UPSTREAM("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	UPSTREAM("protocol", WORD, protocol, .preset = "dns", .words = upstream_protocols),
 	UPSTREAM("address", ADDRESS, address, .absent = "addresses or host are given"),
-	UPSTREAM("addresses", ADDRESSES, addresses, .absent = "address or host is given", RANGE(1, 16)),
+	UPSTREAM("addresses", ADDRESSES, addresses, .absent = "address or host is given",
+		RANGE(1, 16)),
 	UPSTREAM("host", HOST, host, .absent = "address or addresses are given"),
-	UPSTREAM("bootstrap", NAME, bootstrap, .absent = "must be given with host", RANGE(1, NAME_LEN_MAX)),
-	UPSTREAM("port", NUMBER, port, .absent = "53 for dns, 853 for dot, 443 for doh", RANGE(1, 65535)),
+	UPSTREAM("bootstrap", NAME, bootstrap, .absent = "must be given with host",
+		RANGE(1, NAME_LEN_MAX)),
+	UPSTREAM("port", NUMBER, port, .absent = "53 for dns, 853 for dot, 443 for doh",
+		RANGE(1, 65535)),
 	UPSTREAM("weight", NUMBER, weight, .preset = "1", RANGE(1, 1000)),
 	UPSTREAM("tls_name", HOST, tls_name, .absent = "host; without one the address"),
-	UPSTREAM("tls_ca", FILE, tls_ca, .absent = "the system's authorities", RANGE(1, FILE_LEN_MAX)),
+	UPSTREAM("tls_ca", FILE, tls_ca, .absent = "the system's authorities",
+		RANGE(1, FILE_LEN_MAX)),
 	UPSTREAM("tls_pins", PINS, tls_pins, .absent = "every key", RANGE(1, 16)),
 	UPSTREAM("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
 	UPSTREAM("method", WORD, method, .preset = "POST", .words = methods),
 
-	ROOT("upstream_groups", GROUPS, upstream_groups, .absent = "one, named default", RANGE(1, CONFIG_UPSTREAM_GROUPS_MAX), OF(struct draft_upstream_group)),
+	ROOT("upstream_groups", GROUPS, upstream_groups, .absent = "one, named default",
+		RANGE(1, CONFIG_UPSTREAM_GROUPS_MAX), OF(struct draft_upstream_group)),
 	GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	GROUP("upstreams", NAMES, upstreams, .required = true, RANGE(1, CONFIG_UPSTREAMS_MAX)),
 	GROUP("policy", WORD, policy, .preset = "ordered", .words = upstream_policies),
 
-	ROOT("routes", GROUPS, routes, .absent = "no routes", RANGE(0, CONFIG_ROUTES_MAX), OF(struct draft_route)),
+	ROOT("routes", GROUPS, routes, .absent = "no routes", RANGE(0, CONFIG_ROUTES_MAX),
+		OF(struct draft_route)),
 	ROUTE("domains", ZONES, domains, .required = true, RANGE(1, 10000)),
 	ROUTE("upstream_group", NAME, upstream_group, .required = true, RANGE(1, NAME_LEN_MAX)),
 	ROUTE("views", NAMES, views, .absent = "every view", RANGE(1, POLICY_VIEWS_MAX)),
@@ -185,95 +208,139 @@ const struct schema_key schema_keys[] = {
 	ROOT("ddr", BOOL, ddr, .preset = "false"),
 
 	ROOT("cache", GROUP, element, .absent = "the defaults below"),
-	ROOT("cache.size", SIZE, cache.size, .preset = "64MiB", .restart = true, RANGE(0, 64LL * 1024 * MIB)),
-	ROOT("cache.file", FILE, cache.file, .absent = "not kept", .restart = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("cache.size", SIZE, cache.size, .preset = "64MiB", .restart = true,
+		RANGE(0, 64LL * 1024 * MIB)),
+	ROOT("cache.file", FILE, cache.file, .absent = "not kept", .restart = true,
+		RANGE(1, FILE_LEN_MAX)),
 	ROOT("cache.min_ttl", SECONDS, cache.min_ttl_s, .preset = "0s", RANGE(0, HOUR_S)),
 	ROOT("cache.max_ttl", SECONDS, cache.max_ttl_s, .preset = "1d", RANGE(1, TTL_MAX_S)),
-	ROOT("cache.negative_max_ttl", SECONDS, cache.negative_max_ttl_s, .preset = "1h", RANGE(0, 3 * HOUR_S)),
+	ROOT("cache.negative_max_ttl", SECONDS, cache.negative_max_ttl_s, .preset = "1h",
+		RANGE(0, 3 * HOUR_S)),
 	ROOT("cache.stale", SECONDS, cache.stale_s, .preset = "1d", RANGE(0, TTL_MAX_S)),
-	ROOT("cache.stale_after", MILLISECONDS, cache.stale_after_ms, .preset = "1800ms", RANGE(100, 4 * SECOND_MS)),
+	ROOT("cache.stale_after", MILLISECONDS, cache.stale_after_ms, .preset = "1800ms",
+		RANGE(100, 4 * SECOND_MS)),
 	ROOT("cache.prefetch", BOOL, cache.prefetch, .preset = "true"),
 
-	ROOT("domain_lists", GROUPS, domain_lists, .absent = "no lists", RANGE(0, POLICY_LISTS_MAX), OF(struct draft_domain_list)),
+	ROOT("domain_lists", GROUPS, domain_lists, .absent = "no lists", RANGE(0, POLICY_LISTS_MAX),
+		OF(struct draft_domain_list)),
 	DOMAIN_LIST("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
-	DOMAIN_LIST("domains", TEXTS, domains, .absent = "file or source is given", RANGE(0, 1000000)),
-	DOMAIN_LIST("file", FILE, file, .absent = "domains or source is given", RANGE(1, FILE_LEN_MAX)),
-	DOMAIN_LIST("source", URL, source, .absent = "domains or file is given", RANGE(1, URL_LEN_MAX)),
-	DOMAIN_LIST("format", WORD, format, .absent = "recognised; with domains, domains", .words = list_formats),
-	DOMAIN_LIST("refresh", SECONDS, refresh_s, .preset = "1d", RANGE(MINUTE_S, 30 * 24 * HOUR_S)),
-	DOMAIN_LIST("timeout", MILLISECONDS, timeout_ms, .preset = "1m", RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
+	DOMAIN_LIST("domains", TEXTS, domains, .absent = "file or source is given",
+		RANGE(0, 1000000)),
+	DOMAIN_LIST("file", FILE, file, .absent = "domains or source is given",
+		RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("source", URL, source, .absent = "domains or file is given",
+		RANGE(1, URL_LEN_MAX)),
+	DOMAIN_LIST("format", WORD, format, .absent = "recognised; with domains, domains",
+		.words = list_formats),
+	DOMAIN_LIST("refresh", SECONDS, refresh_s, .preset = "1d",
+		RANGE(MINUTE_S, 30 * 24 * HOUR_S)),
+	DOMAIN_LIST("timeout", MILLISECONDS, timeout_ms, .preset = "1m",
+		RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
 	DOMAIN_LIST("allow_private_addresses", BOOL, allow_private_addresses, .preset = "false"),
-	DOMAIN_LIST("tls_ca", FILE, tls_ca, .absent = "the system's authorities", RANGE(1, FILE_LEN_MAX)),
-	DOMAIN_LIST("minisign_key", MINISIGN_KEY, minisign_key, .absent = "no signature is asked for"),
+	DOMAIN_LIST("tls_ca", FILE, tls_ca, .absent = "the system's authorities",
+		RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("minisign_key", MINISIGN_KEY, minisign_key,
+		.absent = "no signature is asked for"),
 	DOMAIN_LIST("sha256", SHA256, sha256, .absent = "any content"),
 	DOMAIN_LIST("max_size", SIZE, max_size, .preset = "256MiB", RANGE(1, 4LL * 1024 * MIB)),
 	DOMAIN_LIST("min_entries", NUMBER, min_entries, .preset = "0", RANGE(0, INT_MAX)),
-	DOMAIN_LIST("max_shrink", PERCENT, max_shrink, .absent = "50% with source, any with file", RANGE(1, 100)),
-	DOMAIN_LIST("max_growth", PERCENT, max_growth, .absent = "1000% with source, any with file", RANGE(1, 1000000)),
+	DOMAIN_LIST("max_shrink", PERCENT, max_shrink, .absent = "50% with source, any with file",
+		RANGE(1, 100)),
+	DOMAIN_LIST("max_growth", PERCENT, max_growth, .absent = "1000% with source, any with file",
+		RANGE(1, 1000000)),
 	DOMAIN_LIST("max_rejected", PERCENT, max_rejected, .preset = "50%", RANGE(1, 100)),
 	DOMAIN_LIST("must_contain", QUESTIONS, must_contain, .absent = "no names", RANGE(0, 1000)),
-	DOMAIN_LIST("must_not_contain", QUESTIONS, must_not_contain, .absent = "no names", RANGE(0, 1000)),
-	ROOT("list_rebuild_interval", MILLISECONDS, list_rebuild_interval_ms, .preset = "30s", RANGE(0, 3600 * SECOND_MS)),
-	ROOT("lists_image", FILE, lists_image, .absent = "lists are read from their sources", RANGE(1, FILE_LEN_MAX)),
+	DOMAIN_LIST("must_not_contain", QUESTIONS, must_not_contain, .absent = "no names",
+		RANGE(0, 1000)),
+	ROOT("list_rebuild_interval", MILLISECONDS, list_rebuild_interval_ms, .preset = "30s",
+		RANGE(0, 3600 * SECOND_MS)),
+	ROOT("lists_image", FILE, lists_image, .absent = "lists are read from their sources",
+		RANGE(1, FILE_LEN_MAX)),
 
-	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule_group)),
+	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX),
+		OF(struct draft_rule_group)),
 	RULE_GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
-	RULE_GROUP("rules", GROUPS, rules, .required = true, RANGE(0, POLICY_RULES_MAX), OF(struct draft_rule)),
+	RULE_GROUP("rules", GROUPS, rules, .required = true, RANGE(0, POLICY_RULES_MAX),
+		OF(struct draft_rule)),
 	RULE("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	RULE("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
 	RULE("action", WORD, action, .required = true, .words = actions),
-	RULE("block_response", WORD, block_response, .absent = "must be given with BLOCK; NXDOMAIN with GIVEN", .words = block_responses),
+	RULE("block_response", WORD, block_response,
+		.absent = "must be given with BLOCK; NXDOMAIN with GIVEN",
+		.words = block_responses),
 	RULE("override_domain", DOMAIN, override_domain, .absent = "must be given with OVERRIDE"),
 	RULE("override_ttl", SECONDS, override_ttl_s, .preset = "0s", RANGE(0, TTL_MAX_S)),
-	RULE("addresses", ADDRESSES, addresses, .absent = "must be given with ADDRESS", RANGE(1, 64)),
+	RULE("addresses", ADDRESSES, addresses, .absent = "must be given with ADDRESS",
+		RANGE(1, 64)),
 	RULE("domain_list", NAME, domain_list, .required = true, RANGE(1, NAME_LEN_MAX)),
 	RULE("query_type", QUERY_TYPE, query_type, .absent = "every type"),
 	RULE("redirection", WORD, redirection, .preset = "INSPECT", .words = redirections),
 
-	ROOT("views", GROUPS, views, .required = true, RANGE(1, POLICY_VIEWS_MAX), OF(struct draft_view)),
+	ROOT("views", GROUPS, views, .required = true, RANGE(1, POLICY_VIEWS_MAX),
+		OF(struct draft_view)),
 	VIEW("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
-	VIEW("clients", NETWORKS, clients, .absent = "every client: see allow_open_resolver", RANGE(1, 65536)),
+	VIEW("clients", NETWORKS, clients, .absent = "every client: see allow_open_resolver",
+		RANGE(1, 65536)),
 	VIEW("listeners", NAMES, listeners, .absent = "every listener", RANGE(1, 64)),
 	VIEW("default_action", WORD, default_action, .preset = "ALLOW", .words = default_actions),
-	VIEW("default_block_response", WORD, default_block_response, .preset = "NODATA", .words = default_block_responses),
+	VIEW("default_block_response", WORD, default_block_response, .preset = "NODATA",
+		.words = default_block_responses),
 	VIEW("fail_mode", WORD, fail_mode, .preset = "closed", .words = fail_modes),
-	VIEW("upstream_group", NAME, upstream_group, .absent = "the first one", RANGE(1, NAME_LEN_MAX)),
+	VIEW("upstream_group", NAME, upstream_group, .absent = "the first one",
+		RANGE(1, NAME_LEN_MAX)),
 	VIEW("rebinding_protection", BOOL, rebinding_protection, .preset = "false"),
-	VIEW("associations", GROUPS, associations, .absent = "no rules", RANGE(0, POLICY_RULES_MAX), OF(struct draft_association)),
+	VIEW("associations", GROUPS, associations, .absent = "no rules", RANGE(0, POLICY_RULES_MAX),
+		OF(struct draft_association)),
 	ASSOCIATION("rule_group", NAME, rule_group, .required = true, RANGE(1, NAME_LEN_MAX)),
 	ASSOCIATION("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
 
-	ROOT("rebinding_exceptions", DOMAINS, rebinding_exceptions, .absent = "none but the domains of routes", RANGE(0, 10000)),
+	ROOT("rebinding_exceptions", DOMAINS, rebinding_exceptions,
+		.absent = "none but the domains of routes", RANGE(0, 10000)),
 
-	ROOT("local_data", GROUPS, local_data, .absent = "no records of our own", RANGE(0, 10000), OF(struct draft_local_record)),
+	ROOT("local_data", GROUPS, local_data, .absent = "no records of our own", RANGE(0, 10000),
+		OF(struct draft_local_record)),
 	LOCAL_RECORD("name", TEXT, name, .required = true, RANGE(1, 1008)),
 	LOCAL_RECORD("type", WORD, type, .required = true, .words = local_types),
 	LOCAL_RECORD("value", TEXT, value, .required = true, RANGE(0, 4096)),
 	LOCAL_RECORD("ttl", SECONDS, ttl_s, .preset = "300s", RANGE(0, TTL_MAX_S)),
 
 	ROOT("query_log", GROUP, element, .restart = true, .absent = "no query log"),
-	ROOT("query_log.file", FILE, query_log_file, .required = true, .restart = true, RANGE(1, FILE_LEN_MAX)),
-	ROOT("query_log.format", WORD, query_log_format, .preset = "namegate", .restart = true, .words = query_log_formats),
-	ROOT("query_log.account_id", TEXT, query_log_account_id, .preset = "local", .restart = true, RANGE(1, 64)),
-	ROOT("query_log.region", TEXT, query_log_region, .preset = "local", .restart = true, RANGE(1, 64)),
-	ROOT("query_log.buffer", SIZE, query_log_buffer, .preset = "1MiB", .restart = true, RANGE(64 * KIB, 256 * MIB)),
+	ROOT("query_log.file", FILE, query_log_file, .required = true, .restart = true,
+		RANGE(1, FILE_LEN_MAX)),
+	ROOT("query_log.format", WORD, query_log_format, .preset = "namegate", .restart = true,
+		.words = query_log_formats),
+	ROOT("query_log.account_id", TEXT, query_log_account_id, .preset = "local", .restart = true,
+		RANGE(1, 64)),
+	ROOT("query_log.region", TEXT, query_log_region, .preset = "local", .restart = true,
+		RANGE(1, 64)),
+	ROOT("query_log.buffer", SIZE, query_log_buffer, .preset = "1MiB", .restart = true,
+		RANGE(64 * KIB, 256 * MIB)),
 
 	ROOT("admin", GROUP, element, .restart = true, .absent = "no admin listener"),
 	ROOT("admin.address", ADDRESS, admin_address, .preset = "127.0.0.1", .restart = true),
 	ROOT("admin.port", NUMBER, admin_port, .required = true, .restart = true, RANGE(1, 65535)),
 
-	ROOT("control_socket", FILE, control_socket, .absent = "no control socket", .restart = true, RANGE(1, SOCKET_LEN_MAX)),
-	ROOT("state_directory", FILE, state_directory, .preset = "", .restart = true, RANGE(0, FILE_LEN_MAX)),
+	ROOT("control_socket", FILE, control_socket, .absent = "no control socket", .restart = true,
+		RANGE(1, SOCKET_LEN_MAX)),
+	ROOT("state_directory", FILE, state_directory, .preset = "", .restart = true,
+		RANGE(0, FILE_LEN_MAX)),
 	ROOT("allow_open_resolver", BOOL, allow_open_resolver, .preset = "false"),
 
 	ROOT("limits", GROUP, element, .absent = "the defaults below"),
-	ROOT("limits.connections", NUMBER, limits.connections, .preset = "8192", .restart = true, RANGE(1, 1000000)),
-	ROOT("limits.connections_per_address", NUMBER, limits.connections_per_address, .preset = "256", RANGE(1, 1000000)),
-	ROOT("limits.queries", NUMBER, limits.queries, .preset = "4096", .restart = true, RANGE(1, 65535)),
-	ROOT("limits.queries_per_connection", NUMBER, limits.queries_per_connection, .preset = "100", RANGE(1, 10000)),
-	ROOT("limits.handshake_timeout", MILLISECONDS, limits.handshake_timeout_ms, .preset = "5s", RANGE(100, 5 * MINUTE_MS)),
-	ROOT("limits.request_timeout", MILLISECONDS, limits.request_timeout_ms, .preset = "5s", RANGE(100, 5 * MINUTE_MS)),
-	ROOT("limits.idle_timeout", MILLISECONDS, limits.idle_timeout_ms, .preset = "30s", RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
+	ROOT("limits.connections", NUMBER, limits.connections, .preset = "8192", .restart = true,
+		RANGE(1, 1000000)),
+	ROOT("limits.connections_per_address", NUMBER, limits.connections_per_address,
+		.preset = "256", RANGE(1, 1000000)),
+	ROOT("limits.queries", NUMBER, limits.queries, .preset = "4096", .restart = true,
+		RANGE(1, 65535)),
+	ROOT("limits.queries_per_connection", NUMBER, limits.queries_per_connection,
+		.preset = "100", RANGE(1, 10000)),
+	ROOT("limits.handshake_timeout", MILLISECONDS, limits.handshake_timeout_ms, .preset = "5s",
+		RANGE(100, 5 * MINUTE_MS)),
+	ROOT("limits.request_timeout", MILLISECONDS, limits.request_timeout_ms, .preset = "5s",
+		RANGE(100, 5 * MINUTE_MS)),
+	ROOT("limits.idle_timeout", MILLISECONDS, limits.idle_timeout_ms, .preset = "30s",
+		RANGE(1 * SECOND_MS, 1 * HOUR_MS)),
 };
 /* clang-format on */
 

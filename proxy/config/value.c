@@ -139,7 +139,8 @@ static bool read_url_path(struct value_reader *reader, const struct schema_key *
 		fine = *c > ' ' && *c < 0x7f && !strchr("?#%\"<>\\^`{|}", *c);
 	if (!fine) {
 		problem_in(reader->errors, setting,
-			"%s is not a URL path: it begins with \"/\" and has no query, escape or blank",
+			"%s is not a URL path: "
+			"it begins with \"/\" and has no query, escape or blank",
 			QUOTED(text));
 		return false;
 	}

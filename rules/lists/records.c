@@ -8,7 +8,8 @@ enum { RECORD_HEAD_LEN = 8 }; /* type, TTL, length */
 /* clang-format off */
 static const uint8_t null_records[] = {
 	0, DNS_TYPE_A,    0, 0, 0, RECORDS_TTL_S, 0, 4,  0, 0, 0, 0,
-	0, DNS_TYPE_AAAA, 0, 0, 0, RECORDS_TTL_S, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, DNS_TYPE_AAAA, 0, 0, 0, RECORDS_TTL_S, 0, 16,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 /* clang-format on */
 

@@ -72,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	unsigned status = doh_request_status(&request, true);
 	check(is_known(status) && (before == 200 || status == before));
-	check(request.message.len <= DOH_MESSAGE_MAX && request.message.len <= request.message.capacity);
+	check(request.message.len <= DOH_MESSAGE_MAX &&
+		request.message.len <= request.message.capacity);
 	check(status != 200 || request.message.len > 0);
 	doh_request_deinit(&request);
 	return 0;

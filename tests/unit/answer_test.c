@@ -277,7 +277,8 @@ static void names_have_a_sum(void **state)
 		struct writer to = writer_of(buffer, sizeof buffer);
 		struct dns_answer answer;
 		writer_slice_bytes(&to,
-			wire("1234 8180 0001 0000 0000 0000 3f 61*63 3f 62*63 3f 63*63 3d 64*61 00 0001 0001"));
+			wire("1234 8180 0001 0000 0000 0000 "
+			     "3f 61*63 3f 62*63 3f 63*63 3d 64*61 00 0001 0001"));
 		writer_patch_u16(&to, 6, (uint16_t)count);
 		for (unsigned i = 0; i < count; i++)
 			writer_slice_bytes(&to, wire("c00c 0001 0001 00000000 0004 c0000201"));

@@ -81,9 +81,11 @@ static void test_order(void **state)
 		{ "a.test CNAME b.test, b.test CNAME A.test", ".", "b.test.!" },
 		{ "a.test CNAME b.test, b.test CNAME c.test, c.test CNAME b.test", ".",
 			"b.test. c.test.!" },
-		{ "a.test CNAME b.test, a.test CNAME c.test, b.test CNAME d.test, c.test CNAME d.test",
+		{ "a.test CNAME b.test, a.test CNAME c.test,"
+		  " b.test CNAME d.test, c.test CNAME d.test",
 			".", "b.test. c.test. d.test." },
-		{ "a.test CNAME b.test, a.test CNAME c.test, b.test CNAME c.test, c.test CNAME b.test",
+		{ "a.test CNAME b.test, a.test CNAME c.test,"
+		  " b.test CNAME c.test, c.test CNAME b.test",
 			".", "b.test. c.test.!" },
 		{ "a.test HTTPS b.test, b.test HTTPS a.test", ".", "b.test." },
 		/* Trust: what only the trusted name leads to rides along. */
@@ -93,7 +95,8 @@ static void test_order(void **state)
 			"b.test. t.test." },
 		{ "a.test CNAME t.test, t.test CNAME u.test, x.test CNAME y.test", "t.test",
 			"t.test. y.test." },
-		{ "a.test CNAME t.test, a.test CNAME u.test, t.test CNAME u.test, u.test CNAME v.test",
+		{ "a.test CNAME t.test, a.test CNAME u.test,"
+		  " t.test CNAME u.test, u.test CNAME v.test",
 			"t.test", "t.test. u.test. v.test." },
 		{ "x.test CNAME t.test, t.test CNAME u.test", "t.test", "t.test." },
 		{ "y.test CNAME z.test, x.test CNAME y.test", "y.test", "z.test. y.test." },

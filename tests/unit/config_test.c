@@ -651,6 +651,7 @@ static uint32_t identity_of(const char *upstreams)
 static void test_the_identity_of_a_group(void **state)
 {
 	(void)state;
+#define DOH(name, rest) "{ name = \"" name "\"; protocol = \"doh\"; " rest " }"
 #define DOT(name, rest) "{ name = \"" name "\"; protocol = \"dot\"; " rest " }"
 	static const char base[] =
 		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOT(
@@ -658,8 +659,10 @@ static void test_the_identity_of_a_group(void **state)
 	static const char *const same[] = {
 		DOT("b", "host = \"b.example\"; bootstrap = \"boot\";") "," DOT(
 			"a", "addresses = [ \"192.0.2.2\", \"192.0.2.1\" ];"),
-		DOT("other", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ]; port = 853; weight = 7;") "," DOT(
-			"name", "host = \"B.example\"; bootstrap = \"boot\"; tls_ca = \"x\";"),
+		DOT("other",
+			"addresses = [ \"192.0.2.1\", \"192.0.2.2\" ]; "
+			"port = 853; weight = 7;") "," DOT("name",
+			"host = \"B.example\"; bootstrap = \"boot\"; tls_ca = \"x\";"),
 	};
 	static const char *const others[] = {
 		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];"),
@@ -673,12 +676,10 @@ static void test_the_identity_of_a_group(void **state)
 			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
 		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOT("b",
 			"host = \"c.example\"; bootstrap = \"boot\"; tls_name = \"b.example\";"),
-		DOT("a",
-			"addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") ","
-									 "{ name = \"b\"; protocol = \"doh\"; host = \"b.example\"; bootstrap = \"boot\"; }",
-		DOT("a",
-			"addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") ","
-									 "{ name = \"b\"; protocol = \"doh\"; host = \"b.example\"; bootstrap = \"boot\"; path = \"/p\"; }",
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOH(
+			"b", "host = \"b.example\"; bootstrap = \"boot\";"),
+		DOT("a", "addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];") "," DOH(
+			"b", "host = \"b.example\"; bootstrap = \"boot\"; path = \"/p\";"),
 	};
 	enum { SAME = sizeof same / sizeof same[0], OTHERS = sizeof others / sizeof others[0] };
 	uint32_t seen[OTHERS + 1] = { identity_of(base) };
@@ -699,7 +700,8 @@ static void test_the_default_group(void **state)
 		"{ name = \"plain\"; address = \"192.0.2.1\"; },"
 		"{ name = \"plain bootstrap\"; address = \"192.0.2.2\"; },"
 		"{ name = \"dot\"; protocol = \"dot\"; address = \"192.0.2.3\"; },"
-		"{ name = \"x\"; protocol = \"doh\"; host = \"x\"; bootstrap = \"plain bootstrap\"; },"
+		"{ name = \"x\"; protocol = \"doh\"; host = \"x\";"
+		" bootstrap = \"plain bootstrap\"; },"
 		"{ name = \"y\"; protocol = \"doh\"; host = \"y\"; bootstrap = \"dot\"; }"));
 	assert_int_equal(config->upstream_group_count, 1);
 	assert_string_equal(config->upstream_groups[0].name, "default");

@@ -87,7 +87,8 @@ static void test_designations(void **state)
 		  "doh 192.0.2.1 8443 /q, doh 192.0.2.1 8443 /q",
 			"IP:192.0.2.1,IP:2001:db8::1,DNS:a.example",
 			{ "0001 'a.example' 0001 0003 02 \"h2\" 0003 0002 20fb"
-			  "0004 0004 c0000201 0006 0010 20010db8 00*11 01 0007 0008 \"/q{?dns}\"" } },
+			  "0004 0004 c0000201 0006 0010 20010db8 00*11 01 "
+			  "0007 0008 \"/q{?dns}\"" } },
 		/* other ports and paths are other services, in the order of the configuration */
 		{ "dot 192.0.2.1 853, dns 192.0.2.1 53, doh 192.0.2.1 443 /b, dot 192.0.2.1 8853,"
 		  "doh 192.0.2.1 443 /a",

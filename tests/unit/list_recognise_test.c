@@ -22,7 +22,8 @@ static void test_formats(void **state)
 		const char *format;
 	} rows[] = {
 		{ "0.0.0.0 a.example\n", "hosts" },
-		{ "# title\n127.0.0.1\tlocalhost\r\n::1 localhost\r\n0.0.0.0 a.example b.example\r\n",
+		{ "# title\n127.0.0.1\tlocalhost\r\n::1 localhost\r\n"
+		  "0.0.0.0 a.example b.example\r\n",
 			"hosts" },
 		{ "\xef\xbb\xbf"
 		  "0.0.0.0 a.example",
@@ -37,7 +38,8 @@ static void test_formats(void **state)
 		{ "local-data: \"a.example A 0.0.0.0\"\n", "unbound" },
 		{ "zone \"a.example\" { type master; file \"x\"; };\n", "bind" },
 		{ "// t\nzone \"a.example\" IN {\n\ttype primary;\n\tfile \"x\";\n};\n", "bind" },
-		{ "/* t */\nzone \"a.example\"\n{\n\ttype master;\n\tnotify no;\n\tfile \"x\";\n};\n",
+		{ "/* t */\nzone \"a.example\"\n{\n"
+		  "\ttype master;\n\tnotify no;\n\tfile \"x\";\n};\n",
 			"bind" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -59,7 +61,8 @@ static void test_none(void **state)
 		"! Title\na.example\n",
 		"0.0.0.0\n0.0.0.0\n",
 		"192.0.2.1\n198.51.100.0/24\n",
-		"<!DOCTYPE html>\n<html>\n<head><title>404</title></head>\n<body>\n</body>\n</html>\n",
+		"<!DOCTYPE html>\n<html>\n<head><title>404</title></head>\n"
+		"<body>\n</body>\n</html>\n",
 		"<html><body>||a.example^</body></html>\n",
 		"{\n  \"a\": [ \"b\" ]\n}\n",
 		"a,b,c\n1,2,3\n",

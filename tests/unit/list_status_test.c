@@ -65,8 +65,8 @@ static void programs_read_an_object(void **state)
 		"\"next_attempt\":1800003300}");
 	/* What is not known is not there. */
 	assert_string_equal(json_of(&written),
-		"{\"name\":\"ours\",\"state\":\"good\",\"origin\":\"inline\",\"format\":\"domains\","
-		"\"entries\":2,\"covered\":0,\"rejected\":{},\"bytes\":0}");
+		"{\"name\":\"ours\",\"state\":\"good\",\"origin\":\"inline\","
+		"\"format\":\"domains\",\"entries\":2,\"covered\":0,\"rejected\":{},\"bytes\":0}");
 	struct slice object = slice_of_text(json_of(&bad));
 	assert_true(slice_equals_text(json_member(object, "state"), "\"quarantined\""));
 	assert_true(slice_equals_text(json_member(object, "fault"), "\"shrunk\""));

@@ -239,8 +239,9 @@ static void writes_exact_messages(void **state)
 			"0000 81a0 0001 0001 0000 0000 'www.example' 0001 0001 " A(
 				"c00c", "0000003c") },
 		/* neither OPT nor TSIG, and nothing that stands behind the message */
-		{ "1234 8180 0001 0001 0000 0002 'www.example' 0001 0001 " A("c00c",
-			  "0000003c") "00 0029 04d0 00 00 0000 0000 00 00fa 00ff 00000000 0000 ffff",
+		{ "1234 8180 0001 0001 0000 0002 'www.example' 0001 0001 " A(
+			  "c00c", "0000003c") "00 0029 04d0 00 00 0000 0000 "
+					      "00 00fa 00ff 00000000 0000 ffff",
 			QUESTION A("c00c", "0000003c") },
 		{ "1234 8180 0001 0002 0000 0000 'www.example' 0001 0001 " CNAME(
 			  "c00c", "0000003c", "000d 'cdn.example'") A("c029", "0000003c"),

@@ -13,8 +13,8 @@ static struct slice answer_with(uint16_t type, const char *rdata)
 	char notation[1024];
 	size_t len = wire(rdata).len;
 	snprintf(notation, sizeof notation,
-		"1234 8180 0001 0001 0000 0000 'www.example' 00ff 0001 c00c %04x 0001 00000000 %04zx "
-		"%s",
+		"1234 8180 0001 0001 0000 0000 'www.example' 00ff 0001 "
+		"c00c %04x 0001 00000000 %04zx %s",
 		type, len, rdata);
 	return wire(notation);
 }

@@ -581,7 +581,8 @@ static void decompression_cannot_overflow_a_message(void **state)
 	struct dns_answer answer;
 	struct dns_reply reply;
 	writer_slice_bytes(&to,
-		wire("1234 8180 0001 0258 0000 0000 3f 61*63 3f 62*63 3f 63*63 3d 64*61 00 0021 0001"));
+		wire("1234 8180 0001 0258 0000 0000 "
+		     "3f 61*63 3f 62*63 3f 63*63 3d 64*61 00 0021 0001"));
 	for (unsigned i = 0; i < 600; i++) {
 		writer_slice_bytes(&to, wire("c00c"));
 		writer_u16(&to, (uint16_t)(33 + i % 2 * 2)); /* SRV and NAPTR, by turns */

@@ -141,7 +141,8 @@ static void test_what_is_said(void **state)
 		{ "1.0.0.127.in-addr.arpa", DNS_TYPE_PTR,
 			"NOERROR | 1.0.0.127.in-addr.arpa. 10800 PTR localhost." },
 		{ "1.0.0.127.In-Addr.Arpa", DNS_TYPE_A,
-			"NOERROR || 127.In-Addr.Arpa. 10800 SOA 127.in-addr.arpa. nobody.invalid. 1 3600 1200 604800 10800" },
+			"NOERROR || 127.In-Addr.Arpa. 10800 SOA 127.in-addr.arpa. "
+			"nobody.invalid. 1 3600 1200 604800 10800" },
 		{ "0.0.127.in-addr.arpa", DNS_TYPE_PTR, "NOERROR || " LONG("127.in-addr.arpa.") },
 		{ "0.127.in-addr.arpa", DNS_TYPE_NS, "NOERROR || " LONG("127.in-addr.arpa.") },
 		{ "127.in-addr.arpa", DNS_TYPE_NS, "NOERROR | " NS("127.in-addr.arpa.") },

@@ -33,8 +33,8 @@ static const struct {
 	const struct fixture_certificate *issuer;
 } leaf_rows[WHO_COUNT] = {
 	[WHO_GOOD] = { { "EC", "elsewhere",
-			       "DNS:dns.example,DNS:*.wild.example,DNS:pa*.wide.example,IP:192.0.2.1,IP:"
-			       "2001:db8::1",
+			       "DNS:dns.example,DNS:*.wild.example,DNS:pa*.wide.example,"
+			       "IP:192.0.2.1,IP:2001:db8::1",
 			       false, "serverAuth", -60, DAY_S },
 		&ca },
 	[WHO_COMMON_NAME] = { { "EC", "dns.example", NULL, false, "serverAuth", -60, DAY_S }, &ca },
