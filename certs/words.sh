@@ -119,14 +119,16 @@ network_of() {
 	network_bits=${1#*/}
 	if is_v4 "$network_address"; then
 		[ "$network_bits" != "$1" ] || network_bits=32
-		is_number_up_to "$network_bits" 32 || die "\"$1\": the length of an IPv4 network is 0 to 32"
+		is_number_up_to "$network_bits" 32 ||
+			die "\"$1\": the length of an IPv4 network is 0 to 32"
 		network_mask=$(v4_mask "$network_bits")
 		if has_v4_host_bits "$network_address" "$network_mask"; then
 			die "\"$1\": bits are set beyond its first $network_bits"
 		fi
 	elif looks_like_v6 "$network_address"; then
 		[ "$network_bits" != "$1" ] || network_bits=128
-		is_number_up_to "$network_bits" 128 || die "\"$1\": the length of an IPv6 network is 0 to 128"
+		is_number_up_to "$network_bits" 128 ||
+			die "\"$1\": the length of an IPv6 network is 0 to 128"
 		network_mask=$(v6_mask "$network_bits")
 	else
 		die "\"$1\": neither a domain nor a network like 192.168.0.0/16"

@@ -75,8 +75,8 @@ ok 'a second make-ca changes nothing and says so' says 'kept as it is' "$certs/m
 ok 'nothing was changed' test "$before" = "$(cat "$ca/ca.pem" "$ca/ca.key")"
 
 # --- the leaf ---
-ok 'make-leaf' "$certs/make-leaf" "$ca" dns.home.arpa NAS.Home.Arpa. '*.nas.lan' localhost 127.0.0.1 \
-	192.168.1.2 fd00::2 ::1
+ok 'make-leaf' "$certs/make-leaf" "$ca" dns.home.arpa NAS.Home.Arpa. '*.nas.lan' localhost \
+	127.0.0.1 192.168.1.2 fd00::2 ::1
 for name in dns.home.arpa nas.home.arpa any.nas.lan localhost; do
 	ok "valid for $name" verifies -verify_hostname "$name" "$ca/server.pem"
 done
@@ -87,7 +87,8 @@ ok 'not valid for others' not verifies -verify_hostname other.home.arpa "$ca/ser
 ok 'the leaf comes first, then the authority' test \
 	"$(openssl crl2pkcs7 -nocrl -certfile "$ca/server.pem" | openssl pkcs7 -print_certs -noout |
 		grep -c '^subject')" = 2
-ok 'the first one is the leaf' says 'dns.home.arpa' openssl x509 -in "$ca/server.pem" -noout -subject
+ok 'the first one is the leaf' says 'dns.home.arpa' \
+	openssl x509 -in "$ca/server.pem" -noout -subject
 ok 'for servers only' says '^ *TLS Web Server Authentication$' leaf_of "$ca/server.pem"
 ok 'is no authority' says 'CA:FALSE' leaf_of "$ca/server.pem"
 ok 'not much less than 397 days' openssl x509 -in "$ca/server.pem" -noout -checkend $((396 * 86400))
@@ -96,7 +97,8 @@ ok 'key and certificate are a pair' test "$(openssl x509 -in "$ca/server.pem" -n
 	"$(openssl pkey -in "$ca/server.key" -pubout)"
 ok 'the key is for the owner alone' test "$(mode_of "$ca/server.key")" = -rw-------
 ok 'the certificate is for all' test "$(mode_of "$ca/server.pem")" = -rw-r--r--
-ok 'nothing else is left' test "$(ls -A "$ca" | tr '\n' ' ')" = 'ca.key ca.pem server.key server.pem '
+ok 'nothing else is left' test "$(ls -A "$ca" | tr '\n' ' ')" = \
+	'ca.key ca.pem server.key server.pem '
 
 # --- what is refused; the files stay as they are ---
 before=$(cat "$ca/server.pem" "$ca/server.key")
@@ -104,8 +106,8 @@ for word in www.bank.example 8.8.8.8 2001:db8::1 home.arpa.example notlan '*.ban
 	ok "outside the constraints: $word" refuses "\"$word\": this authority may not sign it" \
 		"$certs/make-leaf" "$ca" dns.home.arpa "$word" 192.168.1.2
 done
-for word in 'two words' 1.2.3 256.1.1.1 01.2.3.4 -x.home.arpa x-.home.arpa a..home.arpa 'a*.home.arpa' '*.lan' '*' \
-	'müller.home.arpa' 'x;y' 'x
+for word in 'two words' 1.2.3 256.1.1.1 01.2.3.4 -x.home.arpa x-.home.arpa a..home.arpa \
+	'a*.home.arpa' '*.lan' '*' 'müller.home.arpa' 'x;y' 'x
 [evil]' '$(id).home.arpa' '' "$(printf '%064d' 0).home.arpa"; do
 	ok "no name: $word" refuses "\"$word\":" "$certs/make-leaf" "$ca" "$word"
 done
@@ -128,7 +130,8 @@ ok 'no name of before' not verifies -verify_hostname localhost "$ca/server.pem"
 # Somebody reads all the time: never half a file, as the file is replaced, not written to.
 (
 	while [ ! -e "$home/stop" ]; do
-		openssl x509 -in "$ca/server.pem" -noout && openssl pkey -in "$ca/server.key" -noout ||
+		openssl x509 -in "$ca/server.pem" -noout &&
+			openssl pkey -in "$ca/server.key" -noout ||
 			echo bad >>"$home/bad"
 	done
 ) 2>/dev/null &
@@ -142,7 +145,8 @@ ok 'a reader never met half a file' test ! -e "$home/bad"
 
 # --- a stolen key: the constraints hold against openssl itself ---
 forge() { # subjectAltName
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$home/forged.key" \
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$home/forged.key" \
 		-CA "$ca/ca.pem" -CAkey "$ca/ca.key" -subj /CN=forged -addext "subjectAltName=$1" \
 		-out "$home/forged.pem" -days 30 2>/dev/null
 }
@@ -155,8 +159,8 @@ ok 'a forged address is refused' refuses 'permitted subtree violation' \
 
 # --- own permissions ---
 ca=$home/own
-ok 'own domains and networks' "$certs/make-ca" "$ca" --permit '*.Corp.Example' --permit 192.0.2.0/25 \
-	--permit 2001:db8::/33
+ok 'own domains and networks' "$certs/make-ca" "$ca" --permit '*.Corp.Example' \
+	--permit 192.0.2.0/25 --permit 2001:db8::/33
 ok 'inside' "$certs/make-leaf" "$ca" dns.corp.example corp.example 192.0.2.127 2001:db8:7fff::1
 for word in dns.home.arpa corp.example.net 192.0.2.128 127.0.0.1 2001:db8:8000::1; do
 	ok "outside: $word" refuses "\"$word\": this authority may not sign it" \

@@ -27,7 +27,8 @@ def _value(value, depth):
 
 def rule(name, action, domain_list, priority=None, **more):
     """One rule; without a priority it takes its place in the order it is written in."""
-    return {"name": name, "priority": priority, "action": action, "domain_list": domain_list, **more}
+    row = {"name": name, "priority": priority, "action": action, "domain_list": domain_list}
+    return {**row, **more}
 
 
 def group(name, *rules):

@@ -58,7 +58,8 @@ def option(code, data=b""):
 
 
 def opt(size=1232, version=0, flags=0, options=b"", rcode_high=0):
-    return b"\0" + struct.pack("!HHBBHH", OPT, size, rcode_high, version, flags, len(options)) + options
+    head = struct.pack("!HHBBHH", OPT, size, rcode_high, version, flags, len(options))
+    return b"\0" + head + options
 
 
 def record(owner, rtype, rdata, ttl=60, rclass=1):

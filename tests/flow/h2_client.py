@@ -1,4 +1,5 @@
-"""HTTP/2 over blocking sockets: by python3-h2 (`H2`), and frame by frame without manners (`RawH2`)."""
+"""HTTP/2 over blocking sockets: by python3-h2 (`H2`), and frame by frame without manners
+(`RawH2`)."""
 
 import base64
 import socket

@@ -1,9 +1,9 @@
 """A web server for lists over HTTPS that misbehaves on request.
 
 What it does is told by the first part of the path (`PAGES`; else 404), which may carry a number:
-`/status-500/list.txt`. A test that needs exact contents sets `server.content["/list.txt"]` to bytes,
-and may change them as it likes: they have an ETag and a date, and are answered with 304 to those who
-know them. Every request that arrives is kept in `asked`.
+`/status-500/list.txt`. A test that needs exact contents sets `server.content["/list.txt"]` to
+bytes, and may change them as it likes: they have an ETag and a date, and are answered with 304 to
+those who know them. Every request that arrives is kept in `asked`.
 
 It speaks HTTP/1.1 by hand, so that it can break off anywhere, and HTTP/2 when made with h2=True
 (ordinary pages only).

@@ -3,8 +3,8 @@
   outage_load.py ADDRESS PORT RATE SECONDS NAMES ZONE...
 
 Prints when it begins and then one JSON list: [when it was sent (s), how long it took (s) or null,
-rcode or null, ede]. The zones take turns. With NAMES so many names come round again and again, and a
-cache knows them; 0 for none twice."""
+rcode or null, ede]. The zones take turns. With NAMES so many names come round again and again, and
+a cache knows them; 0 for none twice."""
 
 import json
 import socket

@@ -289,7 +289,8 @@ class Metrics:
                 continue
             match = self.LINE.match(line)
             assert match, "not a sample: %r" % line
-            self.samples.append((match[1], dict(self.LABEL.findall(match[2] or "")), float(match[3])))
+            labels = dict(self.LABEL.findall(match[2] or ""))
+            self.samples.append((match[1], labels, float(match[3])))
 
     def find(self, name, **labels):
         return [

@@ -124,7 +124,9 @@ class TestNegative:
     def test_minimum_ends_it(self, cached, scripted, connect):
         """The lesser of the SOA's TTL and its MINIMUM."""
         soa = w.record("test", w.SOA, w.soa_rdata(minimum=1), ttl=3600)
-        scripted.zone["min.neg.test."] = lambda s: w.reply(s.wire, authority=[soa], rcode=w.NXDOMAIN)
+        scripted.zone["min.neg.test."] = lambda s: w.reply(
+            s.wire, authority=[soa], rcode=w.NXDOMAIN
+        )
         assert ask(connect, cached, "min.neg.test").authority[0].ttl <= 1
         time.sleep(1.2)
         ask(connect, cached, "min.neg.test")
@@ -150,14 +152,16 @@ class TestFailures:
 class TestKey:
     def test_do_and_cd(self, cached, scripted, connect):
         """What is signed or unchecked is another answer."""
-        for more in ({}, {"edns": DO}, {"flags": w.RD | 0x0010}, {"edns": DO, "flags": w.RD | 0x10}):
+        cd = w.RD | 0x0010
+        for more in ({}, {"edns": DO}, {"flags": cd}, {"edns": DO, "flags": cd}):
             for _ in range(2):
                 ask(connect, cached, "ok.key.test", **more)
         assert times_asked(scripted, "ok.key.test") == 4
 
     def test_binary_labels(self, cached, scripted, connect):
         """rfc2181-11: a dot in a label is no border between labels."""
-        one, two = w.labels_to_name(b"ok", b"a.b", b"test"), w.labels_to_name(b"ok", b"a", b"b", b"test")
+        one = w.labels_to_name(b"ok", b"a.b", b"test")
+        two = w.labels_to_name(b"ok", b"a", b"b", b"test")
         for qname in (one, two, one, two):
             connect(cached, "udp").ask(w.query(qname))
         assert len(scripted.asked) == 2

@@ -90,7 +90,11 @@ class TestDig:
     def test_compliance(self, namegate, row):
         arguments, outcome = self.ROWS[row]
         out = dig(namegate, "+qr", "www.plain.test", *arguments)
-        statuses = [line.split("status: ")[1].split(",")[0] for line in out.splitlines() if "status: " in line]
+        statuses = [
+            line.split("status: ")[1].split(",")[0]
+            for line in out.splitlines()
+            if "status: " in line
+        ]
         assert statuses[-1] in (outcome if isinstance(outcome, tuple) else (outcome,)), out
         if row in ("edns0", "option", "do"):
             assert "EDNS: version: 0" in out

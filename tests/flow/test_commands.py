@@ -216,7 +216,9 @@ class TestExplain:
         done = run_command("explain", "-c", config(), "www.bad.test", "--client", "192.0.2.1")
         assert "REFUSED" in done.stdout + done.stderr
 
-    @pytest.mark.parametrize("qtype, verdict", (("AAAA", "BLOCK"), ("A", "ALLOW"), ("TYPE28", "BLOCK")))
+    @pytest.mark.parametrize(
+        "qtype, verdict", (("AAAA", "BLOCK"), ("A", "ALLOW"), ("TYPE28", "BLOCK"))
+    )
     def test_type(self, config, qtype, verdict):
         out = self.explain(config, "www.six.test", "--view", "lan", "--type", qtype)
         assert "verdict %s" % verdict in out
@@ -321,12 +323,15 @@ class TestControlSocket:
         namegate = self.start(maker, wait="live")
         for order in ("refresh", "accept"):
             done = run_command("lists", "-c", str(namegate.config), order, "no such list")
-            assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("namegate: ")
+            assert done.returncode == 1 and done.stdout == ""
+            assert done.stderr.startswith("namegate: ")
 
 
 @pytest.mark.quick
 class TestVersion:
-    @pytest.mark.parametrize("word", ("namegate 0.1", "libuv", "nghttp2", "OpenSSL", "cares", "libconfig"))
+    @pytest.mark.parametrize(
+        "word", ("namegate 0.1", "libuv", "nghttp2", "OpenSSL", "cares", "libconfig")
+    )
     def test_libraries(self, word):
         done = run_command("version")
         assert done.returncode == 0 and word.lower() in done.stdout.lower()

@@ -87,8 +87,14 @@ REQUESTS = {
     "rfc8484-4.1-post-qr1": (request_row("POST", wire=w.query("x.test", flags=w.QR)), 400),
     "rfc8484-4.1-type": (request_row("POST", wire=ASK, content_type="text/plain"), 415),
     "rfc8484-4.1-no-type": (request_row("POST", wire=ASK, content_type=None), 415),
-    "rfc8484-4.1-type-json": (request_row("POST", wire=ASK, content_type="application/dns-json"), 415),
-    "rfc9110-8.3-type-in-capitals": (request_row("POST", wire=ASK, content_type="Application/DNS-Message"), 200),
+    "rfc8484-4.1-type-json": (
+        request_row("POST", wire=ASK, content_type="application/dns-json"),
+        415,
+    ),
+    "rfc9110-8.3-type-in-capitals": (
+        request_row("POST", wire=ASK, content_type="Application/DNS-Message"),
+        200,
+    ),
     "rfc9110-12.5.1-accept-anything": (request_row("POST", wire=ASK, accept="*/*"), 200),
     "rfc9110-12.5.1-no-accept": (request_row("POST", wire=ASK, accept=None), 200),
     "rfc9110-12.5.1-accept-other": (request_row("POST", wire=ASK, accept="text/html"), (200, 406)),
@@ -180,7 +186,8 @@ def test_head(plain, connect):
 
 @pytest.mark.parametrize("method", ("get", "post"))
 @pytest.mark.parametrize(
-    "name, at_most", [("ttl-77", 77), ("ttl-0", 0), ("cname.ttl-9", 60), ("nxdomain", 30), ("servfail", 5)]
+    "name, at_most",
+    [("ttl-77", 77), ("ttl-0", 0), ("cname.ttl-9", 60), ("nxdomain", 30), ("servfail", 5)],
 )
 def test_max_age(plain, connect, name, at_most, method):
     """rfc8484-5.1: explicit, and never fresher than the smallest TTL of the answer."""
@@ -343,7 +350,10 @@ class TestBrokenRules:
         "6.1-data-on-stream-0": [frame(DATA, END_STREAM, 0, b"x")],
         "6.1-padding-longer-than-payload": [REQUEST, frame(DATA, 0x8, 3, b"\xff")],
         "6.2-headers-on-stream-0": [frame(HEADERS, END_STREAM | END_HEADERS, 0, b"\x82")],
-        "6.2-frame-between-headers-and-continuation": [frame(HEADERS, 0, 1, b"\x82"), frame(SETTINGS)],
+        "6.2-frame-between-headers-and-continuation": [
+            frame(HEADERS, 0, 1, b"\x82"),
+            frame(SETTINGS),
+        ],
         "6.4-reset-of-three-bytes": [REQUEST, frame(RST, 0, 1, b"\0\0\0")],
         "6.5-settings-on-a-stream": [frame(SETTINGS, 0, 1)],
         "6.5-settings-of-five-bytes": [frame(SETTINGS, 0, 0, b"\0\4\0\0\0")],

@@ -103,7 +103,8 @@ def test_options_are_hop_by_hop(plain, scripted, connect, code, data, protocol):
 def test_one_own_opt_of_11_bytes(plain, scripted, connect):
     """rfc6891-6.2.6: what goes up is ours, last, without options, whatever came in."""
     connect(plain, "udp").ask(w.query("ok.own.test"))
-    connect(plain, "udp").ask(w.query("ok.own.test", edns=w.opt(4096, options=w.option(65001, b"x" * 99))))
+    more = w.opt(4096, options=w.option(65001, b"x" * 99))
+    connect(plain, "udp").ask(w.query("ok.own.test", edns=more))
     for asked in scripted.asked_for("ok.own.test"):
         assert asked.wire[-11:] == w.opt(1232)
         assert asked.message.counts == [1, 0, 0, 1]

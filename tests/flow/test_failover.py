@@ -1,6 +1,6 @@
 """What a client sees, and when, of an upstream that is silent, slow, broken or lying: alone, and as
-the first of two. `-s` shows the tables that docs/upstreams.md has. (A cable that is pulled under load is
-in test_outage.py.)"""
+the first of two. `-s` shows the tables that docs/upstreams.md has. (A cable that is pulled under
+load is in test_outage.py.)"""
 
 import time
 

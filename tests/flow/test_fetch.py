@@ -1,5 +1,5 @@
-"""namegate-fetch, the program that fetches a list: what it takes from a server that misbehaves, what
-it refuses, what it may do, and the verb that runs it by hand."""
+"""namegate-fetch, the program that fetches a list: what it takes from a server that misbehaves,
+what it refuses, what it may do, and the verb that runs it by hand."""
 
 import gzip
 import os

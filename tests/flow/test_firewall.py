@@ -56,7 +56,13 @@ def firewall(shared_maker, scripted_session):
             addresses=["192.0.2.99", "192.0.2.98", "2001:db8::99"],
             **block,
         ),
-        rule("only-txt", domain_list="only-txt", block_response="NXDOMAIN", query_type="TXT", **block),
+        rule(
+            "only-txt",
+            domain_list="only-txt",
+            block_response="NXDOMAIN",
+            query_type="TXT",
+            **block,
+        ),
         rule("exact", domain_list="exact", block_response="NXDOMAIN", **block),
         rule("targets", domain_list="target", block_response="NXDOMAIN", **block),
         rule("soft", "ALERT", "soft-target"),
@@ -437,7 +443,11 @@ class TestViews:
         settings["domain_lists"] = [inline("all", "*.views.test")]
         settings["rule_groups"] = [
             group(name, rule(name, "BLOCK", "all", block_response="ADDRESS", addresses=[address]))
-            for name, address in (("wide", "192.0.2.11"), ("narrow", "192.0.2.12"), ("guest", "192.0.2.13"))
+            for name, address in (
+                ("wide", "192.0.2.11"),
+                ("narrow", "192.0.2.12"),
+                ("guest", "192.0.2.13"),
+            )
         ]
         settings["views"] = [
             self.view("wide", clients=["127.0.0.0/24"]),

@@ -1,5 +1,5 @@
-"""Rules whose action is GIVEN: what the entry of a list wants arrives on the wire; and what rules with
-other actions make of the same entries. Which line wants what is proven in tests/unit."""
+"""Rules whose action is GIVEN: what the entry of a list wants arrives on the wire; and what rules
+with other actions make of the same entries. Which line wants what is proven in tests/unit."""
 
 import re
 
@@ -150,7 +150,8 @@ class TestOthers:
 
     def test_nxdomain_unless_given(self, maker, scripted, connect):
         settings = maker.settings(scripted=scripted)
-        with_rules(settings, [{"name": "plain", "domains": ["a.test"]}], [rule("g", "GIVEN", "plain")])
+        lists = [{"name": "plain", "domains": ["a.test"]}]
+        with_rules(settings, lists, [rule("g", "GIVEN", "plain")])
         assert ask(connect(maker.start(settings), "udp"), "a.test").rcode == w.NXDOMAIN
 
     def test_exception_leaves_it_to_other_rules(self, given, connect):
@@ -183,7 +184,8 @@ class TestOthers:
         before = given.metrics().sum("namegate_rule_matches_total", **labels)
         ask(connect(given, "udp"), "a.nx.fw.test")
         given.wait_metric("namegate_rule_matches_total", before + 1, **labels)
-        assert given.metrics().sum("namegate_firewall_decisions_total", block_response="RECORDS") > 0
+        decisions = "namegate_firewall_decisions_total"
+        assert given.metrics().sum(decisions, block_response="RECORDS") > 0
 
     def test_explain(self, given):
         """What the entry wants, and where it stands."""
@@ -195,7 +197,9 @@ class TestOthers:
 
         said = explain("a.nx.fw.test")
         assert "verdict BLOCK" in said
-        assert re.search(r'entry "nx.fw.test.", wants NXDOMAIN, \S*zones.conf line 1: local-zone', said)
+        assert re.search(
+            r'entry "nx.fw.test.", wants NXDOMAIN, \S*zones.conf line 1: local-zone', said
+        )
         assert "verdict BLOCK NXDOMAIN, by rule rules/given" in said
         said = explain("x.fine.nx.fw.test")
         assert re.search(
@@ -203,7 +207,10 @@ class TestOthers:
         )
         assert "verdict ALERT" in said
         said = explain("good.ads.test")
-        assert 'no: the entry does not count for it: entry "good.ads.test.", an exception, inline line 2' in said
+        assert (
+            "no: the entry does not count for it: "
+            'entry "good.ads.test.", an exception, inline line 2' in said
+        )
         assert "records of its own" in explain("host.fw.test")
 
 

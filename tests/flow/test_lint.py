@@ -55,7 +55,8 @@ class TestWhatItSays:
             "{0}:8: health: captive.apple.com. covers captive.apple.com (iOS, macOS), "
             "by which clients test their resolver or network\n"
             "{0}: format hosts, 8 lines, 3 entries; "
-            "3 rejected (1 not_a_name, 1 address, 1 no_name), 0 suffix, 1 health, 1 duplicate, 0 covered\n"
+            "3 rejected (1 not_a_name, 1 address, 1 no_name), "
+            "0 suffix, 1 health, 1 duplicate, 0 covered\n"
         ).format(path)
 
     def test_json(self, make):
@@ -64,8 +65,18 @@ class TestWhatItSays:
         done = lint(path, "--format", "hosts", "--json")
         *findings, summary = [json.loads(line) for line in done.stdout.splitlines()]
         assert done.returncode == 1
-        assert findings[0] == {"kind": "duplicate", "line": 4, "entry": "ads.example.", "first_line": 3}
-        assert findings[2] == {"kind": "rejected", "line": 6, "reason": "address", "text": "192.0.2.1"}
+        assert findings[0] == {
+            "kind": "duplicate",
+            "line": 4,
+            "entry": "ads.example.",
+            "first_line": 3,
+        }
+        assert findings[2] == {
+            "kind": "rejected",
+            "line": 6,
+            "reason": "address",
+            "text": "192.0.2.1",
+        }
         assert summary == {
             "kind": "summary",
             "file": str(path),
@@ -161,7 +172,8 @@ class TestWhatItReads:
         path = make(HOSTS)
         if not shutil.which(packer):
             pytest.skip("no %s here" % packer)
-        packed = make(subprocess.run([packer, "-c", path], capture_output=True, check=True).stdout, "p")
+        done = subprocess.run([packer, "-c", path], capture_output=True, check=True)
+        packed = make(done.stdout, "p")
         plain = lint(path, "--format", "hosts").stdout
         assert lint(packed, "--format", "hosts").stdout == plain.replace(str(path), str(packed))
 

@@ -1,5 +1,6 @@
 """Lists while the program runs: files that change, lists that are fetched, what is refused, what is
-left for the next start, and images. Whatever happens to a list, what protected goes on protecting."""
+left for the next start, and images. Whatever happens to a list, what protected goes on
+protecting."""
 
 import gzip
 import hashlib

@@ -188,7 +188,9 @@ def test_aws_format(maker, scripted, connect):
     settings = maker.settings(scripted=scripted)
     settings["query_log"].update(format="aws", account_id="123456789012", region="eu-test-1")
     with_rules(
-        settings, [inline("bad", "*.bad.test")], [rule("r", "BLOCK", "bad", block_response="NODATA")]
+        settings,
+        [inline("bad", "*.bad.test")],
+        [rule("r", "BLOCK", "bad", block_response="NODATA")],
     )
     namegate = maker.start(settings)
     connect(namegate, "udp").ask(w.query("x.bad.test"))

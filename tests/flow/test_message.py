@@ -23,7 +23,12 @@ MANY_LABELS = w.labels_to_name(b"nxdomain", *[b"a"] * 122)
 TSIG = w.record(
     "key.test",
     w.TSIG,
-    w.name("hmac-sha256") + b"\0" * 6 + struct.pack("!HH", 300, 16) + b"m" * 16 + b"\x22\x22" + b"\0" * 4,
+    w.name("hmac-sha256")
+    + b"\0" * 6
+    + struct.pack("!HH", 300, 16)
+    + b"m" * 16
+    + b"\x22\x22"
+    + b"\0" * 4,
     ttl=0,
     rclass=255,
 )
@@ -199,7 +204,16 @@ def test_question_is_echoed_bit_exact(plain, connect, protocol):
         assert answer.addresses == ["192.0.2.1"]
 
 
-BINARY_LABELS = [b"a.b", b"nul\0", b"\xff\xfe", b"back\\slash", b"sp ace", b'quo"te', b"*", b"\x01\x1f"]
+BINARY_LABELS = [
+    b"a.b",
+    b"nul\0",
+    b"\xff\xfe",
+    b"back\\slash",
+    b"sp ace",
+    b'quo"te',
+    b"*",
+    b"\x01\x1f",
+]
 
 
 @pytest.mark.parametrize("label", BINARY_LABELS, ids=repr)

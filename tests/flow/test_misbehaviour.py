@@ -224,7 +224,8 @@ def table():
     rows = {}
     yield rows
     words = {"dns": "plain", "dot": "DoT", "doh": "DoH", "alone": "alone", "first": "first of two"}
-    print("\n| the upstream | %s |" % " | ".join("%s, %s" % (words[a], words[b]) for a, b in EVERYWHERE))
+    columns = ("%s, %s" % (words[a], words[b]) for a, b in EVERYWHERE)
+    print("\n| the upstream | %s |" % " | ".join(columns))
     print("|---" * (1 + len(EVERYWHERE)) + "|")
     for what, cells in rows.items():
         print("| %s | %s |" % (what, " | ".join(str(cells.get(key, "–")) for key in EVERYWHERE)))
@@ -288,7 +289,11 @@ def test_flapping(namegate, bad, table, well):
     for (protocol, place), rows in seen.items():
         failed = [one for one in rows if not one.is_right]
         longest = max(one.seconds for one in rows)
-        cells[protocol, place] = "%d of %d failed, worst %s" % (len(failed), len(rows), how_long(longest))
+        cells[protocol, place] = "%d of %d failed, worst %s" % (
+            len(failed),
+            len(rows),
+            how_long(longest),
+        )
         assert longest < (DEADLINE_S if place == "alone" else PROMPT_S)
         assert all(one.answer.rcode == w.SERVFAIL for one in failed)
         assert place == "alone" or not failed

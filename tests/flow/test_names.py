@@ -31,7 +31,9 @@ def ask(namegate, name, rtype="A", **flags):
 
 def said(answer):
     """(rcode, records of the answer, owner of the SOA) as text."""
-    records = sorted("%s %s" % (dns.rdatatype.to_text(s.rdtype), r) for s in answer.answer for r in s)
+    records = sorted(
+        "%s %s" % (dns.rdatatype.to_text(s.rdtype), r) for s in answer.answer for r in s
+    )
     soa = [str(s.name) for s in answer.authority if s.rdtype == dns.rdatatype.SOA]
     assert len(soa) == len(answer.authority)
     return dns.rcode.to_text(answer.rcode()), records, soa[0] if soa else None
@@ -132,7 +134,11 @@ class TestSpecial:
 class TestRoutes:
     @pytest.fixture(scope="class")
     def servers(self):
-        with serving("192.0.2.1") as main, serving("192.0.2.2") as office, serving("192.0.2.3") as lab:
+        with (
+            serving("192.0.2.1") as main,
+            serving("192.0.2.2") as office,
+            serving("192.0.2.3") as lab,
+        ):
             yield {"main": main, "office": office, "lab": lab}
 
     def settings(self, maker, servers):
@@ -253,7 +259,8 @@ def designations(answer):
         assert rrset.rdtype == dns.rdatatype.SVCB
         for rdata in rrset:
             assert rdata.priority not in found
-            found[rdata.priority] = (str(rdata.target), {int(k): v for k, v in rdata.params.items()})
+            params = {int(k): v for k, v in rdata.params.items()}
+            found[rdata.priority] = (str(rdata.target), params)
     return [found[priority] for priority in sorted(found)]
 
 
@@ -343,7 +350,8 @@ class TestDiscovery:
         good = settings["tls"]
         settings["tls"] = {"certificate": str(other.certificate), "key": str(other.key)}
         namegate = maker.start(settings)
-        assert said(ask(namegate, "_dns.resolver.arpa", "SVCB")) == ("NOERROR", [], "resolver.arpa.")
+        answer = said(ask(namegate, "_dns.resolver.arpa", "SVCB"))
+        assert answer == ("NOERROR", [], "resolver.arpa.")
         assert " ddr: " in namegate.stderr and reason in namegate.stderr
         assert not scripted.asked
         settings["tls"] = good

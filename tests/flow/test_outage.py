@@ -78,7 +78,8 @@ class Site:
     def start(self):
         with open(self.directory / "log", "ab") as log:
             words = ("--supervised", "--disable-syslog", "-C", self.directory / "config")
-            self.server = self.space.popen(self.directory / "dnsdist", *words, stdout=log, stderr=log)
+            dnsdist = self.directory / "dnsdist"
+            self.server = self.space.popen(dnsdist, *words, stdout=log, stderr=log)
 
     def wait(self):
         for protocol, how in (("dns", "+notcp"), ("dot", "+tls"), ("doh", "+https")):
@@ -266,6 +267,6 @@ def test_both(sites, namegate):
         late = [row for row in rows if row[0] > mended and (row in bad or row[1] > 0.5)]
         told = max(row[0] + row[1] for row in bad) - mended
         asked = max([row[0] for row in late], default=mended) - mended
-        print("%s, both dead: the last failure %+.2f s after the mending; who asked later than %.2f s "
-              "after it had an answer at once" % (protocol, told, asked))
+        print("%s, both dead: the last failure %+.2f s after the mending; who asked later "
+              "than %.2f s after it had an answer at once" % (protocol, told, asked))
         assert asked < healing_s

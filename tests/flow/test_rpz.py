@@ -1,5 +1,6 @@
-"""A policy zone with every action, read by namegate as a list and by BIND as what it was made for: the
-same questions get the same answers. Where they do not, the difference stands here with its reason."""
+"""A policy zone with every action, read by namegate as a list and by BIND as what it was made for:
+the same questions get the same answers. Where they do not, the difference stands here with its
+reason."""
 
 import shutil
 import subprocess
@@ -136,7 +137,8 @@ def namegate(shared_maker, scripted_session):
     path = shared_maker.directory / "rpz.zone"
     path.write_text(ZONE)
     lists = [{"name": "zone", "format": "rpz", "file": str(path)}]
-    # Passthru is for all of an answer in BIND, for its first name only here, unless one asks for more.
+    # Passthru is for all of an answer in BIND, for its first name only here, unless one asks for
+    # more.
     with_rules(settings, lists, [rule("policy", "GIVEN", "zone", redirection="TRUST")])
     return shared_maker.start(settings)
 
@@ -160,7 +162,8 @@ def is_silent(port, name):
 
 
 def ask(port, name, qtype, protocol="udp"):
-    """What a client sees: rcode, TC, and the answer without its TTLs (the upstream's count down)."""
+    """What a client sees: rcode, TC, and the answer without its TTLs (the upstream's count
+    down)."""
     wire = w.query(name, qtype, edns=w.opt())
     with (Stream if protocol == "tcp" else Udp)("127.0.0.1", port) as client:
         answer = client.ask(wire)
@@ -245,8 +248,8 @@ def test_tcp_only(namegate, bind):
 
 
 def test_addresses_of_answers(namegate, bind, scripted):
-    """10.1.0.0/24 is NXDOMAIN, but for 10.1.0.5; 10.2.0.0/16 is another address. What is let through by
-    its name is not stopped by its address."""
+    """10.1.0.0/24 is NXDOMAIN, but for 10.1.0.5; 10.2.0.0/16 is another address. What is let
+    through by its name is not stopped by its address."""
     zone = {
         "five.address.test": "10.1.0.5",
         "nine.address.test": "10.1.0.9",
@@ -263,17 +266,17 @@ def test_addresses_of_answers(namegate, bind, scripted):
 
 
 def test_target_of_a_chain(namegate, bind):
-    """Both deny what a CNAME leads to. BIND hands the CNAME on and denies the rest of the chain; for us a
-    hop that is blocked blocks the answer."""
+    """Both deny what a CNAME leads to. BIND hands the CNAME on and denies the rest of the chain;
+    for us a hop that is blocked blocks the answer."""
     ours, theirs = ask_both(namegate, bind, "cname.ok.target.test", w.A)
     assert ours == (w.NXDOMAIN, False, [])
     assert theirs[0] == w.NXDOMAIN and [r[1] for r in theirs[2]] == [w.CNAME]
 
 
 def test_wildcard_beside_a_deeper_name(namegate, bind):
-    """"pass.nx.test" has no record, but a name below it has: to a zone it is there, and hides *.nx.test
-    from all that is below it (RFC 4592 2.2.2). BIND lets all of that through; we take the entry of the
-    list at its word, which is below nx.test."""
+    """"pass.nx.test" has no record, but a name below it has: to a zone it is there, and hides
+    *.nx.test from all that is below it (RFC 4592 2.2.2). BIND lets all of that through; we take
+    the entry of the list at its word, which is below nx.test."""
     for name in ("x.pass.nx.test", "x.ok.pass.nx.test"):
         ours, theirs = ask_both(namegate, bind, name, w.A)
         assert ours[0] == w.NXDOMAIN and theirs[0] == w.NOERROR, name

@@ -1,5 +1,6 @@
 """A turn is a batch (design, section 8): what the kernel sees of 8 connections with 16 questions in
-flight each, in the steady state. Answers come from a rule, so that nothing but the front is seen."""
+flight each, in the steady state. Answers come from a rule, so that nothing but the front is
+seen."""
 
 import re
 import shutil
@@ -49,7 +50,8 @@ def system_calls(strace_output):
 @pytest.mark.parametrize("protocol", ("dot", "doh"))
 def test_turn_is_a_batch(namegate, load, tmp_path, protocol):
     """At most 0.2 reads and 0.2 writes a query, and no epoll_ctl."""
-    arguments = [protocol, namegate.ports[protocol], namegate.certificates.ca, "x.bad.test", QUERIES]
+    port, authority = namegate.ports[protocol], namegate.certificates.ca
+    arguments = [protocol, port, authority, "x.bad.test", QUERIES]
     client = subprocess.Popen(
         [str(load), *(str(word) for word in arguments)],
         stdin=subprocess.PIPE,

@@ -145,7 +145,8 @@ class TestFailOver:
             client.ask(w.query("b%d.back.test" % i))
         scripted.mute = False
         deadline = time.monotonic() + 30
-        while client.ask(w.query("ok.t%d.back.test" % time.monotonic_ns())).addresses != ["192.0.2.1"]:
+        first = ["192.0.2.1"]
+        while client.ask(w.query("ok.t%d.back.test" % time.monotonic_ns())).addresses != first:
             assert time.monotonic() < deadline, "the first server was never asked again"
             time.sleep(0.1)
 

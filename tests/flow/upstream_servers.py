@@ -87,7 +87,8 @@ addTLSLocal("127.0.0.1:%(dot)d", "%(certificate)s", "%(key)s", { tcpListenQueueS
 addDOHLocal("127.0.0.1:%(doh)d", "%(certificate)s", "%(key)s", "/dns-query",
     { idleTimeout = %(idle_s)d })
 setTCPRecvTimeout(%(idle_s)d)
-newServer({ address = "127.0.0.1:%(backend)d", healthCheckMode = "up", mustResolve = false }):setUp()
+newServer({ address = "127.0.0.1:%(backend)d", healthCheckMode = "up",
+    mustResolve = false }):setUp()
 """
 
 
@@ -105,7 +106,9 @@ class Server:
     template = None
     protocols = ()
 
-    def __init__(self, directory, authority, ports, names=(HOST, "127.0.0.1"), idle_s=10, backend=0):
+    def __init__(
+        self, directory, authority, ports, names=(HOST, "127.0.0.1"), idle_s=10, backend=0
+    ):
         self.directory, self.process = directory, None
         self.certificates = certs.issue(authority, directory / "own", *names)
         self.ports = {word: ports.take() for word in ("dot", "doh", "plain", "nobody")}
