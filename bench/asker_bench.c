@@ -56,8 +56,10 @@ static void on_failed(void *host, uint32_t number, int error)
 	(void)error;
 }
 
-static void on_message(void *host, int32_t stream, struct slice message)
+static void on_message(
+	void *host, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct pair *pair = host;
 	memcpy(answer, message.at, 2);
 	pair->kind->framer->reply(pair->framer, stream, slice_of(answer, sizeof answer), 60);

@@ -28,7 +28,21 @@ struct listener_config {
 	struct address address;
 	uint16_t port;
 	const char *path; /* DoH only; "/dns-query" unless given */
+	/* Peers that put a PROXY protocol header (version 1 or 2) in front of all that they send,
+	 * and are disbelieved without one. TCP only. */
+	const struct network *proxy_protocol_from;
+	size_t proxy_protocol_from_count;
+	/* DoH: peers whose Forwarded or X-Forwarded-For names the client. */
+	const struct network *forwarded_from;
+	size_t forwarded_from_count;
 	unsigned line;
+};
+
+/* May clients show a certificate? */
+enum client_certificates {
+	CLIENT_CERTIFICATES_NONE, /* they are not asked */
+	CLIENT_CERTIFICATES_OPTIONAL,
+	CLIENT_CERTIFICATES_REQUIRED, /* a handshake without one fails */
 };
 
 enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
@@ -125,6 +139,66 @@ struct cache_config {
 	bool prefetch;
 };
 
+/* How many questions a client may ask; a client is an address, or a network of clients. */
+struct rate_limit_config {
+	unsigned per_second; /* 0: no limit */
+	unsigned burst;      /* at least per_second */
+	uint8_t prefix_v4;   /* 32: every address by itself */
+	uint8_t prefix_v6;
+	bool dry_run; /* counted and flagged in the log, not refused */
+};
+
+/* What the query log tells of a client's address. */
+enum log_clients {
+	LOG_CLIENTS_FULL,
+	LOG_CLIENTS_TRUNCATED, /* to /24 and /48 */
+	LOG_CLIENTS_HASHED, /* with a key: the same client is the same word, until the key is new */
+	LOG_CLIENTS_OMITTED,
+};
+
+/* What a view does when something is not as it should be. */
+enum failure {
+	FAILURE_LISTS_NOT_READY, /* a list has no edition at all: closed, open */
+	FAILURE_UPSTREAMS_DOWN,  /* nobody answered: closed (SERVFAIL), stale */
+	FAILURE_LOG_BLOCKED,     /* the query log drops lines: open, closed (SERVFAIL) */
+	FAILURE_OVER_CAPACITY,   /* a table is full: closed (SERVFAIL), stale */
+	FAILURE_COUNT,
+};
+enum failure_word { ON_FAILURE_CLOSED, ON_FAILURE_OPEN, ON_FAILURE_LAST_GOOD, ON_FAILURE_STALE };
+
+/* What a view is beyond the policy; by index of policy.views. */
+struct view_config {
+	struct rate_limit_config rate_limit;
+	enum log_clients log_clients;
+	enum failure_word on_failure[FAILURE_COUNT];
+};
+
+/* One test of the policy, of the policy's own file. */
+struct expect_config {
+	const char *name; /* as given, else "expect[3]" */
+	uint16_t view;    /* POLICY_NO_ID: the one that claims `client`, on `listener` */
+	struct address client;
+	uint16_t listener;
+	struct dns_name question; /* as written */
+	uint16_t type;
+	/* What an upstream would say: a DNS message with this question and these records; empty:
+	 * the question alone is judged, and our own records. */
+	struct slice answer;
+	int64_t now_s;       /* 0: schedules are judged at the time of the test */
+	enum action verdict; /* ACTION_ALLOW (by a rule or by no rule), ALERT, BLOCK */
+	int block_response;  /* enum block_response, or -1: any */
+	const char *rule;    /* by which rule: its name, or "group/rule"; NULL: any */
+	unsigned line;
+};
+
+/* A candidate that is judged beside the policy in force. */
+struct shadow_config {
+	const char *file;      /* NULL: none */
+	unsigned share;        /* percent of the queries, by client */
+	const uint16_t *views; /* none: every view */
+	size_t view_count;
+};
+
 enum query_log_format { QUERY_LOG_NAMEGATE, QUERY_LOG_AWS };
 
 struct query_log_config {
@@ -133,7 +207,8 @@ struct query_log_config {
 	enum query_log_format format;
 	const char *account_id; /* "local" unless given */
 	const char *region;
-	size_t buffer_bytes; /* of each worker's ring */
+	size_t buffer_bytes;       /* of each worker's ring */
+	const char *hash_key_file; /* of LOG_CLIENTS_HASHED; NULL: a key of this run */
 };
 
 /* Numbers that bound what clients can make us hold. */
@@ -159,6 +234,8 @@ struct config {
 	size_t listener_count;
 	const char *tls_certificate; /* NULL when no listener needs TLS */
 	const char *tls_key;
+	const char *tls_client_ca; /* PEM file; NULL: clients have no certificates */
+	enum client_certificates client_certificates;
 	const struct upstream_config *upstreams;
 	size_t upstream_count; /* 0: the system's resolvers */
 	/* The first is the default. None given: one named "default" of all upstreams, less plain
@@ -172,6 +249,11 @@ struct config {
 	bool ddr; /* discovery of designated resolvers, RFC 9462 */
 	struct cache_config cache;
 	struct policy_spec policy;
+	const struct view_config *views; /* one for each of policy.views */
+	const struct expect_config *expects;
+	size_t expect_count;
+	struct shadow_config shadow;
+	unsigned revisions; /* how many are kept in the state directory; 0: none */
 	const struct list_source *list_sources; /* one for each of policy.lists */
 	unsigned list_rebuild_interval_ms;      /* what is new within it shares one load */
 	const char *lists_image; /* a compiled image that all lists are taken from: no file and no

@@ -56,8 +56,10 @@ struct worker {
 	uv_timer_t tick;
 	uint64_t turn_us; /* monotonic time of this turn; 0: not yet read */
 	int64_t wall_offset_us;
-	int64_t boot_offset_us;    /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
-	struct epoch *epoch;       /* the current one */
+	int64_t boot_offset_us; /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
+	struct epoch *epoch;    /* the current one */
+	uint64_t schedules;     /* of its policy: which are on, as of the last tick */
+	struct exceptions *exceptions; /* in force now; may be NULL */
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
 	struct worker_upstreams *upstreams; /* NULL when all is over */
 	struct list retired;                /* of worker_upstreams */
@@ -80,6 +82,7 @@ struct worker {
 	uint8_t *cache_buffer;  /* DNS_PACKED_MAX: what the cache gave */
 	uint8_t *packed_buffer; /* DNS_PACKED_MAX: what an upstream said */
 	_Atomic(struct snapshot *) inbox;
+	_Atomic(struct exceptions *) exceptions_inbox;
 	_Atomic bool drain_wanted;
 };
 
@@ -124,6 +127,8 @@ void epoch_unpin(struct epoch *epoch);
 /* The doors, safe from any thread: a new snapshot from the next turn on (takes over the
  * reference), and the order to finish and end. */
 void worker_publish(struct worker *worker, struct snapshot *snapshot);
+/* The same for exceptions. */
+void worker_publish_exceptions(struct worker *worker, struct exceptions *exceptions);
 void worker_drain(struct worker *worker);
 
 /* Tells the counters of this worker's upstreams, one by one; safe from any thread. */

@@ -7,6 +7,7 @@
 #define RULES_POLICY_H
 
 #include "dns/answer.h"
+#include "rules/exceptions.h"
 #include "rules/spec.h"
 
 struct policy;
@@ -36,10 +37,12 @@ void policy_free(struct policy *policy);
 bool policy_view_tie(
 	const struct policy_spec *spec, uint16_t *a, uint16_t *b, struct network *network);
 
-/* Step 4. The view that claims a client on a listener, or POLICY_NO_ID: longest client network
- * first, then the view that names the listener. */
-uint16_t policy_find_view(
-	const struct policy *policy, const struct address *client, uint16_t listener);
+/* Step 4, the one admission function of all protocols. The view that claims a client: what is most
+ * specific wins, in the order certificate, token, path, TLS name, longest client network, listener.
+ * All that a view names must hold. A token that is not good, and a path that no view names, is
+ * nobody's: who shows one does not want to be taken for somebody else. The longest client_id is
+ * that of the claims. */
+struct admission policy_find_view(const struct policy *policy, const struct claims *claims);
 
 /* What a rule may look at. `name` is the question's name in lower-case wire form. */
 struct facts {
@@ -48,6 +51,9 @@ struct facts {
 	bool is_datagram; /* the client waits for a datagram: a truncated answer makes it ask over
 			     TCP */
 	struct slice name;
+	int64_t now_s;                       /* wall clock, seconds since 1970: exceptions end */
+	uint64_t schedules;                  /* schedules_on() */
+	const struct exceptions *exceptions; /* NULL: none */
 };
 
 /* Told of every step when somebody wants to know (explain); NULL for traffic. */
@@ -55,6 +61,9 @@ struct policy_trace {
 	void (*on_name)(void *context, unsigned hop, struct slice name);
 	/* An address of the answer, and who has it; may be NULL. */
 	void (*on_address)(void *context, const struct address *address, struct slice owner);
+	/* An exception decided about the name told last, before its rules, which are told all the
+	 * same; may be NULL. */
+	void (*on_exception)(void *context, const struct exception *exception);
 	/* One rule in the order of evaluation, for the name or address told last; `default_action`
 	 * is not told, verdict.reason says it. `match->entry` is set when the list has an entry
 	 * for it, an exception included; `list_matched` when that entry makes the list match for
@@ -97,6 +106,7 @@ struct rule_info {
 	enum block_response block_response;
 	enum redirection redirection;
 	uint16_t query_type;
+	uint8_t schedule; /* 0: always; else one more than its index in the specification */
 	struct slice override_domain;
 	uint32_t override_ttl_s;
 	const struct address *addresses;
@@ -126,6 +136,7 @@ struct view_info {
 	enum block_response default_block_response;
 	enum fail_mode fail_mode;
 	bool rebinding_protection;
+	enum svcb_handling svcb;
 	bool failed;       /* a list that it uses could not be loaded */
 	bool has_networks; /* a list that it uses has some: addresses of answers are judged */
 	const struct association_spec *associations; /* by priority */

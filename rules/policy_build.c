@@ -95,6 +95,7 @@ static int build_rule(struct policy *policy, uint16_t group, const struct rule_s
 	to->block_response = from->block_response;
 	to->redirection = from->redirection;
 	to->query_type = from->query_type;
+	to->schedule = from->schedule;
 	to->override_domain = slice_of(domain, from->override_domain.len);
 	to->override_ttl_s = from->override_ttl_s;
 	to->addresses = addresses;

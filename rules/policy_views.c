@@ -118,6 +118,7 @@ static int build_view(struct policy *policy, struct view_info *to, const struct 
 	to->default_block_response = from->default_block_response;
 	to->fail_mode = from->fail_mode;
 	to->rebinding_protection = from->rebinding_protection;
+	to->svcb = from->svcb;
 	to->name = from->name ? arena_text(&policy->memory, from->name) : NULL;
 	if (from->name && !to->name)
 		return ERR_NO_MEMORY;
@@ -138,12 +139,13 @@ int policy_views_build(struct policy *policy, const struct policy_spec *spec)
 	return build_listeners(policy, spec);
 }
 
-uint16_t policy_find_view(
-	const struct policy *policy, const struct address *client, uint16_t listener)
+struct admission policy_find_view(const struct policy *policy, const struct claims *claims)
 {
-	if (listener >= policy->listener_count)
-		return POLICY_NO_ID;
-	return net_set_find(&policy->listeners[listener], client);
+	struct admission found = { .view = POLICY_NO_ID, .by = CLAIM_NETWORK };
+	if (claims->listener < policy->listener_count)
+		found.view = net_set_find(&policy->listeners[claims->listener], &claims->client);
+	found.fault = found.view == POLICY_NO_ID ? ADMISSION_NO_VIEW : ADMISSION_FINE;
+	return found;
 }
 
 const struct view_info *policy_view(const struct policy *policy, uint16_t view)

@@ -41,6 +41,7 @@ enum verdict_reason {
 	REASON_FAIL_CLOSED, /* policy could not be evaluated: SERVFAIL */
 	REASON_FAIL_OPEN,   /* policy could not be evaluated: let through, flagged */
 	REASON_REBINDING,   /* a public name with a private address: NODATA (rebinding.h) */
+	REASON_EXCEPTION,   /* an operator's word for a time (exceptions.h) */
 };
 
 enum {
@@ -51,10 +52,12 @@ enum {
 
 /* A rule that matched: indices into the policy. */
 struct rule_match {
-	uint16_t group;          /* POLICY_NO_ID when no rule */
-	uint16_t rule;           /* within the policy's rules, not within the group */
-	uint16_t list;           /* POLICY_NO_ID when the rule has no list */
-	uint16_t hop;            /* 0: the question, or an address; 1..: a name of the answer */
+	uint16_t group; /* POLICY_NO_ID when no rule */
+	uint16_t rule;  /* within the policy's rules, not within the group */
+	uint16_t list;  /* POLICY_NO_ID when the rule has no list */
+	uint16_t hop;   /* 0: the question, or an address; 1..: a name of the answer */
+	bool observed;  /* of a monitor: the rule of an association that only observes; it would
+			   have decided */
 	struct list_entry entry; /* of the list; its kind is 0 when none */
 };
 
@@ -65,6 +68,7 @@ struct verdict {
 	bool trusted; /* the rule that matched has redirection TRUST: the answer's names are not
 			 judged */
 	uint8_t monitor_count;
+	uint32_t exception; /* id of the one that decided; 0: none */
 	struct rule_match match;
 	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
 	struct dns_name matched_name;   /* the name of the hop that decided, or that has the

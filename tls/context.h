@@ -29,6 +29,17 @@ enum { TLS_MESSAGE_MAX = 512 };
 struct tls_context *tls_context_load(const char *certificate_file, const char *key_file,
 	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX]);
 
+/* The same, and clients may (or must) show a certificate of one of the authorities in `client_ca`
+ * (PEM). A session is resumed only under the same authorities. */
+struct tls_context_files {
+	const char *certificate;
+	const char *key;
+	const char *client_ca; /* NULL: clients are not asked */
+	bool client_required;
+};
+struct tls_context *tls_context_load_files(const struct tls_context_files *files,
+	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX]);
+
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
 

@@ -56,6 +56,17 @@ bool tls_stream_is_established(const struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
 
+/* Who the client says it is. Of an established server's stream; lives as long as the stream. */
+struct tls_peer {
+	const char *tls_name; /* SNI, lower case; NULL: none, or none that is a host name */
+	/* Of the certificate that was verified, now or in the session that is resumed, as
+	 * rules/claims.h spells them; none: there was none. */
+	const char *const *names;
+	size_t name_count;
+	int64_t not_after_s; /* of the whole chain: the earliest; it holds no longer */
+};
+const struct tls_peer *tls_stream_peer(const struct tls_stream *stream);
+
 /* Why the last call gave ERR_TLS: a closed set of words for metrics. A client has some more, see
  * tls_client_open(), and reads "server" for "client" here.
  * "no_shared_protocol"       TLS 1.1 or older

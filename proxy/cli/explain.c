@@ -90,7 +90,8 @@ static int read_question(const struct explain_arguments *arguments, const struct
 	if (arguments->listener &&
 		!find_listener(snapshot->config, arguments->listener, &question->listener))
 		return cli_usage("there is no listener \"%s\"", arguments->listener);
-	question->view = policy_find_view(snapshot->policy, &question->client, question->listener);
+	const struct claims claims = { .client = question->client, .listener = question->listener };
+	question->view = policy_find_view(snapshot->policy, &claims).view;
 	if (arguments->view && !find_view(snapshot->policy, arguments->view, &question->view))
 		return cli_usage("there is no view \"%s\"", arguments->view);
 	question->lower.len = question->name.len;

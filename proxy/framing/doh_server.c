@@ -125,8 +125,9 @@ static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
 	framer->idle_frames = 0;
 	list_remove(&stream->in_late);
 	stream->asked = true;
+	const struct framer_claims claims = { .path = slice_of(NULL, 0) };
 	framer->settings.events->on_message(
-		framer->settings.host, id, doh_message_bytes(&stream->request.message));
+		framer->settings.host, id, &claims, doh_message_bytes(&stream->request.message));
 	return 0;
 }
 

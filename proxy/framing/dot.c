@@ -36,7 +36,8 @@ static void dot_free(struct framer *framer)
 static int on_message(void *host, struct slice message)
 {
 	struct framer *framer = host;
-	framer->settings.events->on_message(framer->settings.host, 0, message);
+	static const struct framer_claims nothing;
+	framer->settings.events->on_message(framer->settings.host, 0, &nothing, message);
 	return 0;
 }
 

@@ -11,11 +11,21 @@ struct framer;
 /* Methods and statuses as the metrics tell them; closed sets. */
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OTHER, HTTP_METHOD_COUNT };
 
+/* What a request says of its client, beside the message (DoH only; else all empty). Borrowed. */
+struct framer_claims {
+	struct slice path;      /* the one segment behind our path and a '/'; "%" is not decoded */
+	struct slice token;     /* of the query part's "token" */
+	struct slice forwarded; /* all of Forwarded, or else X-Forwarded-For, as written there; what
+				   of it is believed is for the host to say */
+};
+
 /* The side that feeds a framer; `host` is what was given to framer_type.open. None of these may
  * free the framer. */
 struct framer_events {
-	/* One whole message. `stream` names it for the reply; the bytes die with the call. */
-	void (*on_message)(void *host, int32_t stream, struct slice message);
+	/* One whole message. `stream` names it for the reply; bytes and claims die with the call.
+	 */
+	void (*on_message)(void *host, int32_t stream, const struct framer_claims *claims,
+		struct slice message);
 	/* A response with this status was queued (HTTP only). */
 	void (*on_status)(void *host, enum http_method method, unsigned status);
 	/* A stream ended before its reply: whoever still works for it is working for nobody. */

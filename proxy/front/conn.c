@@ -468,7 +468,8 @@ void conn_table_flush(struct conn_table *table)
 
 /* ---- reading ---- */
 
-static void on_message(void *host, int32_t stream, struct slice message)
+static void on_message(
+	void *host, int32_t stream, const struct framer_claims *said, struct slice message)
 {
 	struct conn *conn = host;
 	struct reply_to to = {
@@ -479,8 +480,11 @@ static void on_message(void *host, int32_t stream, struct slice message)
 		.conn = { conn->slot, conn->generation },
 		.stream = stream,
 	};
+	const struct claims claims = {
+		.client = conn->client, .listener = conn->listener, .path = said->path
+	};
 	conn->active = true;
-	query_begin(conn->table->worker, &to, message);
+	query_begin(conn->table->worker, &to, &claims, message);
 }
 
 static void on_status(void *host, enum http_method method, unsigned status)

@@ -110,7 +110,9 @@ static void take_datagram(struct udp_socket *socket, unsigned i)
 	if (socket->wildcard)
 		read_local_address(&to.peer, header);
 	to.conn.slot = (uint32_t)(socket - front->sockets);
-	query_begin(front->worker, &to, slice_of(front->in_buffer[i], front->in[i].msg_len));
+	const struct claims claims = { .client = to.client, .listener = to.listener };
+	query_begin(
+		front->worker, &to, &claims, slice_of(front->in_buffer[i], front->in[i].msg_len));
 }
 
 /* libuv stops a poll that tells an error; a socket may have one that goes by being read. */

@@ -71,6 +71,9 @@ static void query_init(
 	q->verdict.monitor_count = 0;
 	q->facts.view = POLICY_NO_ID;
 	q->facts.is_datagram = to->protocol == PROTOCOL_UDP;
+	q->facts.now_s = ((int64_t)q->begun_us + worker->wall_offset_us) / 1000000;
+	q->facts.schedules = worker->schedules;
+	q->facts.exceptions = worker->exceptions;
 }
 
 /* Step 3: a message that can be read, or the end. */
@@ -86,9 +89,9 @@ static bool query_open(struct query *q, struct slice message)
 }
 
 /* Step 4: a view that claims the client, or the end. */
-static bool query_admit(struct query *q)
+static bool query_admit(struct query *q, const struct claims *claims)
 {
-	q->facts.view = policy_find_view(query_policy(q), &q->to.client, q->to.listener);
+	q->facts.view = policy_find_view(query_policy(q), claims).view;
 	if (q->facts.view != POLICY_NO_ID)
 		return true;
 	metrics_drop(q->worker->metrics, METRICS_DROP_NO_VIEW);
@@ -97,13 +100,14 @@ static bool query_admit(struct query *q)
 	return false;
 }
 
-void query_begin(struct worker *worker, const struct reply_to *to, struct slice message)
+void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
+	struct slice message)
 {
 	struct query query;
 	struct query *q = &query;
 
 	query_init(q, worker, to, message);
-	if (!query_open(q, message) || !query_admit(q))
+	if (!query_open(q, message) || !query_admit(q, claims))
 		return;
 	policy_judge_query(query_policy(q), &q->facts, &q->verdict, NULL);
 	if (verdict_is_final(&q->verdict))

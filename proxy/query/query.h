@@ -38,8 +38,11 @@ struct reply_to {
 	struct udp_peer peer; /* UDP */
 };
 
-/* One whole message arrived. Ends with exactly one reply, or with silence where that is right. */
-void query_begin(struct worker *worker, const struct reply_to *to, struct slice message);
+/* One whole message arrived. Ends with exactly one reply, or with silence where that is right.
+ * `claims` has what the transport knows of the client (not now_s); a DoT client's token is in the
+ * message. */
+void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
+	struct slice message);
 
 /* The fixed table of queries that wait for an upstream. NULL when out of memory. */
 struct query_table *query_table_new(size_t capacity);

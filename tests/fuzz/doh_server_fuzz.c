@@ -50,8 +50,10 @@ static void answer_waiting(struct run *run)
 		answer(run, run->waiting[--run->waiting_count]);
 }
 
-static void on_message(void *context, int32_t stream, struct slice message)
+static void on_message(
+	void *context, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct run *run = context;
 	check(message.len > 0 && message.len <= 65535);
 	check(stream % 2 == 1);

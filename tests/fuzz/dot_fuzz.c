@@ -26,8 +26,10 @@ static struct slice take_framed(struct slice *from)
 	return framed;
 }
 
-static void on_message(void *context, int32_t stream, struct slice message)
+static void on_message(
+	void *context, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct host *host = context;
 	struct slice framed = take_framed(&host->expected);
 	check(framed.len >= 2);

@@ -185,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ .name = "2" } };
 	struct list_text texts[LISTS];
 	struct rule_spec rules[LISTS];
-	struct association_spec association = { 0, 1 };
+	struct association_spec association = { 0, 1, false };
 	uint8_t options = reader_u8(&input);
 	const enum action actions[4] = { ACTION_ALLOW, ACTION_ALERT,
 		options & 0x80 ? ACTION_GIVEN : ACTION_BLOCK, ACTION_MONITOR };

@@ -201,8 +201,10 @@ static nghttp2_session *server_new(struct pair *pair)
 
 static uint8_t counting[65536];
 
-static void on_message(void *host, int32_t stream, struct slice message)
+static void on_message(
+	void *host, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct pair *pair = host;
 	assert_int_equal(message.len, QUESTION_LEN);
 	pair->requests++;

@@ -69,8 +69,10 @@ static void reply(struct pair *pair, int32_t stream)
 
 /* --- the host --- */
 
-static void on_message(void *host, int32_t stream, struct slice message)
+static void on_message(
+	void *host, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct pair *pair = host;
 	pair->asked++;
 	told(pair, stream)->asked++;

@@ -136,8 +136,10 @@ static void a_question_is_one_piece(void **state)
 
 /* --- with our own framer --- */
 
-static void on_message(void *context, int32_t stream, struct slice message)
+static void on_message(
+	void *context, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct host *host = context;
 	assert_int_equal(framer_dot.reply(host->server, stream, message, 0), 0);
 }

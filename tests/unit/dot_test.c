@@ -21,8 +21,10 @@ struct host {
 	bool echoes; /* replies with what was asked */
 };
 
-static void on_message(void *context, int32_t stream, struct slice message)
+static void on_message(
+	void *context, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
 	struct host *host = context;
 	assert_true(host->count < MESSAGES);
 	host->lens[host->count] = message.len;

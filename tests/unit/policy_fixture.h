@@ -34,7 +34,7 @@ static inline size_t fixture_group(struct policy_fixture *fixture, uint32_t prio
 	if (i < fixture->spec.group_count)
 		return i;
 	assert_true(i < FIXTURE_GROUPS_MAX);
-	fixture->associations[i] = (struct association_spec){ (uint16_t)i, priority };
+	fixture->associations[i] = (struct association_spec){ (uint16_t)i, priority, false };
 	fixture->groups[i].name = "group";
 	fixture->groups[i].rules = fixture->rules[i];
 	fixture->spec.group_count++;

@@ -480,7 +480,8 @@ static uint16_t view_of(const struct policy *policy, const char *client, uint16_
 {
 	struct address address;
 	assert_true(address_parse(&address, client));
-	return policy_find_view(policy, &address, listener);
+	const struct claims claims = { .client = address, .listener = listener };
+	return policy_find_view(policy, &claims).view;
 }
 
 static void test_views(void **state)
@@ -690,7 +691,7 @@ static void test_what_is_kept(void **state)
 		{ .name = "others", .rules = rules + 2, .rule_count = 1 },
 		{ .name = "base", .rules = rules, .rule_count = 2 },
 	};
-	struct association_spec associations[] = { { 1, 200 }, { 1, 100 } };
+	struct association_spec associations[] = { { 1, 200, false }, { 1, 100, false } };
 	struct view_spec views[] = { { .name = "view",
 		.associations = associations,
 		.association_count = 2,

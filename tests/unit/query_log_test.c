@@ -43,7 +43,7 @@ static const struct rule_spec rules[] = {
 	{ .name = "alert", .priority = 3, .action = ACTION_ALERT, .list = 1 },
 };
 static const struct rule_group_spec groups[] = { { "base\\line", rules, 3 } };
-static const struct association_spec associations[] = { { 0, 1 } };
+static const struct association_spec associations[] = { { 0, 1, false } };
 static const struct view_spec views[] = {
 	{ .name = "l\xc3\xa4n",
 		.default_action = ACTION_ALLOW,

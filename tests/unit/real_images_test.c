@@ -207,7 +207,7 @@ static void test_every_listed_name(void **state)
 /* "rank<TAB>name" or "name". */
 static size_t check_benign(const char *path, size_t most)
 {
-	char command[1024];
+	char command[2048];
 	size_t count = 0;
 	char *line = NULL;
 	size_t capacity = 0;

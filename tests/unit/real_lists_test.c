@@ -106,7 +106,7 @@ static void test_published_lists(void **state)
 		texts[i] = (struct list_text){ .text = published_list(directory, rows[i].file) };
 		rules[i] = (struct rule_spec){ .name = "rule", .action = ACTION_BLOCK, .list = i };
 		groups[i] = (struct rule_group_spec){ "group", &rules[i], 1 };
-		associations[i] = (struct association_spec){ i, 1 };
+		associations[i] = (struct association_spec){ i, 1, false };
 		views[i] = (struct view_spec){ .name = "view",
 			.default_action = ACTION_ALLOW,
 			.associations = &associations[i],

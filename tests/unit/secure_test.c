@@ -198,8 +198,11 @@ static void peer_end(struct peer *peer)
 	peer_close(peer);
 }
 
-static void on_query(void *host, int32_t stream, struct slice message)
+static void on_query(
+	void *host, int32_t stream, const struct framer_claims *claims, struct slice message)
 {
+	(void)claims;
+	(void)claims;
 	struct peer *peer = host;
 	peer->server->queries++;
 	peer->queries++;
