@@ -58,10 +58,10 @@ const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
 
 /* Who the client says it is. Of an established server's stream; lives as long as the stream. */
 struct tls_peer {
-	const char *tls_name; /* SNI, lower case; NULL: none, or none that is a host name */
+	struct slice tls_name; /* SNI, lower case; empty: none, or none that is a host name */
 	/* Of the certificate that was verified, now or in the session that is resumed, as
 	 * rules/claims.h spells them; none: there was none. */
-	const char *const *names;
+	const struct slice *names;
 	size_t name_count;
 	int64_t not_after_s; /* of the whole chain: the earliest; it holds no longer */
 };

@@ -268,13 +268,13 @@ static int doh_reply(struct framer *framer, int32_t id, struct slice message, ui
 	return nghttp2_submit_response(framer->session, id, fields, 4, head_only ? NULL : &body);
 }
 
-static void doh_reject(struct framer *framer, int32_t id)
+static void doh_reject(struct framer *framer, int32_t id, unsigned status)
 {
 	struct doh_stream *stream = stream_find(framer, id);
 	if (!stream || stream->replied)
 		return;
 	stream->asked = false;
-	refuse(framer, id, stream, 400);
+	refuse(framer, id, stream, status);
 }
 
 static nghttp2_session_callbacks *callbacks;

@@ -54,8 +54,9 @@ static int dot_reply(
 	return framed_append(&framer->out, message);
 }
 
-static void dot_reject(struct framer *framer, int32_t stream)
+static void dot_reject(struct framer *framer, int32_t stream, unsigned status)
 {
+	(void)status;
 	(void)framer;
 	(void)stream;
 }

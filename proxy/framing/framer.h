@@ -13,10 +13,12 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OTHER, HTTP_METHOD_COUNT
 
 /* What a request says of its client, beside the message (DoH only; else all empty). Borrowed. */
 struct framer_claims {
-	struct slice path;      /* the one segment behind our path and a '/'; "%" is not decoded */
-	struct slice token;     /* of the query part's "token" */
-	struct slice forwarded; /* all of Forwarded, or else X-Forwarded-For, as written there; what
-				   of it is believed is for the host to say */
+	struct slice path;  /* the one segment behind our path and a '/'; "%" is not decoded */
+	struct slice token; /* of the query part's "token" */
+	/* All fields of that name as one list, as written there; what of it is believed is for the
+	 * host to say. */
+	struct slice forwarded;       /* Forwarded, RFC 7239 */
+	struct slice x_forwarded_for; /* X-Forwarded-For */
 };
 
 /* The side that feeds a framer; `host` is what was given to framer_type.open. None of these may
@@ -54,8 +56,9 @@ struct framer_type {
 	int (*reply)(
 		struct framer *framer, int32_t stream, struct slice message, uint32_t max_age_s);
 
-	/* Ends a stream whose message was not DNS, or that gets no answer. */
-	void (*reject)(struct framer *framer, int32_t stream);
+	/* Ends a stream whose message was not DNS, or that gets no answer; `status` is what HTTP
+	 * says then. */
+	void (*reject)(struct framer *framer, int32_t stream, unsigned status);
 
 	/* Writes what is to be sent, at most `capacity` bytes; 0: nothing, or held back by the
 	 * client's flow control (see queued). */

@@ -484,7 +484,7 @@ static void on_message(
 		.client = conn->client, .listener = conn->listener, .path = said->path
 	};
 	conn->active = true;
-	query_begin(conn->table->worker, &to, &claims, message);
+	query_begin(conn->table->worker, &to, &claims, said->token, message);
 }
 
 static void on_status(void *host, enum http_method method, unsigned status)
@@ -739,12 +739,12 @@ void conn_reply(
 	mark_dirty(conn);
 }
 
-void conn_reject(struct worker *worker, const struct reply_to *to)
+void conn_reject(struct worker *worker, const struct reply_to *to, unsigned status)
 {
 	struct conn *conn = conn_find(worker->conns, to->conn);
 	if (!conn)
 		return;
-	conn->protocol->framer->reject(conn->framer, to->stream);
+	conn->protocol->framer->reject(conn->framer, to->stream, status);
 	mark_dirty(conn);
 }
 

@@ -20,8 +20,8 @@ void conn_accept(struct worker *worker, struct listener_socket *socket);
 void conn_reply(
 	struct worker *worker, const struct reply_to *to, struct slice message, uint32_t max_age_s);
 
-/* The stream gets no DNS message: 400 over HTTP; silence elsewhere. */
-void conn_reject(struct worker *worker, const struct reply_to *to);
+/* The stream gets no DNS message: this status over HTTP; silence elsewhere. */
+void conn_reject(struct worker *worker, const struct reply_to *to, unsigned status);
 
 /* A query of this connection waits for an upstream (+1) or does not any more (-1). Gives false
  * when +1 would be over the limit; then nothing was counted. */

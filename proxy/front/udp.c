@@ -111,8 +111,8 @@ static void take_datagram(struct udp_socket *socket, unsigned i)
 		read_local_address(&to.peer, header);
 	to.conn.slot = (uint32_t)(socket - front->sockets);
 	const struct claims claims = { .client = to.client, .listener = to.listener };
-	query_begin(
-		front->worker, &to, &claims, slice_of(front->in_buffer[i], front->in[i].msg_len));
+	query_begin(front->worker, &to, &claims, slice_of(NULL, 0),
+		slice_of(front->in_buffer[i], front->in[i].msg_len));
 }
 
 /* libuv stops a poll that tells an error; a socket may have one that goes by being read. */

@@ -34,7 +34,7 @@ static void end_faulty(struct query *q, enum dns_query_fault fault)
 			fault == DNS_QUERY_SILENCE ? METRICS_DROP_NOT_A_QUERY
 						   : METRICS_DROP_MALFORMED);
 	if (faults[fault].is_not_dns && q->to.protocol == PROTOCOL_DOH)
-		conn_reject(q->worker, &q->to);
+		conn_reject(q->worker, &q->to, 400);
 	else if (fault != DNS_QUERY_SILENCE)
 		query_end_with_rcode(
 			q, METRICS_SOURCE_ERROR, faults[fault].rcode, DNS_EDE_NONE, NULL);
@@ -101,11 +101,12 @@ static bool query_admit(struct query *q, const struct claims *claims)
 }
 
 void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
-	struct slice message)
+	struct slice token, struct slice message)
 {
 	struct query query;
 	struct query *q = &query;
 
+	(void)token; /* no view asks for one yet */
 	query_init(q, worker, to, message);
 	if (!query_open(q, message) || !query_admit(q, claims))
 		return;

@@ -39,10 +39,11 @@ struct reply_to {
 };
 
 /* One whole message arrived. Ends with exactly one reply, or with silence where that is right.
- * `claims` has what the transport knows of the client (not now_s); a DoT client's token is in the
- * message. */
+ * `claims` has what the transport knows of the client (neither now_s nor the token's digest);
+ * `token` is the text of one that came beside the message (DoH; empty: none), a DoT client's is in
+ * it. */
 void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
-	struct slice message);
+	struct slice token, struct slice message);
 
 /* The fixed table of queries that wait for an upstream. NULL when out of memory. */
 struct query_table *query_table_new(size_t capacity);

@@ -61,7 +61,7 @@ static void on_message(
 	if (run->mode == 0)
 		answer(run, stream);
 	else if (run->mode == 3 && run->asked % 2)
-		framer_doh.reject(run->framer, stream);
+		framer_doh.reject(run->framer, stream, 400);
 	else if (run->waiting_count < WAITING_MAX)
 		run->waiting[run->waiting_count++] = stream;
 	else

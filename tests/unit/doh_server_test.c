@@ -80,7 +80,7 @@ static void on_message(
 	if (message.len == QUESTION_LEN)
 		assert_memory_equal(message.at, question, QUESTION_LEN);
 	if (pair->rejects)
-		framer_doh.reject(pair->framer, stream);
+		framer_doh.reject(pair->framer, stream, 400);
 	else if (pair->at_once)
 		reply(pair, stream);
 }

@@ -518,7 +518,7 @@ static void cut_short(struct peer *peer, int32_t stream, struct slice message)
 static void reject(struct peer *peer, int32_t stream, struct slice message)
 {
 	(void)message;
-	framer_type()->reject(peer->framer, stream);
+	framer_type()->reject(peer->framer, stream, 400);
 }
 
 static bool no_handshake(struct peer *peer)
