@@ -169,9 +169,9 @@ void dns_reply_add_cname(struct dns_reply *reply, struct slice target, uint32_t 
 		reply->query->class, ttl_s, target);
 }
 
-void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s)
+void dns_reply_add_soa_above(struct dns_reply *reply, struct slice name, uint32_t ttl_s)
 {
-	struct slice owner = reply->query->name;
+	struct slice owner = name;
 	if (owner.len > 1)
 		owner = slice_of(owner.at + owner.at[0] + 1, owner.len - owner.at[0] - 1u);
 	uint8_t rdata[22];
@@ -185,6 +185,11 @@ void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s)
 	writer_u32(&to, ttl_s);
 	dns_reply_add(reply, DNS_SECTION_AUTHORITY, owner, DNS_TYPE_SOA, reply->query->class, ttl_s,
 		writer_slice(&to));
+}
+
+void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s)
+{
+	dns_reply_add_soa_above(reply, reply->query->name, ttl_s);
 }
 
 void dns_reply_add_zone_soa(

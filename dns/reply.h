@@ -67,6 +67,8 @@ void dns_reply_add_cname(struct dns_reply *reply, struct slice target, uint32_t 
 /* A synthetic SOA in the authority section, so that stubs keep a negative answer for `ttl_s`
  * (RFC 2308 5). Its owner is the parent of the question's name. */
 void dns_reply_add_soa(struct dns_reply *reply, uint32_t ttl_s);
+/* The same for a name that aliases lead to; its owner is the parent of that. */
+void dns_reply_add_soa_above(struct dns_reply *reply, struct slice name, uint32_t ttl_s);
 
 /* The SOA of a zone that is served here and has nothing in it, as RFC 6303 3 has it: its own name
  * server, nobody's mailbox. For the answer or the authority section. */

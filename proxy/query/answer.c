@@ -29,7 +29,8 @@ static void copy_way_to_chase(const struct query *q, struct dns_reply *reply)
 
 /* Record by record: what was kept does not fit as it is, or something stands in front of it. The
  * TTLs are made ready in place: a copy that is kept for this query alone whenever it has an age. */
-static bool copy_found(const struct query *q, struct dns_reply *reply, const struct found *found)
+static bool copy_found(const struct query *q, struct dns_reply *reply, const struct found *found,
+	enum svcb_handling svcb)
 {
 	struct dns_answer answer;
 	const struct dns_packed *packed = &found->packed;
@@ -40,7 +41,10 @@ static bool copy_found(const struct query *q, struct dns_reply *reply, const str
 		return false;
 	if (q->chase.len)
 		copy_way_to_chase(q, reply);
-	copy_records(reply, &answer);
+	if (svcb == SVCB_PASS)
+		copy_records(reply, &answer);
+	else
+		query_copy_stripped(&answer, svcb, reply);
 	/* It fitted upstream, but not as we write it: there is no truth to tell. */
 	return !(reply->flags & DNS_FLAG_TC) || q->to.protocol == PROTOCOL_UDP;
 }
@@ -50,13 +54,14 @@ static bool wants_authentic(const struct query *q)
 	return q->asked.flags & DNS_FLAG_AD || q->asked.opt.dnssec_ok;
 }
 
-static void set_flags(const struct query *q, struct dns_reply *reply, const struct found *found)
+static void set_flags(const struct query *q, struct dns_reply *reply, const struct found *found,
+	enum svcb_handling svcb)
 {
 	/* Extended rcodes (BADVERS, BADCOOKIE) are about our hop to the upstream, not the client's.
 	 */
 	uint16_t rcode = found->packed.rcode;
 	reply->rcode = rcode < DNS_RCODE_BADVERS ? rcode : DNS_RCODE_SERVFAIL;
-	if (found->packed.authentic && wants_authentic(q) && q->chase.len == 0)
+	if (found->packed.authentic && wants_authentic(q) && q->chase.len == 0 && svcb == SVCB_PASS)
 		reply->flags |= DNS_FLAG_AD;
 }
 
@@ -78,13 +83,15 @@ static void end_with_found(struct query *q, const struct found *found)
 	struct dns_reply reply;
 	dns_reply_begin(
 		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
-	bool pasted = q->chase.len == 0 && dns_packed_paste(&reply, &found->packed, found->age);
-	if (!pasted && !copy_found(q, &reply, found)) {
+	enum svcb_handling svcb = query_svcb_handling(q, found);
+	bool pasted = q->chase.len == 0 && svcb == SVCB_PASS &&
+		dns_packed_paste(&reply, &found->packed, found->age);
+	if (!pasted && !copy_found(q, &reply, found, svcb)) {
 		query_end_with_rcode(
 			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too long");
 		return;
 	}
-	set_flags(q, &reply, found);
+	set_flags(q, &reply, found, svcb);
 	set_ede(q, &reply, found, text, sizeof text);
 	query_end_with_reply(
 		q, &reply, q->verdict.action == ACTION_BLOCK ? METRICS_SOURCE_RULE : found->source);

@@ -3,6 +3,7 @@
  *   query.c   the way in: steps 3 to 6, and where an answer is sought
  *   wait.c    the table, the wait for an upstream, and the way back: steps 7 to 10
  *   answer.c  from what was found to a reply: steps 11 and 12
+ *   svcb.c    HTTPS and SVCB records, as a view's clients get them
  *   block.c   a verdict as a reply
  *   end.c     the exit: step 13 */
 #ifndef PROXY_QUERY_PARTS_H
@@ -104,6 +105,13 @@ void query_answer(struct query *q, struct found *found);
 void query_answer_local(struct query *q, struct slice message);
 /* The verdict says that this query does not get what it asked for. */
 void query_block(struct query *q);
+
+/* svcb.c: what has to be done to HTTPS and SVCB records of what was found; SVCB_PASS when there is
+ * nothing to be done. */
+enum svcb_handling query_svcb_handling(const struct query *q, const struct found *found);
+/* Copies all records of an answer to which that has to be done. */
+void query_copy_stripped(
+	const struct dns_answer *answer, enum svcb_handling handling, struct dns_reply *reply);
 
 /* block.c */
 /* The name that a blocked client is sent to instead, by its rule or by the list's entry. */
