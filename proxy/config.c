@@ -61,6 +61,15 @@ static const char *directory_of(struct arena *memory, const char *file)
 	return directory;
 }
 
+static const char *join(struct arena *memory, const char *directory, const char *name)
+{
+	size_t len = strlen(directory) + strlen(name) + 2;
+	char *joined = arena_take(memory, len, 1);
+	if (joined)
+		snprintf(joined, len, "%s/%s", directory, name);
+	return joined;
+}
+
 static bool out_of_memory(struct loading *loading)
 {
 	problem_at(loading->errors, loading->config->file, 0, "", "out of memory");
@@ -72,6 +81,22 @@ static void write_hash(struct config *config, const struct source *source)
 	XXH128_hash_t hash = XXH3_128bits(source->text, source->len);
 	snprintf(config->hash, sizeof config->hash, "%016llx%016llx",
 		(unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+static bool keep_files(struct config *config, const struct source *source)
+{
+	struct config_file *files =
+		arena_take(&config->memory, source->file_count + 1, sizeof *files);
+	for (size_t i = 0; files && i < source->file_count; i++) {
+		const struct source_file_read *from = &source->files[i];
+		files[i].path = from->path ? arena_text(&config->memory, from->path) : "";
+		memcpy(files[i].hash, from->hash, sizeof files[i].hash);
+		if (!files[i].path)
+			return false;
+	}
+	config->files = files;
+	config->file_count = files && source->files[0].path ? source->file_count : 0;
+	return files != NULL;
 }
 
 static bool fill_config(struct loading *loading, const struct setting *root)
@@ -106,7 +131,7 @@ static bool load(struct loading *loading)
 		return false;
 	write_hash(loading->config, source);
 	bool readable = syntax_check(source, &loading->lines);
-	if (source->no_memory)
+	if (source->no_memory || !keep_files(loading->config, source))
 		return out_of_memory(loading);
 	if (!readable)
 		return false;
@@ -114,8 +139,34 @@ static bool load(struct loading *loading)
 	return root && fill_config(loading, root);
 }
 
+/* Where the bytes are: `text`, or else copies of the files in a directory, or else the files. */
+struct origin {
+	const struct slice *text;
+	const char *copies;
+};
+
+static void read_source(struct loading *loading, const struct origin *origin)
+{
+	struct config *config = loading->config;
+	const char *directory = origin->copies ? origin->copies : config->directory;
+	source_init(&loading->source, origin->text ? NULL : directory, &loading->scratch,
+		loading->errors);
+	if (origin->text) {
+		source_read_text(&loading->source, config->file, *origin->text);
+		return;
+	}
+	const char *slash = strrchr(config->file, '/');
+	const char *file = origin->copies
+		? join(&loading->scratch, origin->copies, slash ? slash + 1 : config->file)
+		: config->file;
+	if (file)
+		source_read_file(&loading->source, file);
+	else
+		loading->source.no_memory = loading->source.broken = true;
+}
+
 static struct config *load_from(
-	const char *file, const struct slice *text, struct config_errors *errors)
+	const char *file, const struct origin *origin, struct config_errors *errors)
 {
 	struct loading loading = { .config = calloc(1, sizeof(struct config)) };
 	struct config *config = loading.config;
@@ -129,12 +180,8 @@ static struct config *load_from(
 	bool fine = config->file && config->directory;
 	if (!fine)
 		problem_at(loading.errors, file, 0, "", "out of memory");
-	source_init(
-		&loading.source, text ? NULL : config->directory, &loading.scratch, loading.errors);
-	if (fine && text)
-		source_read_text(&loading.source, config->file, *text);
-	else if (fine)
-		source_read_file(&loading.source, config->file);
+	if (fine)
+		read_source(&loading, origin);
 	fine = fine && load(&loading);
 	problem_order_end(&loading.problems);
 	source_deinit(&loading.source);
@@ -148,12 +195,18 @@ static struct config *load_from(
 
 struct config *config_load(const char *file, struct config_errors *errors)
 {
-	return load_from(file, NULL, errors);
+	return load_from(file, &(struct origin){ .copies = NULL }, errors);
 }
 
 struct config *config_load_text(const char *file, struct slice text, struct config_errors *errors)
 {
-	return load_from(file, &text, errors);
+	return load_from(file, &(struct origin){ .text = &text }, errors);
+}
+
+struct config *config_load_copies(
+	const char *file, const char *copies, struct config_errors *errors)
+{
+	return load_from(file, &(struct origin){ .copies = copies }, errors);
 }
 
 void config_free(struct config *config)

@@ -224,6 +224,12 @@ struct limits_config {
 
 enum { CONFIG_HASH_LEN = 32 };
 
+/* A file that the configuration was read from. */
+struct config_file {
+	const char *path; /* relative to `directory` */
+	uint64_t hash[2]; /* XXH3 of its bytes */
+};
+
 struct config {
 	const char *file;         /* as given on the command line */
 	const char *directory;    /* relative paths start here */
@@ -264,6 +270,8 @@ struct config {
 	const char *control_socket;  /* NULL: none */
 	const char *state_directory; /* "": nothing is written */
 	struct limits_config limits;
+	const struct config_file *files; /* the first is `file`; none of a text in memory */
+	size_t file_count;
 	char hash[CONFIG_HASH_LEN + 1]; /* of the text of all files, hexadecimal: the same text is
 					   the same configuration, comments left out */
 	struct arena memory;            /* of all of the above */
@@ -282,6 +290,12 @@ struct config_errors {
  * @include files, and nothing else: lists, certificates and the like are opened by their users. */
 struct config *config_load(const char *file, struct config_errors *errors);
 void config_free(struct config *config);
+
+/* Reads copies of the files that config_load(file) would read, which stand in `copies` under the
+ * paths that they have in the directory of `file`: everything else that a path in them names is
+ * where it would be without the copies. */
+struct config *config_load_copies(
+	const char *file, const char *copies, struct config_errors *errors);
 
 /* Where the file names nobody: takes `upstreams` (the system's resolvers; `name`, `address` and
  * `port` of them, which are copied) and makes the group of all of them. False when out of memory.

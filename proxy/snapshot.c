@@ -92,6 +92,7 @@ static bool load_policy(
 	struct lists_options options = parts->lists;
 	options.keep =
 		options.keep && errors->count == 0; /* it comes into force, or leaves no trace */
+	options.may_miss = snapshot->kept != 0;
 	snapshot->lists = lists_load(snapshot->config, &options, errors);
 	if (!snapshot->lists)
 		return false;
@@ -142,6 +143,7 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 	if (!snapshot)
 		return NULL;
 	snapshot->tls = before->tls ? tls_context_ref(before->tls) : NULL;
+	snapshot->kept = before->kept;
 	if (load_policy(snapshot, parts, errors) && finish(snapshot, parts))
 		return snapshot;
 	snapshot_free(snapshot);
@@ -161,7 +163,10 @@ static bool may_follow(const struct config *in_force, const struct config *confi
 struct snapshot *snapshot_load(
 	const char *file, const struct snapshot_parts *parts, struct config_errors *errors)
 {
-	struct config *config = config_load(file, errors);
+	uint32_t kept = 0;
+	struct config *config = parts->offline
+		? config_load(file, errors)
+		: revisions_choose(file, &parts->wish, &kept, errors);
 	if (!config || !may_follow(parts->in_force, config)) {
 		config_free(config);
 		return NULL;
@@ -169,6 +174,7 @@ struct snapshot *snapshot_load(
 	struct snapshot *snapshot = snapshot_new(upstream_plan_new(config));
 	if (!snapshot)
 		return NULL;
+	snapshot->kept = kept;
 	if (load_parts(snapshot, parts, errors))
 		return snapshot;
 	snapshot_free(snapshot);

@@ -10,6 +10,7 @@
 #include "proxy/lists/lists.h"
 #include "proxy/query/ddr.h"
 #include "proxy/query/routes.h"
+#include "proxy/revisions/revisions_live.h"
 #include "proxy/upstream_plan.h"
 #include "proxy/watch/metrics.h"
 #include "rules/policy.h"
@@ -24,7 +25,8 @@ struct snapshot {
 	struct tls_context *tls; /* NULL when no listener needs it */
 	struct routes *routes;
 	struct ddr *ddr;      /* NULL when offline */
-	uint32_t revision;    /* 1 for the first, one more for each that was published */
+	uint32_t revision;    /* see revisions_go_live() */
+	uint32_t kept; /* the kept revision that the configuration comes from; 0: the file */
 	char policy_hash[33]; /* of the configuration's text and of what every list says */
 	/* Metric labels by index of the policy and the configuration. */
 	uint16_t *view_labels;
@@ -36,6 +38,7 @@ struct snapshot_parts {
 	struct tls_ticket_keys *ticket_keys;
 	struct lists_options lists;
 	const struct config *in_force; /* what needs a restart to differ from is refused; or NULL */
+	struct revisions_wish wish;
 	bool offline; /* explain, compile: neither certificate nor upstreams are looked at */
 };
 

@@ -22,7 +22,7 @@ int cli_check(int argc, char **argv)
 	if (!file)
 		return EXIT_USAGE;
 	struct config_errors errors = { 0 };
-	struct snapshot_parts parts = { .lists.must_load = true };
+	struct snapshot_parts parts = { .lists.must_load = true, .wish.unpin = true };
 	config_errors_to_stderr(&errors);
 	parts.ticket_keys = tls_ticket_keys_new();
 	struct snapshot *snapshot = snapshot_load(file, &parts, &errors);

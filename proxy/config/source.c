@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* One file on its way into the text. */
 struct source_file {
 	const char *name;
+	const char *path; /* relative to the configuration's directory; NULL: it is no file */
 	const struct source_file *includer;
 	dev_t device; /* with `inode`: which file it is, however it was named */
 	ino_t inode;
@@ -294,12 +296,13 @@ static void include_file(struct source *source, struct source_file *includer, co
 	fstat(fd, &status);
 	struct source_file file = {
 		.name = join(source->memory, source->directory, name),
+		.path = arena_text(source->memory, name),
 		.includer = includer,
 		.device = status.st_dev,
 		.inode = status.st_ino,
 		.depth = includer->depth + 1,
 	};
-	if (!file.name) {
+	if (!file.name || !file.path) {
 		no_memory(source);
 	} else if (is_included_by_itself(&file, includer)) {
 		problem_at(source->errors, includer->name, includer->line, "", "%s includes itself",
@@ -390,11 +393,18 @@ static bool file_fits(struct source *source, const struct source_file *file)
 	return false;
 }
 
+static void note_file(struct source *source, const struct source_file *file)
+{
+	XXH128_hash_t hash = XXH3_128bits(file->bytes.at, file->bytes.len);
+	source->files[source->file_count++] = (struct source_file_read){ .path = file->path,
+		.hash = { hash.low64, hash.high64 } };
+}
+
 static void add_file(struct source *source, struct source_file *file)
 {
 	if (!file_fits(source, file))
 		return;
-	source->file_count++;
+	note_file(source, file);
 	file->line = 1;
 	file->line_is_fresh = true;
 	if (source->len)
@@ -429,7 +439,8 @@ void source_read_file(struct source *source, const char *name)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	struct stat status = { 0 };
-	struct source_file file = { .name = name };
+	const char *slash = strrchr(name, '/');
+	struct source_file file = { .name = name, .path = slash ? slash + 1 : name };
 	if (fd < 0 || fstat(fd, &status) < 0) {
 		problem_at(source->errors, name, 0, "", "cannot read the file: %s",
 			error_text(-errno));

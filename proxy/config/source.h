@@ -19,6 +19,12 @@ struct source_segment {
 	unsigned line;
 };
 
+/* A file that was read. */
+struct source_file_read {
+	const char *path; /* relative to the directory of the configuration */
+	uint64_t hash[2]; /* of its bytes */
+};
+
 struct source {
 	char *text; /* NUL-terminated; malloc'd */
 	size_t len;
@@ -27,6 +33,7 @@ struct source {
 	unsigned file_count;
 	struct source_segment segments[2 * SOURCE_FILES_MAX + 1];
 	size_t segment_count;
+	struct source_file_read files[SOURCE_FILES_MAX];
 	const char *directory; /* @include may name what is in here and below; NULL: nothing */
 	struct arena *memory;  /* of file names */
 	struct config_errors *errors;

@@ -262,6 +262,9 @@ static bool take_from_image(struct loading *loading)
 				image_list(lists->file->image, lists->numbers[i])->format;
 			continue;
 		}
+		lists->errors[i] = ERR_MALFORMED;
+		if (loading->options->may_miss)
+			continue;
 		snprintf(message, sizeof message,
 			"%s: there is no list \"%s\" in it; compile again",
 			loading->config->lists_image, lists->items[i].name);

@@ -43,6 +43,7 @@ struct lists_options {
 	struct lists *previous; /* in force now; NULL: the state directory's, if there is one */
 	const char *accept;     /* the list whose edition no guard is asked about; NULL: none */
 	bool must_load;  /* a list of a file that cannot be used, and never could, is an error */
+	bool may_miss;   /* of lists_image: it was kept without the lists that were missing then */
 	bool is_refresh; /* of lists in force: one that was missing may go on missing */
 	bool keep;       /* leave in the state directory what the next run can use */
 	uint64_t salt;   /* 0: that of the lists before; without them by chance */

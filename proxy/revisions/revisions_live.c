@@ -1,0 +1,81 @@
+#include "proxy/revisions/revisions_live.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+static void tell_pinned(const char *file, const struct revision_pin *pin)
+{
+	char since[32];
+	struct tm when;
+	time_t time_s = (time_t)pin->time_s;
+	strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&time_s, &when));
+	log_warning("PINNED: revision %u is in force since %s (%s); %s is passed over until it "
+		    "changes, or `namegate revisions unpin`",
+		pin->number, since, pin->why, file);
+}
+
+/* The pinned configuration, if the pin holds. A kept one that is gone or damaged ends the pin: there
+ * is a file, and a policy is better than none. */
+static struct config *follow_pin(const struct config *config, uint32_t *kept)
+{
+	struct revision_pin pin;
+	struct config_errors errors = { 0 };
+	if (!revisions_pinned(config->state_directory, &pin))
+		return NULL;
+	if (strcmp(pin.config_hash, config->hash) != 0) {
+		log_warning("revisions: %s has changed: revision %u is not pinned any more",
+			config->file, pin.number);
+		return NULL;
+	}
+	config_errors_to_stderr(&errors);
+	struct config *pinned = revisions_load(config->state_directory, pin.number, &errors);
+	if (!pinned) {
+		log_error("revisions: revision %u is pinned and cannot be loaded: %s is used",
+			pin.number, config->file);
+		return NULL;
+	}
+	tell_pinned(config->file, &pin);
+	*kept = pin.number;
+	return pinned;
+}
+
+struct config *revisions_choose(const char *file, const struct revisions_wish *wish, uint32_t *kept,
+	struct config_errors *errors)
+{
+	*kept = wish->rollback;
+	if (wish->rollback)
+		return revisions_load(wish->state_directory, wish->rollback, errors);
+	struct config *config = config_load(file, errors);
+	struct config *pinned = config && !wish->unpin ? follow_pin(config, kept) : NULL;
+	if (!pinned)
+		return config;
+	config_free(config);
+	return pinned;
+}
+
+uint32_t revisions_go_live(const struct revisions_item *item, uint32_t kept, uint32_t after)
+{
+	const char *state_directory = item->config->state_directory;
+	struct revisions_item whole = *item;
+	char copies[PATH_MAX];
+	if (!*state_directory)
+		return after + 1;
+	whole.number = revisions_next(state_directory, item->policy_hash);
+	if (whole.number < after)
+		whole.number = after + 1; /* somebody emptied the directory */
+	if (kept && revisions_path(copies, state_directory, kept, "config"))
+		whole.copies = copies;
+	int error = revisions_keep(state_directory, &whole);
+	if (error)
+		log_warning("revisions: revision %u cannot be kept: %s", whole.number,
+			error == ERR_INVALID ? "its files have changed since they were read"
+					     : error_text(error));
+	error = revisions_note(state_directory, whole.number);
+	if (error)
+		log_warning("revisions: %s: %s", state_directory, error_text(error));
+	return whole.number;
+}
