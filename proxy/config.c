@@ -76,11 +76,11 @@ static bool out_of_memory(struct loading *loading)
 	return false;
 }
 
-static void write_hash(struct config *config, const struct source *source)
+static void write_hash(char hash[CONFIG_HASH_LEN + 1], const struct source *source)
 {
-	XXH128_hash_t hash = XXH3_128bits(source->text, source->len);
-	snprintf(config->hash, sizeof config->hash, "%016llx%016llx",
-		(unsigned long long)hash.high64, (unsigned long long)hash.low64);
+	XXH128_hash_t sum = XXH3_128bits(source->text, source->len);
+	snprintf(hash, CONFIG_HASH_LEN + 1, "%016llx%016llx", (unsigned long long)sum.high64,
+		(unsigned long long)sum.low64);
 }
 
 static bool keep_files(struct config *config, const struct source *source)
@@ -129,7 +129,7 @@ static bool load(struct loading *loading)
 	struct source *source = &loading->source;
 	if (source->broken)
 		return false;
-	write_hash(loading->config, source);
+	write_hash(loading->config->hash, source);
 	bool readable = syntax_check(source, &loading->lines);
 	if (source->no_memory || !keep_files(loading->config, source))
 		return out_of_memory(loading);
@@ -207,6 +207,29 @@ struct config *config_load_copies(
 	const char *file, const char *copies, struct config_errors *errors)
 {
 	return load_from(file, &(struct origin){ .copies = copies }, errors);
+}
+
+static void ignore_error(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	(void)context, (void)file, (void)line, (void)path, (void)message;
+}
+
+bool config_text_hash(const char *file, char hash[CONFIG_HASH_LEN + 1])
+{
+	struct arena scratch = { 0 };
+	struct config_errors errors = { .on_error = ignore_error };
+	struct source source;
+	const char *directory = directory_of(&scratch, file);
+	source_init(&source, directory, &scratch, &errors);
+	if (directory)
+		source_read_file(&source, file);
+	bool good = directory && !source.broken;
+	if (good)
+		write_hash(hash, &source);
+	source_deinit(&source);
+	arena_free(&scratch);
+	return good;
 }
 
 void config_free(struct config *config)

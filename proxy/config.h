@@ -297,6 +297,10 @@ void config_free(struct config *config);
 struct config *config_load_copies(
 	const char *file, const char *copies, struct config_errors *errors);
 
+/* The hash that config_load() would give the configuration, whatever else is wrong with it. False
+ * when its files cannot be read. */
+bool config_text_hash(const char *file, char hash[CONFIG_HASH_LEN + 1]);
+
 /* Where the file names nobody: takes `upstreams` (the system's resolvers; `name`, `address` and
  * `port` of them, which are copied) and makes the group of all of them. False when out of memory.
  */

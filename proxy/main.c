@@ -23,6 +23,8 @@ static const struct cli_verb verbs[] = {
 		cli_lists },
 	{ "fetch", "-c FILE NAME [-o FILE]", "fetch one list by hand, and say what came",
 		cli_fetch },
+	{ "revisions", "-c FILE [--json | diff N [M] | rollback N --because WHY | unpin]",
+		"list the policies that went live, compare two, put one back", cli_revisions },
 	{ "version", "", "show versions", cli_version },
 };
 

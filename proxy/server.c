@@ -51,6 +51,8 @@ struct server {
 	unsigned loading;        /* enum load; 0: nothing */
 	unsigned wanted;
 	char accept[LIST_STATE_NAME_MAX];
+	struct revisions_wish wish, next_wish; /* of this load; of the next one */
+	char why[REVISION_WHY_MAX], next_why[REVISION_WHY_MAX];
 	struct keeper *keeper;
 	bool handles_open;
 	_Atomic unsigned workers_running;
@@ -73,6 +75,17 @@ static void log_config_error(
 	log_error("reload: %s:%u: %s: %s", file, line, path, message);
 }
 
+/* The last step of a load: what it is known by from now on. */
+static void go_live(struct snapshot *loaded, const char *why, uint32_t after)
+{
+	const struct revisions_item item = { .config = loaded->config,
+		.lists = loaded->lists,
+		.policy_hash = loaded->policy_hash,
+		.why = why,
+		.time_s = wall_s() };
+	loaded->revision = revisions_go_live(&item, loaded->kept, after);
+}
+
 /* In a thread of its own: reading and compiling lists takes as long as it takes. */
 static void load_aside(void *context)
 {
@@ -85,10 +98,13 @@ static void load_aside(void *context)
 			.must_load = true,
 			.is_refresh = !(server->loading & LOAD_CONFIG),
 			.keep = true },
+		.wish = server->wish,
 		.in_force = server->status.snapshot->config };
 	server->loaded = server->loading & LOAD_CONFIG
 		? snapshot_load(server->file, &parts, &errors)
 		: snapshot_load_lists(server->status.snapshot, &parts, &errors);
+	if (server->loaded && (server->loading & LOAD_CONFIG || !server->loaded->lists->is_same))
+		go_live(server->loaded, server->why, server->status.snapshot->revision);
 }
 
 static struct cache_settings cache_settings_of(const struct config *config)
@@ -105,7 +121,6 @@ static struct cache_settings cache_settings_of(const struct config *config)
 static void publish(struct server *server, struct snapshot *loaded)
 {
 	struct status *status = &server->status;
-	loaded->revision = status->snapshot->revision + 1;
 	for (unsigned i = 0; i < status->worker_count; i++)
 		worker_publish(status->workers[i], snapshot_ref(loaded));
 	snapshot_unref(status->snapshot);
@@ -140,12 +155,30 @@ static void adopt(struct server *server, struct snapshot *loaded)
 		loaded->policy_hash);
 }
 
+/* A rollback holds until the file changes; whatever else came into force ends one. */
+static void settle_pin(const struct server *server)
+{
+	const struct snapshot *snapshot = server->status.snapshot;
+	const char *state_directory = snapshot->config->state_directory;
+	struct revision_pin pin = { .number = snapshot->revision, .time_s = wall_s() };
+	if (!*state_directory || (snapshot->kept && !server->wish.rollback))
+		return;
+	snprintf(pin.why, sizeof pin.why, "%s", server->why);
+	if (server->wish.rollback && !config_text_hash(server->file, pin.config_hash))
+		pin.config_hash[0] = '\0'; /* it holds until the file can be read again */
+	int error = revisions_pin(state_directory, server->wish.rollback ? &pin : NULL);
+	if (error)
+		log_error("revisions: cannot %s: %s: the next reload takes %s",
+			server->wish.rollback ? "pin" : "unpin", error_text(error), server->file);
+}
+
 static void end_reload(struct server *server, struct snapshot *loaded)
 {
 	bool good = loaded != NULL;
-	if (good)
+	if (good) {
 		adopt(server, loaded);
-	else
+		settle_pin(server);
+	} else
 		log_error("reload: failed, revision %u stays in force",
 			server->status.snapshot->revision);
 	server->status.reload_successful = good;
@@ -191,6 +224,24 @@ static void on_loaded(void *context)
 	begin_load(server);
 }
 
+static bool is_wished(const struct revisions_wish *wish)
+{
+	return wish->rollback || wish->unpin;
+}
+
+static void take_wish(struct server *server)
+{
+	bool config = server->loading & LOAD_CONFIG;
+	server->wish = (struct revisions_wish){ .rollback = 0 };
+	snprintf(server->why, sizeof server->why, "%s", config ? "reload" : "lists");
+	if (config && is_wished(&server->next_wish)) {
+		server->wish = server->next_wish;
+		server->next_wish = (struct revisions_wish){ .rollback = 0 };
+		memcpy(server->why, server->next_why, sizeof server->why);
+	}
+	server->wish.state_directory = server->status.snapshot->config->state_directory;
+}
+
 /* What was wanted while a load was under way comes after it: it may have read the old files. */
 static void begin_load(struct server *server)
 {
@@ -198,6 +249,7 @@ static void begin_load(struct server *server)
 		return;
 	server->loading = server->wanted;
 	server->wanted = 0;
+	take_wish(server);
 	int error = background_run(&server->background, load_aside, on_loaded, server);
 	if (!error)
 		return;
@@ -209,6 +261,16 @@ static void want_load(struct server *server, enum load what)
 {
 	server->wanted |= what;
 	begin_load(server);
+}
+
+static int wish_revision(struct server *server, const struct revisions_wish *wish, const char *why)
+{
+	if (is_wished(&server->next_wish) || (server->loading && is_wished(&server->wish)))
+		return ERR_BUSY;
+	server->next_wish = *wish;
+	snprintf(server->next_why, sizeof server->next_why, "%s", why);
+	want_load(server, LOAD_CONFIG);
+	return 0;
 }
 
 static bool load_lists(void *context, const char *accept)
@@ -396,7 +458,7 @@ static int load_first(struct server *server)
 	struct snapshot *snapshot = snapshot_load(server->file, &parts, &errors);
 	if (!snapshot || !server->status.metrics)
 		return snapshot ? EXIT_FAILED : EXIT_CONFIG;
-	snapshot->revision = 1;
+	go_live(snapshot, "start", 0);
 	server->status.snapshot = snapshot;
 	server->lists = lists_ref(snapshot->lists);
 	server->status.reload_successful = true;
@@ -565,6 +627,42 @@ static int64_t tell_time(void *context)
 	return wall_s();
 }
 
+static int rollback(void *context, uint32_t number, const char *because)
+{
+	struct server *server = context;
+	const struct revisions_wish wish = { .rollback = number };
+	struct revision revision;
+	char why[REVISION_WHY_MAX];
+	const char *state_directory = server->status.snapshot->config->state_directory;
+	if (!*state_directory)
+		return ERR_INVALID;
+	if (!revisions_read(state_directory, number, &revision))
+		return -ENOENT;
+	revision_deinit(&revision);
+	snprintf(why, sizeof why, "rollback to %u: %s", number, because);
+	return wish_revision(server, &wish, why);
+}
+
+static int unpin(void *context)
+{
+	struct server *server = context;
+	const struct revisions_wish wish = { .unpin = true };
+	if (!*server->status.snapshot->config->state_directory)
+		return ERR_INVALID;
+	return wish_revision(server, &wish, "unpin");
+}
+
+static void tell_revisions(void *context, struct control_revisions *now)
+{
+	const struct server *server = context;
+	const struct snapshot *snapshot = server->status.snapshot;
+	*now = (struct control_revisions){ .revision = snapshot->revision,
+		.policy_hash = snapshot->policy_hash,
+		.kept = snapshot->kept,
+		.is_loading = (server->loading | server->wanted) & LOAD_CONFIG,
+		.is_good = server->status.reload_successful };
+}
+
 static bool open_control(struct server *server)
 {
 	const char *path = server->status.snapshot->config->control_socket;
@@ -573,6 +671,9 @@ static bool open_control(struct server *server)
 		.list_count = count_lists,
 		.list_status = tell_list,
 		.now_s = tell_time,
+		.rollback = rollback,
+		.unpin = unpin,
+		.revisions = tell_revisions,
 		.list_refresh = refresh_list,
 		.list_accept = accept_list };
 	int error;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "dns/name.h"
+#include "proxy/control/verbs.h"
 
 void control_verbs_fail(struct writer *answer, const char *text)
 {
@@ -205,6 +206,7 @@ static const struct {
 } verbs[] = {
 	{ "flush", flush },
 	{ "lists", lists },
+	{ "revisions", control_verb_revisions },
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

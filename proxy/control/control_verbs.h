@@ -7,6 +7,15 @@
 #include "proxy/control/control_request.h"
 #include "proxy/lists/list_status.h"
 
+/* What is in force. */
+struct control_revisions {
+	uint32_t revision;
+	const char *policy_hash;
+	uint32_t kept;   /* the kept revision that the configuration comes from; 0: the file */
+	bool is_loading; /* another one is on its way */
+	bool is_good;    /* the last one came into force */
+};
+
 /* What the program can do. The callbacks run on the main thread and must not block. */
 struct control_source {
 	/* Forgets cached answers: of a name (wire, lower case), or of it and all below. Gives how
@@ -29,6 +38,14 @@ struct control_source {
 	 * NULL as above. */
 	int (*list_accept)(void *context, const char *name);
 
+	/* Begins to load a kept revision, to put it into force and to pin it; what became of it
+	 * revisions() says later. 0, -ENOENT, ERR_BUSY, or ERR_INVALID (nothing is kept). */
+	int (*rollback)(void *context, uint32_t number, const char *why);
+	/* Begins to load the configuration file, whatever is pinned. As above. */
+	int (*unpin)(void *context);
+	/* The texts live until the next callback. */
+	void (*revisions)(void *context, struct control_revisions *now);
+
 	void *context;
 };
 
@@ -39,6 +56,7 @@ struct control_source {
  *                                     lists" and a last line "next NUMBER", 0 when it was all
  *     lists refresh [NAME]            NAME as control_word_write() writes it
  *     lists accept NAME
+ *     revisions rollback NUMBER WHY | unpin | status
  *
  * So an answer about a thousand lists takes several requests, each of which is short work for the
  * loop; a reload between them may be seen in part.

@@ -229,8 +229,7 @@ static int copy_files(const char *directory, const struct revisions_item *item)
 	for (size_t i = 0; i < config->file_count && !error; i++) {
 		const struct config_file *file = &config->files[i];
 		if (!stays_inside(file->path) ||
-			!is_room(snprintf(
-				from, sizeof from, "%s/%s", here, file->path)) ||
+			!is_room(snprintf(from, sizeof from, "%s/%s", here, file->path)) ||
 			!is_room(snprintf(to, sizeof to, "%s/config/%s", directory, file->path)))
 			return ERR_INVALID;
 		error = copy_file(from, to, strlen(directory), file);
@@ -423,8 +422,8 @@ static bool leads_there(const char *file, const char *name, const char *director
 	return realpath(len ? above : ".", real) && strcmp(real, directory) == 0;
 }
 
-/* The name by which the files are told, and from which relative paths lead: as it was given, so that
- * paths are spelled as those in force are. */
+/* The name by which the files are told, and from which relative paths lead: as it was given, so
+ * that paths are spelled as those in force are. */
 static bool original_path(char *path, const struct revision *revision)
 {
 	const char *slash = strrchr(revision->file, '/');

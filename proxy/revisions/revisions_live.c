@@ -18,29 +18,39 @@ static void tell_pinned(const char *file, const struct revision_pin *pin)
 		pin->number, since, pin->why, file);
 }
 
-/* The pinned configuration, if the pin holds. A kept one that is gone or damaged ends the pin: there
- * is a file, and a policy is better than none. */
-static struct config *follow_pin(const struct config *config, uint32_t *kept)
+/* The pinned configuration, if the pin holds. A kept one that is gone or damaged ends the pin:
+ * there is a file, and a policy is better than none. */
+static struct config *follow_pin(
+	const char *file, const char *hash, const char *state_directory, uint32_t *kept)
 {
 	struct revision_pin pin;
 	struct config_errors errors = { 0 };
-	if (!revisions_pinned(config->state_directory, &pin))
+	if (!revisions_pinned(state_directory, &pin))
 		return NULL;
-	if (strcmp(pin.config_hash, config->hash) != 0) {
-		log_warning("revisions: %s has changed: revision %u is not pinned any more",
-			config->file, pin.number);
+	if (strcmp(pin.config_hash, hash) != 0) {
+		log_warning("revisions: %s has changed: revision %u is not pinned any more", file,
+			pin.number);
 		return NULL;
 	}
 	config_errors_to_stderr(&errors);
-	struct config *pinned = revisions_load(config->state_directory, pin.number, &errors);
+	struct config *pinned = revisions_load(state_directory, pin.number, &errors);
 	if (!pinned) {
 		log_error("revisions: revision %u is pinned and cannot be loaded: %s is used",
-			pin.number, config->file);
+			pin.number, file);
 		return NULL;
 	}
-	tell_pinned(config->file, &pin);
+	tell_pinned(file, &pin);
 	*kept = pin.number;
 	return pinned;
+}
+
+static struct config *choose_running(
+	const char *file, const char *state_directory, uint32_t *kept, struct config_errors *errors)
+{
+	char hash[CONFIG_HASH_LEN + 1];
+	struct config *pinned =
+		config_text_hash(file, hash) ? follow_pin(file, hash, state_directory, kept) : NULL;
+	return pinned ? pinned : config_load(file, errors);
 }
 
 struct config *revisions_choose(const char *file, const struct revisions_wish *wish, uint32_t *kept,
@@ -49,8 +59,12 @@ struct config *revisions_choose(const char *file, const struct revisions_wish *w
 	*kept = wish->rollback;
 	if (wish->rollback)
 		return revisions_load(wish->state_directory, wish->rollback, errors);
+	if (wish->state_directory && !wish->unpin) /* a file that is broken is passed over too */
+		return choose_running(file, wish->state_directory, kept, errors);
 	struct config *config = config_load(file, errors);
-	struct config *pinned = config && !wish->unpin ? follow_pin(config, kept) : NULL;
+	struct config *pinned = config && !wish->unpin
+		? follow_pin(file, config->hash, config->state_directory, kept)
+		: NULL;
 	if (!pinned)
 		return config;
 	config_free(config);

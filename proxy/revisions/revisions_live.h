@@ -1,5 +1,6 @@
-/* revisions_live.h - what the running program does with kept revisions: which configuration it takes
- * when one is pinned, and what it leaves behind of each policy that goes live. Off the loops. */
+/* revisions_live.h - what the running program does with kept revisions: which configuration it
+ * takes when one is pinned, and what it leaves behind of each policy that goes live. Off the loops.
+ */
 #ifndef PROXY_REVISIONS_REVISIONS_LIVE_H
 #define PROXY_REVISIONS_REVISIONS_LIVE_H
 
@@ -7,14 +8,14 @@
 
 /* Which configuration is wanted. */
 struct revisions_wish {
-	uint32_t rollback; /* this kept one; 0: the file's, or the pinned one's */
-	bool unpin;        /* the file's, whatever is pinned */
+	uint32_t rollback;           /* this kept one; 0: the file's, or the pinned one's */
+	bool unpin;                  /* the file's, whatever is pinned */
 	const char *state_directory; /* of the program that runs; NULL: the file says */
 };
 
-/* The configuration that is to come into force: that of the file, but the kept one while a pin holds
- * and the file is as it was when it was pinned; then a warning says so. `*kept` is the number of the
- * kept one, or 0. NULL when it cannot be loaded, which was told to `errors`. */
+/* The configuration that is to come into force: that of the file, but the kept one while a pin
+ * holds and the file is as it was when it was pinned; then a warning says so. `*kept` is the number
+ * of the kept one, or 0. NULL when it cannot be loaded, which was told to `errors`. */
 struct config *revisions_choose(const char *file, const struct revisions_wish *wish, uint32_t *kept,
 	struct config_errors *errors);
 
