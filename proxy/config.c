@@ -273,11 +273,21 @@ static bool same_workers(const struct config *a, const struct config *b)
 	return a->workers == b->workers;
 }
 
+static bool same_networks(
+	const struct network *a, size_t a_count, const struct network *b, size_t b_count)
+{
+	return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * sizeof *a) == 0);
+}
+
 static bool same_listener(const struct listener_config *a, const struct listener_config *b)
 {
 	return a->kind == b->kind && a->port == b->port && same_text(a->name, b->name) &&
 		same_text(a->path, b->path) &&
-		memcmp(&a->address, &b->address, sizeof a->address) == 0;
+		memcmp(&a->address, &b->address, sizeof a->address) == 0 &&
+		same_networks(a->proxy_protocol_from, a->proxy_protocol_from_count,
+			b->proxy_protocol_from, b->proxy_protocol_from_count) &&
+		same_networks(a->forwarded_from, a->forwarded_from_count, b->forwarded_from,
+			b->forwarded_from_count);
 }
 
 /* Their order counts too: views name them by index. */
@@ -300,7 +310,9 @@ static bool same_query_log(const struct config *a, const struct config *b)
 	const struct query_log_config *left = &a->query_log, *right = &b->query_log;
 	return same_text(left->file, right->file) && left->format == right->format &&
 		same_text(left->account_id, right->account_id) &&
-		same_text(left->region, right->region) && left->buffer_bytes == right->buffer_bytes;
+		same_text(left->region, right->region) &&
+		left->buffer_bytes == right->buffer_bytes &&
+		same_text(left->hash_key_file, right->hash_key_file);
 }
 
 static bool same_control_socket(const struct config *a, const struct config *b)

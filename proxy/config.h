@@ -49,6 +49,8 @@ enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
 
 enum { CONFIG_UPSTREAM_GROUPS_MAX = 64, CONFIG_ROUTES_MAX = 256 };
 
+enum { CONFIG_TOKENS_MAX = 10000, CONFIG_REVISIONS_MAX = 1000 };
+
 enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
 
 struct upstream_config {

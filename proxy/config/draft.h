@@ -39,6 +39,8 @@ struct draft_listener {
 	struct address address;
 	unsigned port; /* 0: that of the protocol */
 	const char *path;
+	struct draft_list proxy_protocol_from; /* struct network */
+	struct draft_list forwarded_from;
 };
 
 struct draft_upstream {
@@ -121,18 +123,43 @@ struct draft_association {
 	struct draft_element element;
 	const char *rule_group;
 	unsigned priority;
+	int mode;
+};
+
+/* What an association does. */
+enum draft_mode { DRAFT_ENFORCE, DRAFT_OBSERVE };
+
+struct draft_token {
+	struct draft_element element;
+	const char *name;
+	const char *sha256;
+	int64_t expires_s; /* 0: never */
 };
 
 struct draft_view {
 	struct draft_element element;
 	const char *name;
 	struct draft_list clients;   /* struct network */
-	struct draft_list listeners; /* struct draft_name */
+	struct draft_list listeners; /* struct draft_name, as the next ones */
+	struct draft_list certificates;
+	struct draft_list tokens;
+	struct draft_list paths;
+	struct draft_list tls_names;
 	int default_action;
 	int default_block_response;
 	int fail_mode;
 	const char *upstream_group;
 	bool rebinding_protection;
+	int https_records;
+	struct rate_limit_draft {
+		unsigned queries_per_second; /* 0: there is no rate_limit */
+		unsigned burst;              /* 0: as queries_per_second */
+		unsigned prefix_v4;
+		unsigned prefix_v6;
+		bool dry_run;
+	} rate_limit;
+	int log_clients;
+	int on_failure[FAILURE_COUNT];
 	struct draft_list associations;
 };
 
@@ -150,6 +177,8 @@ struct draft {
 	struct draft_list listeners;
 	const char *tls_certificate;
 	const char *tls_key;
+	const char *tls_client_ca;
+	int client_certificates;
 	struct draft_list upstreams;
 	struct draft_list upstream_groups;
 	struct draft_list routes;
@@ -160,7 +189,14 @@ struct draft {
 	unsigned list_rebuild_interval_ms;
 	const char *lists_image;
 	struct draft_list rule_groups;
+	struct draft_list tokens;
 	struct draft_list views;
+	struct draft_shadow {
+		const char *file;
+		unsigned share;
+		struct draft_list views; /* struct draft_name */
+	} shadow;
+	unsigned revisions;
 	struct draft_list rebinding_exceptions; /* struct draft_domain */
 	struct draft_list local_data;
 	const char *query_log_file;
@@ -168,6 +204,7 @@ struct draft {
 	const char *query_log_account_id;
 	const char *query_log_region;
 	size_t query_log_buffer;
+	const char *query_log_hash_key_file;
 	struct address admin_address;
 	unsigned admin_port;
 	const char *control_socket;

@@ -63,10 +63,17 @@ static void resolve_listener(struct resolve *resolve, const struct draft_listene
 	to->kind = (enum listener_kind)from->kind;
 	to->port = from->port ? (uint16_t)from->port : kinds[to->kind].port;
 	to->path = to->kind == LISTENER_DOH ? from->path : NULL;
+	to->proxy_protocol_from = from->proxy_protocol_from.at;
+	to->proxy_protocol_from_count = from->proxy_protocol_from.count;
+	to->forwarded_from = from->forwarded_from.at;
+	to->forwarded_from_count = from->forwarded_from.count;
 	if (!to->name)
 		to->name = make_name(resolve, to, before, before_count);
 	if (to->kind != LISTENER_DOH && is_given(from, "path"))
 		problem_with(resolve, from, "path", "only a doh listener has a path");
+	if (to->kind != LISTENER_DOH && is_given(from, "forwarded_from"))
+		problem_with(resolve, from, "forwarded_from",
+			"only a doh listener has requests with a Forwarded header");
 	if (kinds[to->kind].needs_tls && !setting_child(resolve->draft->element.at, "tls"))
 		problem_with(resolve, from, "protocol",
 			"a %s listener needs a certificate: "
@@ -162,10 +169,27 @@ static void resolve_admin(struct resolve *resolve)
 	}
 }
 
+static void resolve_tls(struct resolve *resolve)
+{
+	const struct draft *draft = resolve->draft;
+	struct config *config = resolve->config;
+	config->tls_certificate = draft->tls_certificate;
+	config->tls_key = draft->tls_key;
+	config->tls_client_ca = draft->tls_client_ca;
+	bool is_said = draft->client_certificates != DRAFT_NO_WORD;
+	if (draft->tls_client_ca)
+		config->client_certificates = is_said
+			? (enum client_certificates)draft->client_certificates
+			: CLIENT_CERTIFICATES_OPTIONAL;
+	const struct setting *tls = setting_child(draft->element.at, "tls");
+	if (is_said && !setting_child(tls, "client_ca"))
+		problem_in(resolve->errors, setting_child(tls, "client_certificates"),
+			"without \"client_ca\" nobody says which certificates are good");
+}
+
 void resolve_endpoints(struct resolve *resolve)
 {
-	resolve->config->tls_certificate = resolve->draft->tls_certificate;
-	resolve->config->tls_key = resolve->draft->tls_key;
+	resolve_tls(resolve);
 	resolve_listeners(resolve);
 	resolve_admin(resolve);
 }

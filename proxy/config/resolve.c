@@ -14,7 +14,7 @@ bool resolve_is_loopback(const struct address *address)
 	return network_contains(&v4, address) || network_contains(&v6, address);
 }
 
-const uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
+uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
 	const struct names *names, size_t *count)
 {
 	const struct draft_name *from = references->at;
@@ -37,6 +37,7 @@ static void resolve_query_log(struct resolve *resolve)
 		.account_id = draft->query_log_account_id,
 		.region = draft->query_log_region,
 		.buffer_bytes = draft->query_log_buffer,
+		.hash_key_file = draft->query_log_hash_key_file,
 	};
 }
 
@@ -63,6 +64,15 @@ static void resolve_cache(struct resolve *resolve)
 			"min_ttl is above max_ttl (%us)", cache->max_ttl_s);
 }
 
+static void resolve_shadow(struct resolve *resolve)
+{
+	const struct draft_shadow *from = &resolve->draft->shadow;
+	struct shadow_config *to = &resolve->config->shadow;
+	to->file = from->file;
+	to->share = from->share;
+	to->views = resolve_references(resolve, &from->views, &resolve->views, &to->view_count);
+}
+
 void resolve_draft(struct resolve *resolve)
 {
 	const struct draft *draft = resolve->draft;
@@ -74,13 +84,16 @@ void resolve_draft(struct resolve *resolve)
 	config->limits = draft->limits;
 	memcpy(config->special_names, draft->special_names, sizeof config->special_names);
 	config->ddr = draft->ddr;
+	config->revisions = draft->revisions;
 	resolve_query_log(resolve);
 	resolve_cache(resolve);
 	resolve_endpoints(resolve);
 	resolve_upstreams(resolve);
 	resolve_lists(resolve);
 	resolve_rules(resolve);
+	resolve_tokens(resolve);
 	resolve_views(resolve);
+	resolve_shadow(resolve);
 	resolve_routes(resolve);
 	resolve_builtins(resolve);
 	resolve_local_data(resolve);

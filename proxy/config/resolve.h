@@ -19,8 +19,14 @@ struct resolve {
 	struct names domain_lists;
 	struct names rule_groups;
 	struct names upstream_groups;
+	struct names tokens;
 	struct names views;
 	bool no_memory;
+};
+
+/* By what two views claim the same clients; empty: by the network alone. */
+struct view_tie_text {
+	char text[160];
 };
 
 void resolve_draft(struct resolve *resolve);
@@ -30,16 +36,31 @@ void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, admin */
 void resolve_upstreams(struct resolve *resolve);  /* upstreams, upstream_groups */
 void resolve_lists(struct resolve *resolve);      /* domain_lists */
 void resolve_rules(struct resolve *resolve);      /* rule_groups */
+void resolve_tokens(struct resolve *resolve);     /* tokens */
 void resolve_views(struct resolve *resolve);      /* views */
 void resolve_routes(struct resolve *resolve);     /* routes, rebinding_exceptions */
 void resolve_builtins(struct resolve *resolve);   /* what of ours the rules refer to */
 void resolve_local_data(struct resolve *resolve); /* local_data */
 
+/* The parts of a view. Who it claims: certificates, tokens, paths, tls_names; whether two claim
+ * alike in these, and by which (a text such as `token "tablet"`); and whether strangers are kept
+ * out by a secret. */
+void resolve_view_identity(
+	struct resolve *resolve, const struct draft_view *from, struct view_spec *to);
+bool view_identity_ties(const struct resolve *resolve, const struct view_spec *a,
+	const struct view_spec *b, struct view_tie_text *by);
+bool view_identity_is_secret(const struct view_spec *view);
+/* Can what it names be shown to such a listener? */
+bool view_identity_fits(const struct view_spec *view, enum listener_kind kind);
+/* Rate limit, log privacy, and what happens when something fails. */
+void resolve_view_conduct(struct resolve *resolve, const struct draft_view *from,
+	struct view_spec *to, struct view_config *conduct);
+
 /* Zeroed memory of the configuration. */
 void *resolve_take(struct resolve *resolve, size_t count, size_t size);
 
 /* Indices of the things that are named, those that there are; `count` of them. */
-const uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
+uint16_t *resolve_references(struct resolve *resolve, const struct draft_list *references,
 	const struct names *names, size_t *count);
 
 /* Does one of them have its addresses looked up by the one at `index`? */

@@ -63,6 +63,45 @@ static const struct schema_word fail_modes[] = {
 	{ "open", FAIL_OPEN, false },
 	{ 0 },
 };
+static const struct schema_word client_certificates[] = {
+	{ "optional", CLIENT_CERTIFICATES_OPTIONAL, false },
+	{ "required", CLIENT_CERTIFICATES_REQUIRED, false },
+	{ 0 },
+};
+static const struct schema_word modes[] = {
+	{ "enforce", DRAFT_ENFORCE, false },
+	{ "observe", DRAFT_OBSERVE, false },
+	{ 0 },
+};
+static const struct schema_word https_records[] = {
+	{ "pass", SVCB_PASS, false },
+	{ "strip_ech", SVCB_STRIP_ECH, false },
+	{ "strip", SVCB_STRIP, false },
+	{ 0 },
+};
+static const struct schema_word log_clients[] = {
+	{ "full", LOG_CLIENTS_FULL, false },
+	{ "truncated", LOG_CLIENTS_TRUNCATED, false },
+	{ "hashed", LOG_CLIENTS_HASHED, false },
+	{ "omitted", LOG_CLIENTS_OMITTED, false },
+	{ 0 },
+};
+static const struct schema_word lists_failures[] = {
+	{ "last_good", ON_FAILURE_LAST_GOOD, false },
+	{ "closed", ON_FAILURE_CLOSED, false },
+	{ "open", ON_FAILURE_OPEN, false },
+	{ 0 },
+};
+static const struct schema_word answer_failures[] = {
+	{ "stale", ON_FAILURE_STALE, false },
+	{ "closed", ON_FAILURE_CLOSED, false },
+	{ 0 },
+};
+static const struct schema_word log_failures[] = {
+	{ "open", ON_FAILURE_OPEN, false },
+	{ "closed", ON_FAILURE_CLOSED, false },
+	{ 0 },
+};
 static const struct schema_word list_formats[] = {
 	{ "domains", LIST_DOMAINS, false },
 	{ "hosts", LIST_HOSTS, false },
@@ -136,6 +175,8 @@ static const struct schema_word local_types[] = {
 	ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
 #define RULE(key, kind, ...) \
 	ROW("rule_groups[].rules[]." key, kind, struct draft_rule, __VA_ARGS__)
+#define TOKEN(key, kind, ...) \
+	ROW("tokens[]." key, kind, struct draft_token, __VA_ARGS__)
 #define VIEW(key, kind, ...) \
 	ROW("views[]." key, kind, struct draft_view, __VA_ARGS__)
 #define ASSOCIATION(key, kind, ...) \
@@ -158,10 +199,17 @@ const struct schema_key schema_keys[] = {
 	LISTENER("port", NUMBER, port, .absent = "443 for doh, 853 for dot, 53 for dns",
 		RANGE(1, 65535)),
 	LISTENER("path", URL_PATH, path, .preset = "/dns-query", RANGE(1, 255)),
+	LISTENER("proxy_protocol_from", NETWORKS, proxy_protocol_from, .absent = "nobody",
+		RANGE(1, 1024)),
+	LISTENER("forwarded_from", NETWORKS, forwarded_from, .absent = "nobody", RANGE(1, 1024)),
 
 	ROOT("tls", GROUP, element, .absent = "needed as soon as a listener speaks doh or dot"),
 	ROOT("tls.certificate", FILE, tls_certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
 	ROOT("tls.key", FILE, tls_key, .required = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.client_ca", FILE, tls_client_ca, .absent = "clients are asked for no certificate",
+		RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.client_certificates", WORD, client_certificates, .absent = "optional with client_ca",
+		.words = client_certificates),
 
 	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers",
 		RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),
@@ -276,12 +324,22 @@ const struct schema_key schema_keys[] = {
 	RULE("query_type", QUERY_TYPE, query_type, .absent = "every type"),
 	RULE("redirection", WORD, redirection, .preset = "INSPECT", .words = redirections),
 
+	ROOT("tokens", GROUPS, tokens, .absent = "no tokens", RANGE(0, CONFIG_TOKENS_MAX),
+		OF(struct draft_token)),
+	TOKEN("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	TOKEN("sha256", SHA256, sha256, .required = true),
+	TOKEN("expires", TIME, expires_s, .absent = "never"),
+
 	ROOT("views", GROUPS, views, .required = true, RANGE(1, POLICY_VIEWS_MAX),
 		OF(struct draft_view)),
 	VIEW("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
 	VIEW("clients", NETWORKS, clients, .absent = "every client: see allow_open_resolver",
 		RANGE(1, 65536)),
 	VIEW("listeners", NAMES, listeners, .absent = "every listener", RANGE(1, 64)),
+	VIEW("certificates", TEXTS, certificates, .absent = "with any or none", RANGE(1, 64)),
+	VIEW("tokens", NAMES, tokens, .absent = "without", RANGE(1, CONFIG_TOKENS_MAX)),
+	VIEW("paths", TEXTS, paths, .absent = "the listener's own", RANGE(1, 64)),
+	VIEW("tls_names", TEXTS, tls_names, .absent = "any or none", RANGE(1, 64)),
 	VIEW("default_action", WORD, default_action, .preset = "ALLOW", .words = default_actions),
 	VIEW("default_block_response", WORD, default_block_response, .preset = "NODATA",
 		.words = default_block_responses),
@@ -289,10 +347,37 @@ const struct schema_key schema_keys[] = {
 	VIEW("upstream_group", NAME, upstream_group, .absent = "the first one",
 		RANGE(1, NAME_LEN_MAX)),
 	VIEW("rebinding_protection", BOOL, rebinding_protection, .preset = "false"),
+	VIEW("https_records", WORD, https_records, .preset = "pass", .words = https_records),
+	VIEW("rate_limit", GROUP, element, .absent = "no limit"),
+	VIEW("rate_limit.queries_per_second", NUMBER, rate_limit.queries_per_second,
+		.required = true, RANGE(1, 1000000)),
+	VIEW("rate_limit.burst", NUMBER, rate_limit.burst, .absent = "as queries_per_second",
+		RANGE(1, 1000000)),
+	VIEW("rate_limit.prefix_v4", NUMBER, rate_limit.prefix_v4, .preset = "32", RANGE(1, 32)),
+	VIEW("rate_limit.prefix_v6", NUMBER, rate_limit.prefix_v6, .preset = "56", RANGE(1, 128)),
+	VIEW("rate_limit.dry_run", BOOL, rate_limit.dry_run, .preset = "false"),
+	VIEW("log_clients", WORD, log_clients, .preset = "full", .words = log_clients),
+	VIEW("on_failure", GROUP, element, .absent = "the defaults below"),
+	VIEW("on_failure.lists_not_ready", WORD, on_failure[FAILURE_LISTS_NOT_READY],
+		.preset = "last_good", .words = lists_failures),
+	VIEW("on_failure.upstreams_down", WORD, on_failure[FAILURE_UPSTREAMS_DOWN],
+		.preset = "stale", .words = answer_failures),
+	VIEW("on_failure.log_blocked", WORD, on_failure[FAILURE_LOG_BLOCKED], .preset = "open",
+		.words = log_failures),
+	VIEW("on_failure.over_capacity", WORD, on_failure[FAILURE_OVER_CAPACITY],
+		.preset = "stale", .words = answer_failures),
 	VIEW("associations", GROUPS, associations, .absent = "no rules", RANGE(0, POLICY_RULES_MAX),
 		OF(struct draft_association)),
 	ASSOCIATION("rule_group", NAME, rule_group, .required = true, RANGE(1, NAME_LEN_MAX)),
 	ASSOCIATION("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
+	ASSOCIATION("mode", WORD, mode, .preset = "enforce", .words = modes),
+
+	ROOT("shadow", GROUP, element, .absent = "no candidate"),
+	ROOT("shadow.file", FILE, shadow.file, .required = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("shadow.share", PERCENT, shadow.share, .preset = "100%", RANGE(1, 100)),
+	ROOT("shadow.views", NAMES, shadow.views, .absent = "every view",
+		RANGE(1, POLICY_VIEWS_MAX)),
+	ROOT("revisions", NUMBER, revisions, .preset = "20", RANGE(0, CONFIG_REVISIONS_MAX)),
 
 	ROOT("rebinding_exceptions", DOMAINS, rebinding_exceptions,
 		.absent = "none but the domains of routes", RANGE(0, 10000)),
@@ -315,6 +400,8 @@ const struct schema_key schema_keys[] = {
 		RANGE(1, 64)),
 	ROOT("query_log.buffer", SIZE, query_log_buffer, .preset = "1MiB", .restart = true,
 		RANGE(64 * KIB, 256 * MIB)),
+	ROOT("query_log.hash_key_file", FILE, query_log_hash_key_file,
+		.absent = "a new key at each start", .restart = true, RANGE(1, FILE_LEN_MAX)),
 
 	ROOT("admin", GROUP, element, .restart = true, .absent = "no admin listener"),
 	ROOT("admin.address", ADDRESS, admin_address, .preset = "127.0.0.1", .restart = true),
@@ -413,6 +500,7 @@ static const char *const type_texts[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_BOOL] = "true or false",
 	[SCHEMA_MILLISECONDS] = "duration",
 	[SCHEMA_SECONDS] = "duration",
+	[SCHEMA_TIME] = "time",
 	[SCHEMA_SIZE] = "size",
 	[SCHEMA_PERCENT] = "percentage",
 	[SCHEMA_ADDRESS] = "address",

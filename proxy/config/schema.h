@@ -20,6 +20,7 @@ enum schema_type {
 	SCHEMA_BOOL,         /* to bool */
 	SCHEMA_MILLISECONDS, /* a duration, to unsigned */
 	SCHEMA_SECONDS,      /* a duration, to unsigned */
+	SCHEMA_TIME,         /* a moment, to int64_t, seconds since 1970 */
 	SCHEMA_SIZE,         /* to size_t */
 	SCHEMA_PERCENT,      /* "50%", to unsigned */
 	SCHEMA_ADDRESS,      /* to struct address */

@@ -1,5 +1,6 @@
 #include "proxy/config/value.h"
 
+#include "base/utc.h"
 #include "dns/types.h"
 #include "proxy/config/domain.h"
 #include "proxy/config/problem.h"
@@ -279,6 +280,22 @@ static bool read_seconds(struct value_reader *reader, const struct schema_key *k
 	const struct setting *setting, void *to)
 {
 	return read_duration(reader, key, setting, 1000, to);
+}
+
+static bool read_time(struct value_reader *reader, const struct schema_key *key,
+	const struct setting *setting, void *to)
+{
+	int64_t *field = to;
+	(void)key;
+	if (setting->kind != SETTING_TEXT)
+		return wrong_kind(reader, setting, "a time such as \"2027-03-01T12:00:00Z\"");
+	if (utc_parse(slice_of_text(setting->text), field))
+		return true;
+	problem_in(reader->errors, setting,
+		"%s is not a time: a day such as \"2027-03-01\", or \"2027-03-01T12:00:00Z\", in "
+		"UTC",
+		QUOTED(setting->text));
+	return false;
 }
 
 static bool read_size(struct value_reader *reader, const struct schema_key *key,
@@ -632,6 +649,7 @@ static const read_fn read_functions[SCHEMA_TYPE_COUNT] = {
 	[SCHEMA_BOOL] = read_bool,
 	[SCHEMA_MILLISECONDS] = read_milliseconds,
 	[SCHEMA_SECONDS] = read_seconds,
+	[SCHEMA_TIME] = read_time,
 	[SCHEMA_SIZE] = read_size,
 	[SCHEMA_PERCENT] = read_percent,
 	[SCHEMA_ADDRESS] = read_address,

@@ -20,6 +20,7 @@ static void resolve_associations(
 	for (size_t i = 0; specs && i < count; i++) {
 		specs[i].group = POLICY_NO_ID;
 		specs[i].priority = associations[i].priority;
+		specs[i].observe = associations[i].mode == DRAFT_OBSERVE;
 		if (associations[i].rule_group)
 			specs[i].group =
 				names_find(&resolve->rule_groups, associations[i].rule_group,
@@ -81,6 +82,7 @@ static void resolve_view(
 	};
 	to->listeners = resolve_references(
 		resolve, &from->listeners, &resolve->listeners, &to->listener_count);
+	resolve_view_identity(resolve, from, to);
 	resolve_associations(resolve, from, to);
 	check_associations(resolve, from, to);
 }
@@ -101,7 +103,10 @@ static bool is_everybody(const struct network *network)
 /* Nothing in it was wrong so far, so it can be compared with others. */
 static bool is_sound(const struct draft_view *from, const struct view_spec *view)
 {
-	return !from->element.broken && view->listener_count == from->listeners.count;
+	return !from->element.broken && view->listener_count == from->listeners.count &&
+		view->certificate_count == from->certificates.count &&
+		view->token_count == from->tokens.count && view->path_count == from->paths.count &&
+		view->tls_name_count == from->tls_names.count;
 }
 
 /* The index of a listener through which strangers can reach the view, or POLICY_NO_ID. */
@@ -113,6 +118,7 @@ static size_t reachable_listener(const struct resolve *resolve, const struct vie
 	for (size_t i = 0; i < count; i++) {
 		size_t index = view->listener_count ? view->listeners[i] : i;
 		if (!drafts[index].element.broken &&
+			view_identity_fits(view, config->listeners[index].kind) &&
 			!resolve_is_loopback(&config->listeners[index].address))
 			return index;
 	}
@@ -124,6 +130,8 @@ static void check_open(
 {
 	size_t index = reachable_listener(resolve, view);
 	if (resolve->config->allow_open_resolver || !is_sound(from, view) || index == POLICY_NO_ID)
+		return;
+	if (view_identity_is_secret(view))
 		return;
 	const struct draft_listener *listeners = resolve->draft->listeners.at;
 	const char *name = resolve->config->listeners[index].name;
@@ -183,7 +191,8 @@ static size_t collect_claims(const struct view_checks *checks, struct claim *cla
 	return count;
 }
 
-static void tell_tie(const struct view_checks *checks, const struct claim *claim, size_t first)
+static void tell_tie(const struct view_checks *checks, const struct claim *claim, size_t first,
+	const struct view_tie_text *by)
 {
 	const struct draft_view *from = &checks->drafts[claim->view];
 	const struct draft_view *other = &checks->drafts[first];
@@ -192,7 +201,13 @@ static void tell_tie(const struct view_checks *checks, const struct claim *claim
 	unsigned prefix_len = claim->network.prefix_len;
 	if (address_is_v4(&claim->network.address) && prefix_len >= 96)
 		prefix_len -= 96;
-	if (checks->specs[claim->view].client_count == 0)
+	if (by->text[0])
+		problem_in(checks->resolve->errors, from->element.at,
+			"view %s of %s claims the clients with %s on the same networks and "
+			"listeners as well; nothing says which of the two is meant",
+			QUOTED(other->name), LINE_OF(other->element.at, from->element.at),
+			by->text);
+	else if (checks->specs[claim->view].client_count == 0)
 		problem_in(checks->resolve->errors, from->element.at,
 			"view %s of %s claims everybody on the same listeners as well; "
 			"nothing says which of the two is meant",
@@ -205,8 +220,18 @@ static void tell_tie(const struct view_checks *checks, const struct claim *claim
 			prefix_len);
 }
 
+/* Do both claim the same client with the same right, who have the same network? */
+static bool tie(const struct view_checks *checks, size_t a, size_t b, struct view_tie_text *by)
+{
+	const struct view_spec *one = &checks->specs[a];
+	const struct view_spec *other = &checks->specs[b];
+	return a != b && share_listener(one, other) &&
+		view_identity_ties(checks->resolve, one, other, by);
+}
+
 static void check_ties(const struct view_checks *checks)
 {
+	struct view_tie_text by;
 	size_t most = checks->count;
 	for (size_t i = 0; i < checks->count; i++)
 		most += checks->specs[i].client_count;
@@ -220,11 +245,9 @@ static void check_ties(const struct view_checks *checks)
 			if (memcmp(&claims[j].network, &claims[i].network,
 				    sizeof claims[j].network) != 0)
 				break;
-			if (claims[j].view == claims[i].view ||
-				!share_listener(&checks->specs[claims[j].view],
-					&checks->specs[claims[i].view]))
+			if (!tie(checks, claims[j].view, claims[i].view, &by))
 				continue;
-			tell_tie(checks, &claims[i], claims[j].view);
+			tell_tie(checks, &claims[i], claims[j].view, &by);
 			break;
 		}
 	}
@@ -238,12 +261,14 @@ void resolve_views(struct resolve *resolve)
 		.count = resolve->draft->views.count,
 	};
 	uint16_t *groups = resolve_take(resolve, checks.count, sizeof *groups);
+	struct view_config *conducts = resolve_take(resolve, checks.count, sizeof *conducts);
 	checks.specs = resolve_take(resolve, checks.count, sizeof *checks.specs);
 	resolve->views = names_new("view", checks.count, resolve->scratch);
 	resolve->no_memory |= !resolve->views.at;
 	for (size_t i = 0; !resolve->no_memory && i < checks.count; i++) {
 		const struct draft_view *from = &checks.drafts[i];
 		resolve_view(resolve, from, &checks.specs[i]);
+		resolve_view_conduct(resolve, from, &checks.specs[i], &conducts[i]);
 		resolve_view_group(resolve, from, &groups[i]);
 		names_add(&resolve->views, from->name,
 			setting_child_or_self(from->element.at, "name"), i);
@@ -253,6 +278,7 @@ void resolve_views(struct resolve *resolve)
 	if (!resolve->no_memory)
 		check_ties(&checks);
 	resolve->config->view_groups = groups;
+	resolve->config->views = conducts;
 	resolve->config->policy.views = checks.specs;
 	resolve->config->policy.view_count = checks.count;
 	resolve->config->policy.listener_count = resolve->config->listener_count;

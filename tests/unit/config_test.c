@@ -34,7 +34,7 @@
 struct told {
 	struct config_errors errors;
 	const char *file; /* not repeated in front of each line */
-	char text[64 * 1024];
+	char text[256 * 1024];
 	size_t len;
 };
 
@@ -315,6 +315,20 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(view->fail_mode, FAIL_CLOSED);
 	assert_int_equal(view->association_count, 0);
 	assert_false(view->rebinding_protection);
+	assert_int_equal(view->svcb, SVCB_PASS);
+	assert_int_equal(view->certificate_count, 0);
+	assert_int_equal(view->token_count, 0);
+	const struct view_config *conduct = &config->views[0];
+	assert_int_equal(conduct->rate_limit.per_second, 0);
+	assert_int_equal(conduct->log_clients, LOG_CLIENTS_FULL);
+	assert_int_equal(conduct->on_failure[FAILURE_LISTS_NOT_READY], ON_FAILURE_LAST_GOOD);
+	assert_int_equal(conduct->on_failure[FAILURE_UPSTREAMS_DOWN], ON_FAILURE_STALE);
+	assert_int_equal(conduct->on_failure[FAILURE_LOG_BLOCKED], ON_FAILURE_OPEN);
+	assert_int_equal(conduct->on_failure[FAILURE_OVER_CAPACITY], ON_FAILURE_STALE);
+	assert_null(config->tls_client_ca);
+	assert_int_equal(config->client_certificates, CLIENT_CERTIFICATES_NONE);
+	assert_null(config->shadow.file);
+	assert_int_equal(config->revisions, 20);
 	config_free(config);
 }
 
@@ -444,7 +458,7 @@ static void check_every_source(const struct config *config)
 static void check_every_view(const struct policy_spec *policy)
 {
 	const struct view_spec *home = &policy->views[0];
-	assert_int_equal(policy->view_count, 3);
+	assert_int_equal(policy->view_count, 4);
 	assert_network(&home->clients[2], "192.0.2.77", 128);
 	assert_int_equal(home->listener_count, 2);
 	assert_int_equal(home->listeners[0], 0);
@@ -456,6 +470,84 @@ static void check_every_view(const struct policy_spec *policy)
 	assert_int_equal(home->associations[0].group, 1);
 	assert_int_equal(home->associations[1].group, 0);
 	assert_int_equal(home->associations[1].priority, 5);
+}
+
+static void assert_texts(
+	const char *const *texts, size_t count, const char *const *expected, size_t expected_count)
+{
+	assert_int_equal(count, expected_count);
+	for (size_t i = 0; i < count; i++)
+		assert_string_equal(texts[i], expected[i]);
+}
+
+#define ASSERT_TEXTS(texts, count, ...)                                                            \
+	assert_texts(texts, count, (const char *const[]){ __VA_ARGS__ },                           \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+
+static void check_every_identity(const struct config *config)
+{
+	const struct policy_spec *policy = &config->policy;
+	const struct view_spec *home = &policy->views[0];
+	static const uint8_t digest[] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+		0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+	assert_int_equal(policy->token_count, 3);
+	assert_string_equal(policy->tokens[0].name, "tablet");
+	assert_memory_equal(policy->tokens[0].sha256, digest, sizeof digest);
+	assert_memory_equal(policy->tokens[0].sha256 + 16, digest, sizeof digest);
+	assert_int_equal(policy->tokens[0].until_s, 0);
+	assert_int_equal(policy->tokens[1].until_s, 1803859200);
+	assert_int_equal(policy->tokens[2].until_s, 1803859200 + 12 * 3600);
+	ASSERT_TEXTS(home->certificates, home->certificate_count, "uri:spiffe://corp.example/*",
+		"dns:*.corp.example", "email:*@corp.example", "email:Anna@corp.example",
+		"cn:Anna M",
+		"sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "dns:*",
+		"*");
+	assert_int_equal(home->token_count, 2);
+	assert_int_equal(home->tokens[0], 0);
+	assert_int_equal(home->tokens[1], 2);
+	ASSERT_TEXTS(home->paths, home->path_count, "kids", "a-b.c_d~1");
+	ASSERT_TEXTS(
+		home->tls_names, home->tls_name_count, "kids.dns.example", "*.dns.example");
+	assert_string_equal(config->tls_client_ca, VECTORS "clients.pem");
+	assert_int_equal(config->client_certificates, CLIENT_CERTIFICATES_REQUIRED);
+	const struct listener_config *listener = &config->listeners[0];
+	assert_int_equal(listener->proxy_protocol_from_count, 2);
+	assert_network(&listener->proxy_protocol_from[0], "10.9.0.0", 96 + 16);
+	assert_int_equal(listener->forwarded_from_count, 1);
+	assert_network(&listener->forwarded_from[0], "10.8.0.1", 128);
+	assert_int_equal(config->listeners[1].proxy_protocol_from_count, 0);
+}
+
+static void check_every_conduct(const struct config *config)
+{
+	const struct view_config *home = &config->views[0];
+	assert_int_equal(home->rate_limit.per_second, 10);
+	assert_int_equal(home->rate_limit.burst, 40);
+	assert_int_equal(home->rate_limit.prefix_v4, 24);
+	assert_int_equal(home->rate_limit.prefix_v6, 64);
+	assert_true(home->rate_limit.dry_run);
+	assert_int_equal(home->log_clients, LOG_CLIENTS_HASHED);
+	assert_int_equal(home->on_failure[FAILURE_LISTS_NOT_READY], ON_FAILURE_OPEN);
+	assert_int_equal(home->on_failure[FAILURE_UPSTREAMS_DOWN], ON_FAILURE_CLOSED);
+	assert_int_equal(home->on_failure[FAILURE_LOG_BLOCKED], ON_FAILURE_CLOSED);
+	assert_int_equal(home->on_failure[FAILURE_OVER_CAPACITY], ON_FAILURE_CLOSED);
+	assert_int_equal(config->policy.views[0].svcb, SVCB_STRIP_ECH);
+	assert_true(config->policy.views[0].associations[0].observe);
+	assert_false(config->policy.views[0].associations[1].observe);
+	const struct view_config *limited = &config->views[1];
+	assert_int_equal(limited->rate_limit.per_second, 5);
+	assert_int_equal(limited->rate_limit.burst, 5);
+	assert_int_equal(limited->rate_limit.prefix_v4, 32);
+	assert_int_equal(limited->rate_limit.prefix_v6, 56);
+	assert_false(limited->rate_limit.dry_run);
+	assert_int_equal(config->policy.views[1].fail_mode, FAIL_OPEN);
+	assert_int_equal(config->views[3].rate_limit.per_second, 0);
+	assert_string_equal(config->query_log.hash_key_file, VECTORS "log.key");
+	assert_string_equal(config->shadow.file, VECTORS "candidate.conf");
+	assert_int_equal(config->shadow.share, 5);
+	assert_int_equal(config->shadow.view_count, 1);
+	assert_int_equal(config->shadow.views[0], 3);
+	assert_int_equal(config->revisions, 7);
 }
 
 static void check_every_upstream(const struct config *config)
@@ -523,7 +615,7 @@ static void check_every_group(const struct config *config)
 	assert_int_equal(groups[3].policy, UPSTREAM_PARALLEL);
 	assert_int_equal(config->view_groups[0], 1);
 	assert_int_equal(config->view_groups[1], 0);
-	assert_int_equal(config->view_groups[2], 0);
+	assert_int_equal(config->view_groups[3], 0);
 	assert_true(config->policy.views[0].rebinding_protection);
 	assert_false(config->policy.views[1].rebinding_protection);
 }
@@ -540,7 +632,7 @@ static void check_every_route(const struct config *config)
 	assert_int_equal(routes[0].view_count, 0);
 	assert_int_equal(routes[0].group, 1);
 	assert_int_equal(routes[1].view_count, 2);
-	assert_int_equal(routes[1].views[0], 2);
+	assert_int_equal(routes[1].views[0], 3);
 	assert_int_equal(routes[1].views[1], 0);
 	assert_int_equal(routes[1].group, 2);
 	/* Those of routes have a right to private addresses as well. */
@@ -585,6 +677,8 @@ static void test_every_key_is_taken(void **state)
 	check_every_rule(&config->policy.groups[0]);
 	assert_int_equal(config->policy.groups[1].rule_count, 0);
 	check_every_view(&config->policy);
+	check_every_identity(config);
+	check_every_conduct(config);
 	check_every_record(&config->policy);
 	assert_string_equal(config->query_log.file, "-");
 	assert_int_equal(config->query_log.format, QUERY_LOG_AWS);
@@ -1068,6 +1162,7 @@ static void test_what_needs_a_restart(void **state)
 			NULL },
 		{ AS_BEFORE "special_names = { local = false; };", NULL },
 		{ AS_BEFORE "ddr = true;", NULL },
+		{ AS_BEFORE "tokens = (); shadow = { file = \"f\"; }; revisions = 0;", NULL },
 		{ AS_BEFORE "rebinding_exceptions = [ \"a\" ];", NULL },
 		{ AS_BEFORE "limits = { connections = 7; };", "limits.connections" },
 		{ AS_BEFORE "limits = { queries = 7; };", "limits.queries" },
