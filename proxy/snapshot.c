@@ -42,8 +42,11 @@ static bool load_tls(
 	char message[TLS_MESSAGE_MAX];
 	if (parts->offline || !config->tls_certificate)
 		return true;
-	snapshot->tls = tls_context_load(
-		config->tls_certificate, config->tls_key, parts->ticket_keys, message);
+	const struct tls_context_files files = { .certificate = config->tls_certificate,
+		.key = config->tls_key,
+		.client_ca = config->tls_client_ca,
+		.client_required = config->client_certificates == CLIENT_CERTIFICATES_REQUIRED };
+	snapshot->tls = tls_context_load_files(&files, parts->ticket_keys, message);
 	if (snapshot->tls)
 		return true;
 	errors->count++;

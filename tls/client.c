@@ -116,7 +116,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(char *message, const char
 
 /* OpenSSL takes an empty name for "do not check", and a leading dot for "any name below": nothing
  * but the letters of a host name gets there. */
-static bool name_is_sane(const char *name, size_t len)
+bool tls_name_is_sane(const char *name, size_t len)
 {
 	size_t label_len = 0;
 	if (len == 0 || len > NAME_TEXT_MAX)
@@ -140,7 +140,7 @@ static bool client_take_name(struct tls_client *client, const char *name, char *
 	size_t len = strlen(name);
 	if (len > 1 && name[len - 1] == '.')
 		len--;
-	if (!name_is_sane(name, len))
+	if (!tls_name_is_sane(name, len))
 		return fail(message, "tls name \"%s\": not a host name", name);
 	memcpy(client->name, name, len);
 	return true;

@@ -18,11 +18,12 @@ struct tls_context {
 	SSL_CTX *openssl;
 	int64_t not_after_s;
 	struct tls_alt_names alt_names;
+	uint8_t client_ca[TLS_CLIENT_CA_LEN]; /* zeros: clients are not asked */
+	bool client_required;
 };
 
 struct pair {
-	const char *certificate_file;
-	const char *key_file;
+	const struct tls_context_files *files;
 	STACK_OF(X509) * chain; /* the leaf first */
 	EVP_PKEY *key;
 	char *message;
@@ -61,10 +62,10 @@ static bool pair_key_matches(const struct pair *pair)
 			pair_fail(pair,
 				"certificate \"%s\": the key belongs to certificate number %d; the "
 				"server's own must come first",
-				pair->certificate_file, i + 1);
+				pair->files->certificate, i + 1);
 	}
-	return pair_fail(pair, "key \"%s\" does not match certificate \"%s\"", pair->key_file,
-		pair->certificate_file);
+	return pair_fail(pair, "key \"%s\" does not match certificate \"%s\"", pair->files->key,
+		pair->files->certificate);
 }
 
 static bool pair_key_is_sane(const struct pair *pair)
@@ -73,13 +74,13 @@ static bool pair_key_is_sane(const struct pair *pair)
 	int bits = EVP_PKEY_get_bits(pair->key);
 	if (kind == EVP_PKEY_RSA && bits < RSA_BITS_MIN)
 		return pair_fail(pair, "key \"%s\": RSA of %d bits is too short, %d at least",
-			pair->key_file, bits, RSA_BITS_MIN);
+			pair->files->key, bits, RSA_BITS_MIN);
 	if (kind == EVP_PKEY_RSA && bits > RSA_BITS_SLOW)
 		log_warning("tls: key \"%s\": RSA of %d bits makes each handshake slow",
-			pair->key_file, bits);
+			pair->files->key, bits);
 	if (kind == EVP_PKEY_RSA || kind == EVP_PKEY_EC || kind == EVP_PKEY_ED25519)
 		return true;
-	return pair_fail(pair, "key \"%s\": neither ECDSA, RSA nor Ed25519", pair->key_file);
+	return pair_fail(pair, "key \"%s\": neither ECDSA, RSA nor Ed25519", pair->files->key);
 }
 
 static bool pair_chain_is_sane(const struct pair *pair)
@@ -91,17 +92,17 @@ static bool pair_chain_is_sane(const struct pair *pair)
 	}
 	if (total > CHAIN_BYTES_MAX)
 		return pair_fail(pair, "certificate \"%s\": a chain of %d bytes, %d at most",
-			pair->certificate_file, total, CHAIN_BYTES_MAX);
+			pair->files->certificate, total, CHAIN_BYTES_MAX);
 	for (int i = 1; i < sk_X509_num(pair->chain); i++)
 		if (X509_check_issued(sk_X509_value(pair->chain, i),
 			    sk_X509_value(pair->chain, i - 1)) != X509_V_OK)
 			log_warning("tls: certificate \"%s\": number %d in it did not sign number "
 				    "%d; clients may refuse it",
-				pair->certificate_file, i + 1, i);
+				pair->files->certificate, i + 1, i);
 	return true;
 }
 
-static int64_t asn1_seconds(const ASN1_TIME *when)
+int64_t tls_asn1_seconds(const ASN1_TIME *when)
 {
 	struct tm broken_down = { 0 };
 	if (ASN1_TIME_to_tm(when, &broken_down) != 1)
@@ -115,15 +116,15 @@ static void pair_warn_of_leaf(const struct pair *pair)
 {
 	X509 *leaf = pair_leaf(pair);
 	if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
-		log_warning("tls: certificate \"%s\" has expired", pair->certificate_file);
+		log_warning("tls: certificate \"%s\" has expired", pair->files->certificate);
 	if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
-		log_warning("tls: certificate \"%s\" is not valid yet", pair->certificate_file);
+		log_warning("tls: certificate \"%s\" is not valid yet", pair->files->certificate);
 	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
 		log_warning("tls: certificate \"%s\" is not one for a TLS server",
-			pair->certificate_file);
+			pair->files->certificate);
 	if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
 		log_warning("tls: certificate \"%s\" has no subjectAltName; clients will refuse it",
-			pair->certificate_file);
+			pair->files->certificate);
 }
 
 /* SSL_CTX_set_recv_max_early_data keeps its default: early data that a client sends although we
@@ -153,6 +154,15 @@ static bool settings_use_pair(SSL_CTX *settings, const struct pair *pair)
 	return done;
 }
 
+static bool context_ask_clients(
+	struct tls_context *context, SSL_CTX *settings, const struct pair *pair)
+{
+	const struct tls_context_files *files = pair->files;
+	context->client_required = files->client_ca && files->client_required;
+	return !files->client_ca ||
+		tls_client_ca_apply(settings, files, context->client_ca, pair->message);
+}
+
 static struct tls_context *context_new(const struct pair *pair, struct tls_ticket_keys *keys)
 {
 	struct tls_context *context = OPENSSL_zalloc(sizeof *context);
@@ -162,17 +172,19 @@ static struct tls_context *context_new(const struct pair *pair, struct tls_ticke
 		goto failed;
 	}
 	if (!tls_alt_names_read(&context->alt_names, pair_leaf(pair))) {
-		pair_fail(pair, "certificate \"%s\": out of memory", pair->certificate_file);
+		pair_fail(pair, "certificate \"%s\": out of memory", pair->files->certificate);
 		goto failed;
 	}
 	if (!settings_use_pair(settings, pair)) {
 		pair_fail(pair, "certificate \"%s\": OpenSSL refuses it: %s",
-			pair->certificate_file, openssl_reason());
+			pair->files->certificate, openssl_reason());
 		goto failed;
 	}
+	if (!context_ask_clients(context, settings, pair))
+		goto failed;
 	atomic_init(&context->references, 1);
 	context->openssl = settings;
-	context->not_after_s = asn1_seconds(X509_get0_notAfter(pair_leaf(pair)));
+	context->not_after_s = tls_asn1_seconds(X509_get0_notAfter(pair_leaf(pair)));
 	return context;
 failed:
 	SSL_CTX_free(settings);
@@ -185,15 +197,20 @@ failed:
 struct tls_context *tls_context_load(const char *certificate_file, const char *key_file,
 	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX])
 {
-	struct pair pair = {
-		.certificate_file = certificate_file, .key_file = key_file, .message = message
-	};
+	const struct tls_context_files files = { .certificate = certificate_file, .key = key_file };
+	return tls_context_load_files(&files, keys, message);
+}
+
+struct tls_context *tls_context_load_files(const struct tls_context_files *files,
+	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX])
+{
+	struct pair pair = { .files = files, .message = message };
 	struct tls_context *context = NULL;
 	message[0] = '\0';
 	ERR_clear_error();
-	pair.chain = tls_pem_certificates(certificate_file, message);
+	pair.chain = tls_pem_certificates(files->certificate, message);
 	if (pair.chain)
-		pair.key = tls_pem_key(key_file, message);
+		pair.key = tls_pem_key(files->key, message);
 	if (pair.key && pair_key_matches(&pair) && pair_key_is_sane(&pair) &&
 		pair_chain_is_sane(&pair))
 		context = context_new(&pair, keys);
@@ -243,6 +260,16 @@ const struct address *tls_context_addresses(const struct tls_context *context, s
 const char *tls_context_name(const struct tls_context *context)
 {
 	return context->alt_names.name;
+}
+
+bool tls_context_same_clients(const struct tls_context *a, const struct tls_context *b)
+{
+	return memcmp(a->client_ca, b->client_ca, sizeof a->client_ca) == 0;
+}
+
+bool tls_context_requires(const struct tls_context *context)
+{
+	return context->client_required;
 }
 
 SSL_CTX *tls_context_openssl(const struct tls_context *context)

@@ -40,6 +40,9 @@ struct tls_context_files {
 struct tls_context *tls_context_load_files(const struct tls_context_files *files,
 	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX]);
 
+/* Are clients let in by the same certificates: the same authorities, and the same demand? */
+bool tls_context_same_clients(const struct tls_context *a, const struct tls_context *b);
+
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
 

@@ -1,7 +1,8 @@
 /* private.h - what the files of tls/ tell each other; nobody else includes it.
  * A server's context is made of parts that know nothing of one another: certificate (context.c),
- * tickets (ticket_keys.c), what both sides have in common (settings.c), and what a connection does
- * during its handshake (stream.c). A client is made of the last two, of whom to believe (client.c)
+ * tickets (ticket_keys.c), certificates of clients (client_ca.c), what both sides have in common
+ * (settings.c), and what a connection does during its handshake (stream.c), which learns there who
+ * the client is (peer.c). A client is made of the last two, of whom to believe (client.c)
  * and of what to resume (sessions.c). */
 #ifndef TLS_PRIVATE_H
 #define TLS_PRIVATE_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 
 #include "tls/client.h"
+#include "tls/stream.h"
 
 /* What a certificate says that it is, as far as context.h tells it on. */
 struct tls_alt_names {
@@ -22,7 +24,35 @@ struct tls_alt_names {
 bool tls_alt_names_read(struct tls_alt_names *names, X509 *leaf);
 void tls_alt_names_free(struct tls_alt_names *names);
 
+/* --- peer.c: who a client says it is. A peer of zeros is one of whom nothing is known --- */
+
+/* From the server_name extension of a ClientHello (RFC 6066 3), instead of what was there. */
+void tls_peer_take_server_name(struct tls_peer *peer, struct slice extension);
+void tls_peer_drop_server_name(struct tls_peer *peer);
+/* Once. False when out of memory; then it has no names. */
+bool tls_peer_take_certificate(struct tls_peer *peer, X509 *leaf, int64_t not_after_s);
+void tls_peer_deinit(struct tls_peer *peer);
+
+/* --- client_ca.c: whose certificates of clients are believed --- */
+
+/* Which authorities a context believes, and whether it must see a certificate. */
+enum { TLS_CLIENT_CA_LEN = 32 };
+/* Reads files->client_ca and asks clients for certificates from now on. */
+bool tls_client_ca_apply(SSL_CTX *settings, const struct tls_context_files *files,
+	uint8_t digest[TLS_CLIENT_CA_LEN], char message[TLS_MESSAGE_MAX]);
+/* Of the client's chain, now or in the session that is resumed: its earliest end; 0: there is none.
+ */
+int64_t tls_client_ca_not_after_s(SSL *openssl);
+
+/* Seconds since 1970; 0 of what is no time. */
+int64_t tls_asn1_seconds(const ASN1_TIME *when);
+
+/* Letters, digits, '-' and '_' in labels of 1 to 63 bytes, 253 in all, no dot at the end. */
+bool tls_name_is_sane(const char *name, size_t len);
+
 SSL_CTX *tls_context_openssl(const struct tls_context *context);
+/* Must clients show a certificate? */
+bool tls_context_requires(const struct tls_context *context);
 
 /* Versions, ciphers, key exchanges, and the callbacks of tls_stream_attach(). */
 bool tls_settings_apply(SSL_CTX *settings);

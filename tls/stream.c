@@ -19,6 +19,7 @@ struct tls_stream {
 	struct tls_client *client;   /* a client's, else NULL */
 	struct slice *cipher;        /* of the current call, else NULL */
 	struct writer *cipher_out;   /* of the current call, else NULL */
+	struct tls_peer peer;        /* of a client */
 	enum tls_alpn alpn;
 	int end;               /* what reads return from now on: 0 (go on), ERR_CLOSED or ERR_TLS */
 	unsigned key_updates;  /* since the last plain byte */
@@ -113,12 +114,24 @@ static const struct {
 	[TLS_ALPN_H2] = { "h2", true }, /* RFC 9113 3.2 */
 };
 
+/* OpenSSL's own word for the server name may be that of an older session. */
+static void take_server_name(struct tls_stream *stream, SSL *openssl)
+{
+	const unsigned char *bytes;
+	size_t len;
+	if (SSL_client_hello_get0_ext(openssl, TLSEXT_TYPE_server_name, &bytes, &len))
+		tls_peer_take_server_name(&stream->peer, slice_of(bytes, len));
+	else
+		tls_peer_drop_server_name(&stream->peer);
+}
+
 static int on_client_hello(SSL *openssl, int *alert, void *unused)
 {
 	(void)unused;
 	struct tls_stream *stream = stream_of(openssl);
 	const unsigned char *offer;
 	size_t offer_len;
+	take_server_name(stream, openssl);
 	if (!alpn_rules[stream->alpn].is_required ||
 		SSL_client_hello_get0_ext(openssl,
 			TLSEXT_TYPE_application_layer_protocol_negotiation, &offer, &offer_len))
@@ -157,6 +170,17 @@ static bool stream_has_alpn(const struct tls_stream *stream)
 	return slice_equals_text(slice_of(chosen, chosen_len), alpn_rules[stream->alpn].name);
 }
 
+/* The certificate, now or of the session that is resumed. */
+static void take_certificate(struct tls_stream *stream)
+{
+	X509 *leaf = SSL_get0_peer_certificate(stream->openssl);
+	if (stream->client || !leaf)
+		return;
+	int64_t not_after_s = tls_client_ca_not_after_s(stream->openssl);
+	if (!tls_peer_take_certificate(&stream->peer, leaf, not_after_s))
+		tls_stream_refuse(stream->openssl, "other", "out of memory");
+}
+
 static void on_state(const SSL *openssl, int where, int unused)
 {
 	(void)unused;
@@ -169,6 +193,7 @@ static void on_state(const SSL *openssl, int where, int unused)
 		return;
 	}
 	stream->is_established = true;
+	take_certificate(stream);
 	if (stream->client)
 		tls_client_on_established(stream->client, stream->openssl);
 }
@@ -264,6 +289,7 @@ void tls_stream_free(struct tls_stream *stream)
 		return;
 	stream_tell_client(stream);
 	SSL_free(stream->openssl);
+	tls_peer_deinit(&stream->peer);
 	tls_context_unref(stream->context);
 	tls_client_unref(stream->client);
 	OPENSSL_free(stream);
@@ -307,6 +333,27 @@ static const struct word words_of_clients[] = {
 	{ SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_CA, "certificate_refused" },
 };
 
+/* What a server says of a client's certificate. */
+static const struct word words_of_certificates[] = {
+	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "client_certificate_missing" },
+	{ SSL_R_CERTIFICATE_VERIFY_FAILED, "client_certificate_refused" },
+	{ SSL_R_BAD_SIGNATURE, "client_certificate_refused" },
+	{ SSL_R_WRONG_SIGNATURE_TYPE, "client_certificate_refused" },
+	{ SSL_R_UNKNOWN_CERTIFICATE_TYPE, "client_certificate_refused" },
+};
+
+/* More exactly, by what was wrong with it (X509_V_ERR_...). */
+static const struct word words_of_chains[] = {
+	{ X509_V_ERR_CERT_HAS_EXPIRED, "client_certificate_expired" },
+	{ X509_V_ERR_CERT_NOT_YET_VALID, "client_certificate_expired" },
+	{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "client_certificate_untrusted" },
+	{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "client_certificate_untrusted" },
+	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "client_certificate_untrusted" },
+	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "client_certificate_untrusted" },
+	{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "client_certificate_untrusted" },
+	{ X509_V_ERR_CERT_UNTRUSTED, "client_certificate_untrusted" },
+};
+
 static const struct word words_of_servers[] = {
 	{ SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION, "no_shared_protocol" },
 	{ SSL_AD_REASON_OFFSET + SSL_AD_INSUFFICIENT_SECURITY, "no_shared_cipher" },
@@ -325,6 +372,8 @@ static const char *word_for(const struct tls_stream *stream, int reason)
 {
 #define AMONG(table) word_among(table, sizeof table / sizeof *table, reason)
 	const char *word = AMONG(words);
+	if (!word && !stream->client)
+		word = AMONG(words_of_certificates);
 	if (!word)
 		word = stream->client ? AMONG(words_of_servers) : AMONG(words_of_clients);
 #undef AMONG
@@ -344,6 +393,18 @@ static unsigned long error_code(void)
 	return code ? code : first;
 }
 
+/* That it is the client's certificate is known; what of it? */
+static void explain_certificate(struct tls_stream *stream, int reason)
+{
+	long fault = SSL_get_verify_result(stream->openssl);
+	if (stream->client || reason != SSL_R_CERTIFICATE_VERIFY_FAILED || fault == X509_V_OK)
+		return;
+	const char *word = word_among(
+		words_of_chains, sizeof words_of_chains / sizeof *words_of_chains, (int)fault);
+	stream->error = word ? word : stream->error;
+	stream->reason = X509_verify_cert_error_string(fault);
+}
+
 static int stream_fail(struct tls_stream *stream)
 {
 	unsigned long code = error_code();
@@ -351,6 +412,8 @@ static int stream_fail(struct tls_stream *stream)
 	stream->end = ERR_TLS;
 	stream->error = stream->refusal ? stream->refusal : word_for(stream, ERR_GET_REASON(code));
 	stream->reason = reason ? reason : "no reason given";
+	if (!stream->refusal)
+		explain_certificate(stream, ERR_GET_REASON(code));
 	if (stream->refusal_reason)
 		stream->reason = stream->refusal_reason;
 	stream_tell_client(stream);
@@ -459,6 +522,18 @@ bool tls_stream_is_resumed(const struct tls_stream *stream)
 const char *tls_stream_version(const struct tls_stream *stream)
 {
 	return SSL_get_version(stream->openssl);
+}
+
+const struct tls_peer *tls_stream_peer(const struct tls_stream *stream)
+{
+	return &stream->peer;
+}
+
+bool tls_stream_may_stay(const struct tls_stream *stream, const struct tls_context *context)
+{
+	if (stream->context == context || tls_context_same_clients(stream->context, context))
+		return true;
+	return stream->peer.name_count == 0 && !tls_context_requires(context);
 }
 
 const char *tls_stream_error(const struct tls_stream *stream)

@@ -67,6 +67,11 @@ struct tls_peer {
 };
 const struct tls_peer *tls_stream_peer(const struct tls_stream *stream);
 
+/* Would its client be let in, and known by what it is known by, if it came now that `context` is in
+ * force? False when its certificate was verified by other authorities, and when it has none and
+ * one must be shown. */
+bool tls_stream_may_stay(const struct tls_stream *stream, const struct tls_context *context);
+
 /* Why the last call gave ERR_TLS: a closed set of words for metrics. A client has some more, see
  * tls_client_open(), and reads "server" for "client" here.
  * "no_shared_protocol"       TLS 1.1 or older
@@ -79,6 +84,10 @@ const struct tls_peer *tls_stream_peer(const struct tls_stream *stream);
  * "renegotiation"            the client asked for a second handshake (TLS 1.2)
  * "key_update_flood"         TLS_KEY_UPDATES_MAX key updates without a byte of data between them
  *                            (for a client: key updates and tickets)
+ * "client_certificate_missing"    one must be shown
+ * "client_certificate_untrusted"  it leads to none of the authorities
+ * "client_certificate_expired"    it, or one above it, is not within its dates
+ * "client_certificate_refused"    it is not one for clients, too weak, not the client's own ...
  * "other"                    see tls_stream_reason() */
 enum { TLS_KEY_UPDATES_MAX = 32 };
 const char *tls_stream_error(const struct tls_stream *stream);
