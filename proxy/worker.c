@@ -121,6 +121,17 @@ static void close_all_upstreams(struct worker *worker)
 	}
 }
 
+static int64_t wall_now_s(struct worker *worker)
+{
+	return ((int64_t)worker_now_us(worker) + worker->wall_offset_us) / 1000000;
+}
+
+static void note_schedules(struct worker *worker)
+{
+	const struct policy_spec *spec = &worker->epoch->snapshot->config->policy;
+	worker->schedules = schedules_on(spec->schedules, spec->schedule_count, wall_now_s(worker));
+}
+
 /* A new snapshot from this turn on. Queries that wait go on with the one they began with. */
 static void adopt(struct worker *worker, struct snapshot *snapshot)
 {
@@ -138,6 +149,24 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",
 			worker->index, error_text(error));
 	epoch_unpin(old);
+	note_schedules(worker);
+}
+
+struct exceptions *worker_exceptions(struct worker *worker)
+{
+	size_t count;
+	struct exceptions *published =
+		atomic_load_explicit(&worker->exceptions_inbox, memory_order_acquire)
+		? atomic_exchange(&worker->exceptions_inbox, NULL)
+		: NULL;
+	if (!published)
+		return worker->exceptions;
+	exceptions_unref(worker->exceptions);
+	exceptions_all(published, &count);
+	if (count == 0)
+		exceptions_unref(published);
+	worker->exceptions = count > 0 ? published : NULL;
+	return worker->exceptions;
 }
 
 /* ---- the turn ---- */
@@ -217,6 +246,7 @@ static void on_tick(uv_timer_t *timer)
 	struct worker *worker = timer->data;
 	uint64_t now_ms = worker_now_ms(worker);
 	note_clocks(worker);
+	note_schedules(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
 	query_table_tick(worker);
@@ -249,6 +279,11 @@ void worker_publish(struct worker *worker, struct snapshot *snapshot)
 	if (unread)
 		snapshot_unref(unread);
 	uv_async_send(&worker->wake);
+}
+
+void worker_publish_exceptions(struct worker *worker, struct exceptions *exceptions)
+{
+	exceptions_unref(atomic_exchange(&worker->exceptions_inbox, exceptions));
 }
 
 void worker_drain(struct worker *worker)
@@ -326,6 +361,11 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	}
 	open_handles(worker);
 	worker->epoch = epoch_new(snapshot_ref(parts->snapshot));
+	if (worker->epoch) {
+		note_clocks(worker);
+		note_schedules(worker);
+		worker->turn_us = 0; /* that was no turn */
+	}
 	*error = worker->epoch ? open_upstreams(worker, worker->epoch) : ERR_NO_MEMORY;
 	if (*error == 0)
 		return worker;
@@ -362,6 +402,8 @@ void worker_join(struct worker *worker)
 	struct snapshot *unread = atomic_exchange(&worker->inbox, NULL);
 	if (unread)
 		snapshot_unref(unread);
+	exceptions_unref(atomic_exchange(&worker->exceptions_inbox, NULL));
+	exceptions_unref(worker->exceptions);
 	while (!list_is_empty(&worker->retired))
 		free_upstreams(
 			container_of(worker->retired.next, struct worker_upstreams, in_retired));

@@ -59,7 +59,7 @@ struct worker {
 	int64_t boot_offset_us; /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
 	struct epoch *epoch;    /* the current one */
 	uint64_t schedules;     /* of its policy: which are on, as of the last tick */
-	struct exceptions *exceptions; /* in force now; may be NULL */
+	struct exceptions *exceptions; /* published last; NULL: none, which is as empty */
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
 	struct worker_upstreams *upstreams; /* NULL when all is over */
 	struct list retired;                /* of worker_upstreams */
@@ -116,6 +116,10 @@ static inline uint32_t worker_cache_now_s(struct worker *worker)
 	return (uint32_t)(((int64_t)worker_now_us(worker) + worker->boot_offset_us) / 1000000);
 }
 
+/* Those that were published last, for a query that begins or goes on now; NULL: none. They stay
+ * until the next call: nobody keeps them over a wait. */
+struct exceptions *worker_exceptions(struct worker *worker);
+
 /* Queries pin the epoch that they began with while they wait. */
 static inline struct epoch *epoch_pin(struct epoch *epoch)
 {
@@ -127,7 +131,8 @@ void epoch_unpin(struct epoch *epoch);
 /* The doors, safe from any thread: a new snapshot from the next turn on (takes over the
  * reference), and the order to finish and end. */
 void worker_publish(struct worker *worker, struct snapshot *snapshot);
-/* The same for exceptions. */
+/* The same for exceptions (not NULL; none are an empty set), but from the next query on, so that
+ * who was told that they are in force can rely on it. */
 void worker_publish_exceptions(struct worker *worker, struct exceptions *exceptions);
 void worker_drain(struct worker *worker);
 

@@ -56,6 +56,19 @@ struct facts {
 	const struct exceptions *exceptions; /* NULL: none */
 };
 
+/* How a rule fits what is judged. */
+struct rule_fit {
+	bool type_matched;
+	bool schedule_on;  /* its schedule is on, or it has none */
+	bool list_matched; /* its list has an entry that counts for this rule: a PASS does for GIVEN
+			      alone, TCP_ONLY only where the client waits for a datagram */
+	bool decisive;     /* this ended the evaluation of the hop */
+};
+static inline bool rule_fits(const struct rule_fit *fit)
+{
+	return fit->type_matched && fit->schedule_on && fit->list_matched;
+}
+
 /* Told of every step when somebody wants to know (explain); NULL for traffic. */
 struct policy_trace {
 	void (*on_name)(void *context, unsigned hop, struct slice name);
@@ -66,24 +79,24 @@ struct policy_trace {
 	void (*on_exception)(void *context, const struct exception *exception);
 	/* One rule in the order of evaluation, for the name or address told last; `default_action`
 	 * is not told, verdict.reason says it. `match->entry` is set when the list has an entry
-	 * for it, an exception included; `list_matched` when that entry makes the list match for
-	 * this rule: a PASS does for GIVEN alone, TCP_ONLY only where the client waits for a
-	 * datagram. `decisive` says that this ended the
-	 * evaluation of the hop. A trace sees the rules after the decisive one as well, so that all
-	 * that would have matched are known. */
-	void (*on_rule)(void *context, const struct rule_match *match, bool type_matched,
-		bool list_matched, bool decisive);
+	 * for it, an exception included; `match->observed` when the rule would have decided, if its
+	 * association did more than observe. A trace sees the rules after the decisive one as well,
+	 * so that all that would have matched are known. */
+	void (*on_rule)(void *context, const struct rule_match *match, const struct rule_fit *fit);
 	void *context;
 };
 
-/* Step 5: judges the question. */
+/* Step 5: judges the question. An exception comes before the rules, and decides even where they
+ * cannot be evaluated: ALLOW as a rule with TRUST, BLOCK with the view's default_block_response. */
 void policy_judge_query(const struct policy *policy, const struct facts *facts,
 	struct verdict *verdict, const struct policy_trace *trace);
 
 /* Step 11: judges the names that an answer leads to: CNAME and DNAME targets along the chain, and
  * HTTPS/SVCB targets; chain.h has the order. `verdict` comes from policy_judge_query() and is made
  * worse only: BLOCK if any inspected hop blocks, else ALERT if one alerts (the first), else what it
- * was. When the hop that matched has TRUST, the names behind it are not judged.
+ * was. When the hop that matched has TRUST, the names behind it are not judged. Exceptions come
+ * before the rules here too; one that lets a name through is noted in verdict.exception. In a view
+ * that is open for want of a list they are all that is looked at.
  * An answer that cannot be followed to its end (more than POLICY_HOPS_MAX names, a loop, a name
  * that a DNAME makes too long) and that no hop blocks is a failure and takes the view's fail mode:
  * closed, or open: action and match stay what they were, and the reason is REASON_FAIL_OPEN.
@@ -113,6 +126,8 @@ struct rule_info {
 	size_t address_count;
 };
 const struct rule_info *policy_rule(const struct policy *policy, uint16_t rule);
+/* What a rule that matched does: its action, or for GIVEN what the entry wants. */
+enum action policy_match_action(const struct policy *policy, const struct rule_match *match);
 size_t policy_rule_count(const struct policy *policy);
 const char *policy_group_name(const struct policy *policy, uint16_t group);
 
@@ -137,7 +152,8 @@ struct view_info {
 	enum fail_mode fail_mode;
 	bool rebinding_protection;
 	enum svcb_handling svcb;
-	bool failed;       /* a list that it uses could not be loaded */
+	bool failed;       /* a list that it uses to decide could not be loaded */
+	bool enforces;     /* it can block: by a group that does more than observe, or by default */
 	bool has_networks; /* a list that it uses has some: addresses of answers are judged */
 	const struct association_spec *associations; /* by priority */
 	size_t association_count;

@@ -80,7 +80,7 @@ static int build_rule(struct policy *policy, uint16_t group, const struct rule_s
 	struct rule_info *to = &policy->rules[policy->rule_count];
 	const void *domain;
 	const void *addresses;
-	if (from->list >= policy->list_count)
+	if (from->list >= policy->list_count || from->schedule > policy->schedule_count)
 		return ERR_INVALID;
 	if (!copy_text(policy, from->name, &to->name) ||
 		!copy_bytes(
@@ -177,6 +177,9 @@ static int build_all(
 {
 	if (spec->list_count > POLICY_LISTS_MAX || spec->view_count > POLICY_VIEWS_MAX)
 		return ERR_TOO_LONG;
+	if (spec->schedule_count > SCHEDULES_MAX)
+		return ERR_TOO_LONG;
+	policy->schedule_count = spec->schedule_count;
 	int error = build_lists(policy, spec, lists);
 	if (!error)
 		error = build_groups(policy, spec);
@@ -213,6 +216,15 @@ void policy_free(struct policy *policy)
 const struct rule_info *policy_rule(const struct policy *policy, uint16_t rule)
 {
 	return rule < policy->rule_count ? &policy->rules[rule] : NULL;
+}
+
+enum action policy_match_action(const struct policy *policy, const struct rule_match *match)
+{
+	enum action action = policy->rules[match->rule].action;
+	if (action != ACTION_GIVEN)
+		return action;
+	bool passes = image_facet(policy->image, match->entry.facet)->effect == FACET_PASS;
+	return passes ? ACTION_ALLOW : ACTION_BLOCK;
 }
 
 size_t policy_rule_count(const struct policy *policy)

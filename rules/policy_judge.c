@@ -1,6 +1,8 @@
 /* policy_judge.c - the evaluator. Semantics of Amazon Route 53 Resolver DNS Firewall: associations
  * by ascending priority, rules by ascending priority, the first match ends evaluation, whatever its
- * action is. Ours: MONITOR is noted and goes on, and default_action BLOCK is one more last rule. */
+ * action is. Ours: MONITOR is noted and goes on, a rule is as if it were not there while its
+ * schedule is off, the rule that decides in a group that only observes is noted, an exception comes
+ * before all rules, and default_action BLOCK is one more last rule. */
 #include "rules/policy_parts.h"
 
 #include "rules/addresses.h"
@@ -14,6 +16,7 @@ struct judgement {
 	enum verdict_reason reason;
 	enum block_response block_response;
 	bool trusted;
+	uint32_t exception;
 	struct rule_match match;
 };
 
@@ -22,11 +25,14 @@ struct judge {
 	const struct view_info *view;
 	const struct facts *facts;
 	uint16_t hop;
-	struct slice name; /* of this hop, lower case; or of who has the address */
-	bool decided;      /* of this hop */
-	bool failed;       /* an entry's answer cannot be given for a name */
+	struct slice name;        /* of this hop, lower case; or of who has the address */
+	bool decided;             /* of this hop */
+	bool observing;           /* the association only observes ... */
+	bool observed;            /* ... and has come to what it would have decided, for this hop */
+	bool failed;              /* an entry's answer cannot be given for a name */
+	bool by_exceptions_alone; /* the rules cannot be evaluated */
 	struct judgement judgement;
-	struct verdict *verdict; /* for MONITOR rules */
+	struct verdict *verdict; /* for MONITOR rules, and observed ones */
 	const struct policy_trace *trace;
 	struct image_matches matches; /* of this hop's name, or of the address */
 };
@@ -53,6 +59,7 @@ static void judge_init(struct judge *judge, const struct policy *policy,
 	judge->verdict = verdict;
 	judge->trace = trace;
 	judge->failed = false;
+	judge->by_exceptions_alone = false;
 }
 
 /* One network may have all addresses of an answer: that is one thing to tell. */
@@ -138,6 +145,31 @@ static void decide(
 	};
 }
 
+/* Has this hop been decided, as far as the association can tell? */
+static bool is_over(const struct judge *judge)
+{
+	return judge->decided || (judge->observing && judge->observed);
+}
+
+/* All of it holds. */
+static void settle(struct judge *judge, struct rule_match *match, const struct outcome *outcome,
+	bool is_monitor)
+{
+	if (is_monitor) {
+		note_monitor(judge->verdict, match);
+	} else if (judge->observing) {
+		judge->observed = true;
+		note_monitor(judge->verdict, match);
+	} else {
+		decide(judge, match, outcome);
+	}
+}
+
+static bool is_on(const struct judge *judge, const struct rule_info *rule)
+{
+	return rule->schedule == 0 || judge->facts->schedules >> (rule->schedule - 1) & 1;
+}
+
 static bool list_has(const struct judge *judge, uint16_t list)
 {
 	return list < IMAGE_LISTS_MAX && image_matches_have(&judge->matches, list);
@@ -157,30 +189,41 @@ static void judge_rule(struct judge *judge, uint16_t group, uint16_t number)
 	};
 	if (listed || (judge->trace && key->list < IMAGE_LISTS_MAX))
 		match.entry = judge->matches.entries[key->list];
-	bool counts = listed && find_outcome(judge, rule, &match.entry, &outcome) &&
-		is_certain(judge, rule, &match.entry, &outcome);
-	bool matched = type_matched && counts && !judge->decided;
-	bool monitor = rule->action == ACTION_MONITOR;
+	struct rule_fit fit = {
+		.type_matched = type_matched,
+		.schedule_on = is_on(judge, rule),
+		.list_matched = listed && find_outcome(judge, rule, &match.entry, &outcome) &&
+			is_certain(judge, rule, &match.entry, &outcome),
+	};
+	bool is_monitor = rule->action == ACTION_MONITOR;
+	bool matched = rule_fits(&fit) && !is_over(judge);
+	match.observed = matched && judge->observing && !is_monitor;
+	fit.decisive = matched && !judge->observing && !is_monitor;
 	if (judge->trace)
-		judge->trace->on_rule(
-			judge->trace->context, &match, type_matched, counts, matched && !monitor);
-	if (matched && monitor)
-		note_monitor(judge->verdict, &match);
-	else if (matched)
-		decide(judge, &match, &outcome);
+		judge->trace->on_rule(judge->trace->context, &match, &fit);
+	if (matched)
+		settle(judge, &match, &outcome, is_monitor);
+}
+
+static void judge_group(struct judge *judge, uint16_t number)
+{
+	const struct policy_group *group = &judge->policy->groups[number];
+	for (uint16_t n = 0; n < group->rule_count; n++) {
+		judge_rule(judge, number, (uint16_t)(group->first_rule + n));
+		if (is_over(judge) && !judge->trace)
+			return;
+	}
 }
 
 static void judge_rules(struct judge *judge)
 {
 	const struct view_info *view = judge->view;
 	for (size_t i = 0; i < view->association_count; i++) {
-		uint16_t number = view->associations[i].group;
-		const struct policy_group *group = &judge->policy->groups[number];
-		for (uint16_t n = 0; n < group->rule_count; n++) {
-			judge_rule(judge, number, (uint16_t)(group->first_rule + n));
-			if (judge->decided && !judge->trace)
-				return;
-		}
+		judge->observing = view->associations[i].observe;
+		judge->observed = false;
+		judge_group(judge, view->associations[i].group);
+		if (judge->decided && !judge->trace)
+			return;
 	}
 }
 
@@ -209,13 +252,36 @@ static bool look_up(struct judge *judge, struct slice name)
 	return image && image_find(image, name, judge->facts->query_type, &judge->matches);
 }
 
+/* As a rule would that stands before all others: ALLOW trusts what the name leads to. */
+static void judge_by_exception(struct judge *judge)
+{
+	const struct facts *facts = judge->facts;
+	const struct exception *exception =
+		exceptions_find(facts->exceptions, judge->view->name, judge->name, facts->now_s);
+	if (!exception)
+		return;
+	judge->decided = true;
+	judge->judgement.action = exception->action;
+	judge->judgement.reason = REASON_EXCEPTION;
+	judge->judgement.block_response = judge->view->default_block_response;
+	judge->judgement.trusted = exception->action == ACTION_ALLOW;
+	judge->judgement.exception = exception->id;
+	if (judge->trace && judge->trace->on_exception)
+		judge->trace->on_exception(judge->trace->context, exception);
+}
+
 /* Judges one name, lower case; the outcome is in judge->judgement. */
 static void judge_name(struct judge *judge, unsigned hop, struct slice name)
 {
 	begin_hop(judge, hop, name);
 	if (judge->trace)
 		judge->trace->on_name(judge->trace->context, hop, name);
-	if (look_up(judge, name) || judge->trace)
+	if (judge->facts->exceptions)
+		judge_by_exception(judge);
+	if (judge->by_exceptions_alone)
+		return;
+	bool settled = judge->decided && !judge->trace;
+	if (!settled && (look_up(judge, name) || judge->trace))
 		judge_rules(judge);
 	if (judge->decided || judge->view->default_action != ACTION_BLOCK)
 		return;
@@ -230,6 +296,7 @@ static void take_judgement(struct verdict *verdict, const struct judgement *judg
 	verdict->reason = judgement->reason;
 	verdict->block_response = judgement->block_response;
 	verdict->trusted = judgement->trusted;
+	verdict->exception = judgement->exception;
 	verdict->match = judgement->match;
 }
 
@@ -259,7 +326,7 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
 	verdict->monitor_count = 0;
 	verdict->matched_name.len = 0;
 	take_judgement(verdict, &(struct judgement){ .match = no_match });
-	if (!view || view->failed || facts->name.len == 0 || facts->name.len > DNS_NAME_MAX) {
+	if (!view || facts->name.len == 0 || facts->name.len > DNS_NAME_MAX) {
 		fail(verdict, fail_mode_of(view));
 		return;
 	}
@@ -267,8 +334,9 @@ void policy_judge_query(const struct policy *policy, const struct facts *facts,
 	/* Lower case is the caller's duty; a caller who forgets it must not open a hole. */
 	name.len = (uint8_t)facts->name.len;
 	dns_name_lower(name.wire, facts->name.at, facts->name.len);
+	judge.by_exceptions_alone = view->failed;
 	judge_name(&judge, 0, dns_name_slice(&name));
-	if (judge.failed)
+	if (judge.failed || (view->failed && !judge.decided))
 		fail(verdict, view->fail_mode);
 	else
 		take_judgement(verdict, &judge.judgement);
@@ -279,18 +347,28 @@ static bool is_worse(enum action action, enum action than)
 	return action == ACTION_BLOCK || (action == ACTION_ALERT && than != ACTION_ALERT);
 }
 
+/* An exception that let a name through stays noted, unless something else blocks in the end. */
+static void take_hop(struct judge *judge, const struct dns_name *name)
+{
+	struct verdict *verdict = judge->verdict;
+	const struct judgement *judgement = &judge->judgement;
+	uint32_t exception = verdict->exception ? verdict->exception : judgement->exception;
+	if (is_worse(judgement->action, verdict->action)) {
+		take_judgement(verdict, judgement);
+		verdict->matched_name = *name;
+	}
+	if (verdict->action != ACTION_BLOCK)
+		verdict->exception = exception;
+}
+
 /* Judges the names of an answer until one blocks. */
 static void judge_chain(struct judge *judge, struct chain *chain)
 {
-	struct verdict *verdict = judge->verdict;
 	for (unsigned hop; (hop = chain_next(chain)) != 0;) {
 		const struct dns_name *name = &chain->names[hop];
 		judge_name(judge, hop, dns_name_slice(name));
-		if (is_worse(judge->judgement.action, verdict->action)) {
-			take_judgement(verdict, &judge->judgement);
-			verdict->matched_name = *name;
-		}
-		if (verdict->action == ACTION_BLOCK)
+		take_hop(judge, name);
+		if (judge->verdict->action == ACTION_BLOCK)
 			return;
 		if (judge->judgement.trusted)
 			chain_trust(chain, hop);
@@ -301,9 +379,7 @@ static void judge_chain(struct judge *judge, struct chain *chain)
 static void judge_names(struct judge *judge, const struct dns_answer *answer)
 {
 	struct chain chain;
-	const struct view_info *view = judge->view;
-	/* No association: the firewall is off for this view, and so is its failure mode. */
-	if (view->association_count == 0 && view->default_action != ACTION_BLOCK)
+	if (!judge->view->association_count && !judge->view->enforces && !judge->facts->exceptions)
 		return;
 	chain_begin(&chain, judge->facts->name, answer);
 	judge_chain(judge, &chain);
@@ -317,8 +393,7 @@ static void take_address(
 	struct verdict *verdict = judge->verdict;
 	if (!is_worse(judge->judgement.action, verdict->action))
 		return;
-	take_judgement(verdict, &judge->judgement);
-	verdict->matched_name = *owner;
+	take_hop(judge, owner);
 	verdict->matched_address = *address;
 }
 
@@ -354,12 +429,16 @@ static void judge_by_lists(const struct policy *policy, const struct view_info *
 	const struct policy_trace *trace)
 {
 	struct judge judge;
-	if (verdict->reason == REASON_FAIL_OPEN)
+	bool is_open = verdict->reason == REASON_FAIL_OPEN;
+	if (is_open && !facts->exceptions)
 		return;
 	judge_init(&judge, policy, view, facts, verdict, trace);
+	judge.by_exceptions_alone = is_open;
 	judge_names(&judge, answer);
-	judge_networks(&judge, answer);
-	if (judge.failed && verdict->action != ACTION_BLOCK)
+	if (!is_open)
+		judge_networks(&judge, answer);
+	/* A firewall that is off has no failure mode; what only observes does no harm. */
+	if (judge.failed && view->enforces && !is_open && verdict->action != ACTION_BLOCK)
 		fail(verdict, view->fail_mode);
 }
 

@@ -32,6 +32,7 @@ struct policy {
 	size_t rule_count;
 	struct policy_group *groups;
 	size_t group_count;
+	size_t schedule_count; /* as of facts.schedules */
 	struct view_info *views;
 	size_t view_count;
 	struct net_set *listeners; /* client address to view, for each listener */

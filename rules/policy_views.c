@@ -82,13 +82,14 @@ static int compare_associations(const void *a, const void *b)
 	return one->group < other->group ? -1 : one->group > other->group;
 }
 
-/* What the lists of a group mean for a view that uses it. */
-static void note_lists(
-	const struct policy *policy, const struct policy_group *group, struct view_info *view)
+/* What the lists of a group mean for a view that uses it. A group that only observes does the view
+ * no harm: without its list a rule does not match. */
+static void note_lists(const struct policy *policy, const struct policy_group *group, bool observe,
+	struct view_info *view)
 {
 	for (unsigned i = 0; i < group->rule_count; i++) {
 		const struct rule_info *rule = &policy->rules[group->first_rule + i];
-		view->failed |= policy->lists[rule->list].error != 0;
+		view->failed |= policy->lists[rule->list].error != 0 && !observe;
 		view->has_networks |= policy->lists[rule->list].has_networks;
 	}
 }
@@ -104,7 +105,9 @@ static int build_associations(
 		associations[i] = from->associations[i];
 		if (associations[i].group >= policy->group_count)
 			return ERR_INVALID;
-		note_lists(policy, &policy->groups[associations[i].group], to);
+		note_lists(policy, &policy->groups[associations[i].group], associations[i].observe,
+			to);
+		to->enforces |= !associations[i].observe;
 	}
 	qsort(associations, from->association_count, sizeof *associations, compare_associations);
 	to->associations = associations;
@@ -119,6 +122,7 @@ static int build_view(struct policy *policy, struct view_info *to, const struct 
 	to->fail_mode = from->fail_mode;
 	to->rebinding_protection = from->rebinding_protection;
 	to->svcb = from->svcb;
+	to->enforces = from->default_action == ACTION_BLOCK;
 	to->name = from->name ? arena_text(&policy->memory, from->name) : NULL;
 	if (from->name && !to->name)
 		return ERR_NO_MEMORY;

@@ -68,9 +68,11 @@ struct verdict {
 	bool trusted; /* the rule that matched has redirection TRUST: the answer's names are not
 			 judged */
 	uint8_t monitor_count;
-	uint32_t exception; /* id of the one that decided; 0: none */
+	uint32_t exception; /* id of the one that decided, or that let a name of the answer through;
+			       0: none */
 	struct rule_match match;
-	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way */
+	struct rule_match monitors[VERDICT_MONITORS_MAX]; /* MONITOR rules met on the way, and those
+							     that are observed */
 	struct dns_name matched_name;   /* the name of the hop that decided, or that has the
 					   private address; len 0 when it is the question. Of an
 					   entry that is a network always the name that has the

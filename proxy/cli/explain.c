@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "proxy/cli/cli.h"
 #include "proxy/lists/list_edition.h"
@@ -178,11 +179,20 @@ static void print_entry(const struct telling *telling, const struct rule_match *
 	print_line(telling, match);
 }
 
-static const char *outcome_of(const struct rule_info *rule, bool decisive)
+static const char *outcome_of(
+	const struct rule_info *rule, const struct rule_match *match, const struct rule_fit *fit)
 {
+	if (!fit->list_matched)
+		return match->entry.kind ? "no: the entry does not count for it" : "no";
+	if (!fit->type_matched)
+		return "no: another query type";
+	if (!fit->schedule_on)
+		return "no: its schedule is off";
+	if (match->observed)
+		return "matches, observed";
 	if (rule->action == ACTION_MONITOR)
 		return "matches, recorded";
-	return decisive ? "MATCHES and decides" : "would match";
+	return fit->decisive ? "MATCHES and decides" : "would match";
 }
 
 static void on_name(void *context, unsigned hop, struct slice name)
@@ -204,22 +214,22 @@ static void print_question(const struct question *question)
 	puts(type);
 }
 
-static void on_rule(void *context, const struct rule_match *match, bool type_matched,
-	bool list_matched, bool decisive)
+static void on_exception(void *context, const struct exception *exception)
+{
+	(void)context;
+	printf("  %-5s exception %u by %s: %s\n", action_name(exception->action), exception->id,
+		exception->by, exception->because);
+}
+
+static void on_rule(void *context, const struct rule_match *match, const struct rule_fit *fit)
 {
 	const struct telling *telling = context;
 	const struct policy *policy = telling->snapshot->policy;
 	const struct rule_info *rule = policy_rule(policy, match->rule);
-	bool has_entry = match->entry.kind != 0;
-	bool matched = type_matched && list_matched;
 	printf("  %-5s %s/%s (priority %u, list %s): %s", action_name(rule->action),
 		policy_group_name(policy, match->group), rule->name, rule->priority,
-		policy_list(policy, match->list)->name,
-		matched                ? outcome_of(rule, decisive)
-			: list_matched ? "no: another query type"
-			: has_entry    ? "no: the entry does not count for it"
-				       : "no");
-	if (has_entry)
+		policy_list(policy, match->list)->name, outcome_of(rule, match, fit));
+	if (match->entry.kind)
 		print_entry(telling, match);
 	putchar('\n');
 }
@@ -234,6 +244,7 @@ static void print_verdict(const struct policy *policy, const struct verdict *ver
 			"the policy cannot be evaluated: SERVFAIL (fail_mode closed)",
 		[REASON_FAIL_OPEN] = "the policy cannot be evaluated: let through (fail_mode open)",
 		[REASON_REBINDING] = "a private address under a public name",
+		[REASON_EXCEPTION] = "by an exception",
 	};
 	printf("verdict %s",
 		verdict->action == ACTION_NONE ? "ALLOW" : action_name(verdict->action));
@@ -314,14 +325,19 @@ static bool is_datagram(const struct config *config, uint16_t listener)
 static int explain(const struct snapshot *snapshot, const struct question *question)
 {
 	struct policy *policy = snapshot->policy;
+	const struct policy_spec *spec = &snapshot->config->policy;
+	int64_t now_s = (int64_t)time(NULL);
 	struct telling telling = { .snapshot = snapshot };
-	const struct policy_trace trace = {
-		.on_name = on_name, .on_rule = on_rule, .context = &telling
-	};
+	const struct policy_trace trace = { .on_name = on_name,
+		.on_exception = on_exception,
+		.on_rule = on_rule,
+		.context = &telling };
 	const struct facts facts = { .view = question->view,
 		.query_type = question->type,
 		.is_datagram = is_datagram(snapshot->config, question->listener),
-		.name = dns_name_slice(&question->lower) };
+		.name = dns_name_slice(&question->lower),
+		.now_s = now_s,
+		.schedules = schedules_on(spec->schedules, spec->schedule_count, now_s) };
 	struct verdict verdict;
 	if (question->view == POLICY_NO_ID) {
 		puts("no view claims this client: REFUSED");

@@ -124,8 +124,9 @@ void query_block(struct query *q)
 		query_end_by_verdict(q);
 }
 
-static void judge(struct query *q, const struct dns_answer *answer)
+void query_judge(struct query *q, const struct dns_answer *answer)
 {
+	query_take_exceptions(q);
 	struct facts facts = q->facts;
 	facts.name = query_sought(q);
 	policy_judge_answer(query_policy(q), &facts, answer, &q->verdict, NULL);
@@ -150,7 +151,7 @@ void query_answer(struct query *q, struct found *found)
 				q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
 			return;
 		}
-		judge(q, &answer);
+		query_judge(q, &answer);
 		if (verdict_is_final(&q->verdict)) {
 			q->chase.len = 0;
 			query_block(q);

@@ -135,6 +135,8 @@ struct slice query_block_text(const struct query *q, char *text, size_t size)
 	struct writer to = writer_of(text, size);
 	if (q->verdict.reason == REASON_REBINDING)
 		writer_text(&to, "rebinding protection");
+	else if (q->verdict.reason == REASON_EXCEPTION)
+		writer_text(&to, "exception");
 	else if (!rule)
 		writer_text(&to, "default action");
 	else {

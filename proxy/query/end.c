@@ -36,8 +36,22 @@ static void count(const struct query *q, const struct outcome *outcome, uint32_t
 	metrics_decision(metrics, view, verdict->action, verdict->block_response);
 	if (verdict->match.rule != POLICY_NO_ID)
 		metrics_rule_match(metrics, snapshot->rule_labels[verdict->match.rule]);
-	for (unsigned i = 0; i < verdict->monitor_count; i++)
-		metrics_rule_match(metrics, snapshot->rule_labels[verdict->monitors[i].rule]);
+	for (unsigned i = 0; i < verdict->monitor_count; i++) {
+		uint16_t rule = snapshot->rule_labels[verdict->monitors[i].rule];
+		if (verdict->monitors[i].observed)
+			metrics_observed_match(metrics, rule);
+		else
+			metrics_rule_match(metrics, rule);
+	}
+	if (verdict->exception)
+		metrics_exception(metrics, view);
+}
+
+/* NULL when it was ended while the query waited. */
+static const struct exception *exception_of(const struct query *q)
+{
+	const struct exceptions *exceptions = q->worker->exceptions;
+	return exceptions ? exceptions_by_id(exceptions, q->verdict.exception) : NULL;
 }
 
 static void write_log(const struct query *q, const struct outcome *outcome, uint32_t duration_us)
@@ -62,6 +76,7 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 		.revision = snapshot->revision,
 		.view = q->facts.view,
 		.verdict = q->facts.view == POLICY_NO_ID ? NULL : &q->verdict,
+		.exception = q->verdict.exception ? exception_of(q) : NULL,
 		.upstream = q->upstream,
 		.source = metrics_source_name(outcome->source),
 		.upstream_us = q->upstream_us,

@@ -78,6 +78,14 @@ static inline const struct snapshot *query_snapshot(const struct query *q)
 	return q->epoch->snapshot;
 }
 
+/* Exceptions may have come and ended since the query began. */
+static inline void query_take_exceptions(struct query *q)
+{
+	struct worker *worker = q->worker;
+	q->facts.now_s = ((int64_t)worker_now_us(worker) + worker->wall_offset_us) / 1000000;
+	q->facts.exceptions = worker_exceptions(worker);
+}
+
 static inline const struct policy *query_policy(const struct query *q)
 {
 	return q->epoch->snapshot->policy;
@@ -99,7 +107,9 @@ void query_wait(struct query *q);
 /* Asks again although there is an answer; nobody waits for it. */
 void query_refresh(const struct query *q);
 
-/* answer.c: judges what was found, and ends. */
+/* answer.c: step 11 for what the name that is sought leads to. */
+void query_judge(struct query *q, const struct dns_answer *answer);
+/* Judges what was found, and ends. */
 void query_answer(struct query *q, struct found *found);
 /* The same for a message of our own. */
 void query_answer_local(struct query *q, struct slice message);

@@ -68,12 +68,12 @@ static void query_init(
 	q->age_s = 0;
 	q->held = false;
 	q->verdict.match.rule = POLICY_NO_ID;
+	q->verdict.exception = 0;
 	q->verdict.monitor_count = 0;
 	q->facts.view = POLICY_NO_ID;
 	q->facts.is_datagram = to->protocol == PROTOCOL_UDP;
-	q->facts.now_s = ((int64_t)q->begun_us + worker->wall_offset_us) / 1000000;
 	q->facts.schedules = worker->schedules;
-	q->facts.exceptions = worker->exceptions;
+	query_take_exceptions(q);
 }
 
 /* Step 3: a message that can be read, or the end. */
@@ -135,7 +135,7 @@ static void end_local(struct query *q, const struct local_answer *local)
 			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
 		return;
 	}
-	policy_judge_answer(query_policy(q), &q->facts, &answer, &q->verdict, NULL);
+	query_judge(q, &answer);
 	if (verdict_is_final(&q->verdict)) {
 		query_block(q);
 		return;

@@ -258,6 +258,16 @@ void metrics_rule_match(struct metrics *m, uint16_t rule_id)
 	add(m, METRICS_CELL_RULE_MATCHES + INDEX(0, RULE, rule_id), 1);
 }
 
+void metrics_observed_match(struct metrics *m, uint16_t rule_id)
+{
+	add(m, METRICS_CELL_OBSERVED_MATCHES + INDEX(0, RULE, rule_id), 1);
+}
+
+void metrics_exception(struct metrics *m, uint16_t view_id)
+{
+	add(m, METRICS_CELL_EXCEPTIONS + INDEX(0, VIEW, view_id), 1);
+}
+
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status)
 {
 	size_t known = 0;

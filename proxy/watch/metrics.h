@@ -95,6 +95,8 @@ void metrics_response(struct metrics *m, uint16_t view_id, enum protocol protoco
 void metrics_decision(struct metrics *m, uint16_t view_id, enum action action,
 	enum block_response block_response);
 void metrics_rule_match(struct metrics *m, uint16_t rule_id);
+void metrics_observed_match(struct metrics *m, uint16_t rule_id);
+void metrics_exception(struct metrics *m, uint16_t view_id);
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status);
 /* `version` as tls_stream_version() has it; `error` as tls_stream_error(), "timeout" or "closed"
  * (before the handshake ended); NULL: it succeeded. */

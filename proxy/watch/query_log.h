@@ -27,9 +27,10 @@ struct query_log_event {
 	const struct policy *policy;
 	const char *policy_hash; /* content hash, hexadecimal */
 	uint32_t revision;
-	uint16_t view;                 /* POLICY_NO_ID: no view claims the client */
-	const struct verdict *verdict; /* NULL when no view claims the client */
-	const char *upstream;          /* name of who answered; NULL when nobody was asked */
+	uint16_t view;                     /* POLICY_NO_ID: no view claims the client */
+	const struct verdict *verdict;     /* NULL when no view claims the client */
+	const struct exception *exception; /* that of the verdict; NULL: none, or it has ended */
+	const char *upstream;              /* name of who answered; NULL when nobody was asked */
 	const char *source; /* "upstream", "rule", "local", "error": where the reply is from */
 	uint32_t upstream_us;
 	bool is_kept;   /* from the cache */

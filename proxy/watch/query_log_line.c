@@ -10,8 +10,9 @@ enum {
 	/* A domain name in a line: each byte as \DDD, its backslash doubled. */
 	DOMAIN_MAX = 5 * DNS_NAME_MAX,
 	/* Kept for what follows the answers: configured names (list and group twice, view, rule,
-	 * monitored rules, hash, upstream), entry and matched name, and the fixed text. */
-	REST_MAX = 12 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
+	 * monitored rules with their groups, hash, upstream), an exception's reason, entry and
+	 * matched name, and the fixed text. */
+	REST_MAX = 17 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
 };
 
 _Static_assert(3 * QUERY_LOG_NAME_MAX + DOMAIN_MAX + 512 + REST_MAX < LOG_LINE_MAX,
@@ -299,17 +300,58 @@ static void write_match(struct writer *line, const struct query_log_event *event
 	write_place(line, event);
 }
 
-static void write_monitored(struct writer *line, const struct query_log_event *event)
+static void write_monitor(
+	struct writer *line, const struct query_log_event *event, const struct rule_match *match)
+{
+	LITERAL(line, "\"");
+	write_name(line, rule_name(event, match));
+	LITERAL(line, "\"");
+}
+
+/* What it would have decided. */
+static void write_observation(
+	struct writer *line, const struct query_log_event *event, const struct rule_match *match)
+{
+	LITERAL(line, "{\"rule_group\":\"");
+	write_name(line, group_name(event, match));
+	LITERAL(line, "\"");
+	FIELD(line, "rule", rule_name(event, match));
+	FIELD(line, "action", action_name(policy_match_action(event->policy, match)));
+	NUMBER(line, "hop", match->hop);
+	LITERAL(line, "}");
+}
+
+/* MONITOR rules, or rules that are observed. */
+static void write_monitors(struct writer *line, const struct query_log_event *event, bool observed)
 {
 	const struct verdict *verdict = event->verdict;
+	unsigned count = 0;
 	for (unsigned i = 0; i < verdict->monitor_count && i < VERDICT_MONITORS_MAX; i++) {
-		writer_text(line, i ? "," : ",\"monitored\":[");
-		LITERAL(line, "\"");
-		write_name(line, rule_name(event, &verdict->monitors[i]));
-		LITERAL(line, "\"");
+		const struct rule_match *match = &verdict->monitors[i];
+		if (match->observed != observed)
+			continue;
+		writer_text(line,
+			count++            ? ","
+				: observed ? ",\"observed\":["
+					   : ",\"monitored\":[");
+		if (observed)
+			write_observation(line, event, match);
+		else
+			write_monitor(line, event, match);
 	}
-	if (verdict->monitor_count)
+	if (count)
 		LITERAL(line, "]");
+}
+
+static void write_exception(struct writer *line, const struct query_log_event *event)
+{
+	if (!event->verdict->exception)
+		return;
+	LITERAL(line, ",\"exception\":{\"id\":");
+	writer_decimal(line, event->verdict->exception);
+	if (event->exception)
+		FIELD(line, "because", event->exception->because);
+	LITERAL(line, "}");
 }
 
 static void write_verdict(struct writer *line, const struct query_log_event *event)
@@ -322,6 +364,7 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 		[REASON_FAIL_CLOSED] = { "policy_failed", "closed" },
 		[REASON_FAIL_OPEN] = { "policy_failed", "open" },
 		[REASON_REBINDING] = { "rebinding", NULL },
+		[REASON_EXCEPTION] = { "exception", NULL },
 	};
 	const struct verdict *verdict = event->verdict;
 	if (!verdict)
@@ -334,7 +377,13 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 		write_match(line, event);
 	if (verdict->reason == REASON_REBINDING)
 		write_matched_name(line, event);
-	write_monitored(line, event);
+	if (verdict->reason == REASON_EXCEPTION) {
+		write_matched_name(line, event);
+		NUMBER(line, "hop", verdict->match.hop);
+	}
+	write_exception(line, event);
+	write_monitors(line, event, false);
+	write_monitors(line, event, true);
 	if (verdict->reason < sizeof reasons / sizeof reasons[0]) {
 		FIELD(line, "reason", reasons[verdict->reason].reason);
 		FIELD(line, "fail_mode", reasons[verdict->reason].fail_mode);

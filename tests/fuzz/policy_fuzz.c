@@ -80,25 +80,23 @@ static void on_name(void *context, unsigned hop, struct slice name)
 	memcpy(watching->name.wire, name.at, name.len);
 }
 
-static void on_rule(void *context, const struct rule_match *match, bool type_matched,
-	bool list_matched, bool decisive)
+static void on_rule(void *context, const struct rule_match *match, const struct rule_fit *fit)
 {
 	struct watching *watching = context;
 	const struct rule_info *rule = policy_rule(watching->policy, match->rule);
 	struct slice name = dns_name_slice(&watching->name);
 	size_t longest = scan_list(watching->scan, match->list, name, false);
 	MUST(match->hop == watching->hop && match->group == rule->group);
-	MUST(list_matched == (longest > 0));
-	MUST(list_matched == (match->entry.kind != 0));
+	MUST(fit->list_matched == (longest > 0));
+	MUST(fit->list_matched == (match->entry.kind != 0));
 	/* What a shorter one covers is left out. */
-	if (list_matched) {
+	if (fit->list_matched) {
 		size_t len = policy_entry_name(&match->entry, name).len;
 		MUST(len <= longest && len >= scan_list(watching->scan, match->list, name, true));
 	}
-	MUST(decisive ==
-		(type_matched && list_matched && !watching->decided &&
-			rule->action != ACTION_MONITOR));
-	watching->decided |= decisive;
+	MUST(fit->decisive ==
+		(rule_fits(fit) && !watching->decided && rule->action != ACTION_MONITOR));
+	watching->decided |= fit->decisive;
 }
 
 static unsigned badness(const struct verdict *verdict)

@@ -772,14 +772,11 @@ static void ignore_name(void *context, unsigned hop, struct slice name)
 	(void)name;
 }
 
-static void ignore_rule(void *context, const struct rule_match *match, bool type_matched,
-	bool list_matched, bool decisive)
+static void ignore_rule(void *context, const struct rule_match *match, const struct rule_fit *fit)
 {
 	(void)context;
 	(void)match;
-	(void)type_matched;
-	(void)list_matched;
-	(void)decisive;
+	(void)fit;
 }
 
 static void judge(const struct policy *policy, const struct name *question, unsigned type,

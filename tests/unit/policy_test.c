@@ -289,14 +289,15 @@ static void on_name(void *context, unsigned hop, struct slice name)
 	writer_text(&traced->to, " ");
 }
 
-static void on_rule(void *context, const struct rule_match *match, bool type_matched,
-	bool list_matched, bool decisive)
+static void on_rule(void *context, const struct rule_match *match, const struct rule_fit *fit)
 {
 	struct traced *traced = context;
 	writer_decimal(&traced->to, policy_rule(traced->policy, match->rule)->priority);
-	writer_text(&traced->to, type_matched ? "t" : "");
-	writer_text(&traced->to, list_matched ? "l" : "");
-	writer_text(&traced->to, decisive ? "!" : "");
+	writer_text(&traced->to, fit->type_matched ? "t" : "");
+	writer_text(&traced->to, fit->schedule_on ? "" : "s");
+	writer_text(&traced->to, fit->list_matched ? "l" : "");
+	writer_text(&traced->to, match->observed ? "o" : "");
+	writer_text(&traced->to, fit->decisive ? "!" : "");
 	if (match->entry.kind) {
 		writer_text(&traced->to, "=");
 		policy_entry_write_text(
