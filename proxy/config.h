@@ -289,7 +289,8 @@ struct config_errors {
 };
 
 /* NULL when there was an error; all of them have been told. Reads the configuration file and its
- * @include files, and nothing else: lists, certificates and the like are opened by their users. */
+ * @include files, and the system's time zones that schedules name, and nothing else: lists,
+ * certificates and the like are opened by their users. */
 struct config *config_load(const char *file, struct config_errors *errors);
 void config_free(struct config *config);
 

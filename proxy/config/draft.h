@@ -99,6 +99,14 @@ struct draft_domain_list {
 	const char *minisign_key;
 };
 
+struct draft_schedule {
+	struct draft_element element;
+	const char *name;
+	struct draft_list days;  /* struct draft_name, as the next one; none: every day */
+	struct draft_list hours; /* none: the whole day */
+	const char *time_zone;
+};
+
 struct draft_rule {
 	struct draft_element element;
 	const char *name;
@@ -110,6 +118,7 @@ struct draft_rule {
 	struct draft_list addresses; /* struct address */
 	const char *domain_list;
 	uint16_t query_type;
+	const char *schedule;
 	int redirection;
 };
 
@@ -188,6 +197,7 @@ struct draft {
 	struct draft_list domain_lists;
 	unsigned list_rebuild_interval_ms;
 	const char *lists_image;
+	struct draft_list schedules;
 	struct draft_list rule_groups;
 	struct draft_list tokens;
 	struct draft_list views;

@@ -49,6 +49,14 @@ static void check_override_domain(struct resolve *resolve, const struct draft_ru
 			"an asterisk stands for nothing here: write one name");
 }
 
+static void resolve_rule_schedule(
+	struct resolve *resolve, const struct draft_rule *from, struct rule_spec *to)
+{
+	uint16_t found = names_find(&resolve->schedules, from->schedule,
+		setting_child(from->element.at, "schedule"), resolve->errors);
+	to->schedule = found == POLICY_NO_ID ? 0 : (uint8_t)(found + 1);
+}
+
 static void resolve_rule(
 	struct resolve *resolve, const struct draft_rule *from, struct rule_spec *to)
 {
@@ -73,6 +81,8 @@ static void resolve_rule(
 		to->block_response = from->block_response == DRAFT_NO_WORD
 			? BLOCK_NXDOMAIN
 			: (enum block_response)from->block_response;
+	if (from->schedule)
+		resolve_rule_schedule(resolve, from, to);
 	if (from->domain_list)
 		to->list = names_find(&resolve->domain_lists, from->domain_list,
 			setting_child(from->element.at, "domain_list"), resolve->errors);

@@ -90,6 +90,7 @@ void resolve_draft(struct resolve *resolve)
 	resolve_endpoints(resolve);
 	resolve_upstreams(resolve);
 	resolve_lists(resolve);
+	resolve_schedules(resolve);
 	resolve_rules(resolve);
 	resolve_tokens(resolve);
 	resolve_views(resolve);

@@ -17,6 +17,7 @@ struct resolve {
 	struct rule_group_spec *groups;
 	struct names listeners;
 	struct names domain_lists;
+	struct names schedules;
 	struct names rule_groups;
 	struct names upstream_groups;
 	struct names tokens;
@@ -35,6 +36,7 @@ void resolve_draft(struct resolve *resolve);
 void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, admin */
 void resolve_upstreams(struct resolve *resolve);  /* upstreams, upstream_groups */
 void resolve_lists(struct resolve *resolve);      /* domain_lists */
+void resolve_schedules(struct resolve *resolve);  /* schedules */
 void resolve_rules(struct resolve *resolve);      /* rule_groups */
 void resolve_tokens(struct resolve *resolve);     /* tokens */
 void resolve_views(struct resolve *resolve);      /* views */

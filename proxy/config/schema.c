@@ -171,6 +171,8 @@ static const struct schema_word local_types[] = {
 	ROOT("special_names." key, BOOL, special_names[which], .preset = (on))
 #define DOMAIN_LIST(key, kind, ...) \
 	ROW("domain_lists[]." key, kind, struct draft_domain_list, __VA_ARGS__)
+#define SCHEDULE(key, kind, ...) \
+	ROW("schedules[]." key, kind, struct draft_schedule, __VA_ARGS__)
 #define RULE_GROUP(key, kind, ...) \
 	ROW("rule_groups[]." key, kind, struct draft_rule_group, __VA_ARGS__)
 #define RULE(key, kind, ...) \
@@ -305,6 +307,13 @@ const struct schema_key schema_keys[] = {
 	ROOT("lists_image", FILE, lists_image, .absent = "lists are read from their sources",
 		RANGE(1, FILE_LEN_MAX)),
 
+	ROOT("schedules", GROUPS, schedules, .absent = "no schedules", RANGE(0, SCHEDULES_MAX),
+		OF(struct draft_schedule)),
+	SCHEDULE("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
+	SCHEDULE("days", TEXTS, days, .absent = "every day", RANGE(1, 7)),
+	SCHEDULE("hours", TEXTS, hours, .absent = "the whole day", RANGE(1, 24)),
+	SCHEDULE("time_zone", TEXT, time_zone, .preset = "UTC", RANGE(1, 64)),
+
 	ROOT("rule_groups", GROUPS, rule_groups, .absent = "no rules", RANGE(0, POLICY_RULES_MAX),
 		OF(struct draft_rule_group)),
 	RULE_GROUP("name", NAME, name, .required = true, RANGE(1, NAME_LEN_MAX)),
@@ -322,6 +331,7 @@ const struct schema_key schema_keys[] = {
 		RANGE(1, 64)),
 	RULE("domain_list", NAME, domain_list, .required = true, RANGE(1, NAME_LEN_MAX)),
 	RULE("query_type", QUERY_TYPE, query_type, .absent = "every type"),
+	RULE("schedule", NAME, schedule, .absent = "always", RANGE(1, NAME_LEN_MAX)),
 	RULE("redirection", WORD, redirection, .preset = "INSPECT", .words = redirections),
 
 	ROOT("tokens", GROUPS, tokens, .absent = "no tokens", RANGE(0, CONFIG_TOKENS_MAX),

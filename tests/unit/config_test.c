@@ -340,6 +340,8 @@ static void check_every_rule(const struct rule_group_spec *group)
 	assert_int_equal(group->rules[1].action, ACTION_MONITOR);
 	assert_int_equal(group->rules[1].query_type, DNS_TYPE_HTTPS);
 	assert_int_equal(group->rules[1].list, 3);
+	assert_int_equal(group->rules[0].schedule, 0);
+	assert_int_equal(group->rules[1].schedule, 2);
 	assert_int_equal(group->rules[2].action, ACTION_ALERT);
 	assert_int_equal(group->rules[2].query_type, DNS_TYPE_AAAA);
 	assert_int_equal(group->rules[2].redirection, REDIRECTION_INSPECT);
@@ -355,6 +357,30 @@ static void check_every_rule(const struct rule_group_spec *group)
 	assert_int_equal(group->rules[5].action, ACTION_GIVEN);
 	assert_int_equal(group->rules[5].block_response, BLOCK_OVERRIDE);
 	assert_int_not_equal(group->rules[5].override_domain.len, 0);
+}
+
+/* Berlin's clock was one hour ahead in January of 2026, and two in July. */
+static void check_every_schedule(const struct policy_spec *policy)
+{
+	const struct schedule_spec *schedules = policy->schedules;
+	assert_int_equal(policy->schedule_count, 3);
+	assert_string_equal(schedules[0].name, "always");
+	assert_int_equal(schedules[0].days, 0x7f);
+	assert_int_equal(schedules[0].hours_count, 0);
+	assert_null(schedules[0].zone_name);
+	assert_null(schedules[0].zone);
+	assert_int_equal(schedules[1].days, 0x01 | 0x04 | 0x10 | 0x20 | 0x40);
+	assert_int_equal(schedules[1].hours_count, 3);
+	assert_int_equal(schedules[1].hours[0].from_min, 22 * 60);
+	assert_int_equal(schedules[1].hours[0].to_min, 6 * 60);
+	assert_int_equal(schedules[1].hours[1].from_min, 12 * 60 + 30);
+	assert_int_equal(schedules[1].hours[1].to_min, 24 * 60);
+	assert_int_equal(schedules[1].hours[2].to_min, 24 * 60);
+	assert_string_equal(schedules[1].zone_name, "Europe/Berlin");
+	assert_int_equal(zone_offset_s(schedules[1].zone, 1767225600), 3600);
+	assert_int_equal(zone_offset_s(schedules[1].zone, 1782864000), 7200);
+	assert_int_equal(schedules[2].days, 0x7f);
+	assert_null(schedules[2].zone);
 }
 
 static void check_every_record(const struct policy_spec *policy)
@@ -677,6 +703,7 @@ static void test_every_key_is_taken(void **state)
 	check_every_rule(&config->policy.groups[0]);
 	assert_int_equal(config->policy.groups[1].rule_count, 0);
 	check_every_view(&config->policy);
+	check_every_schedule(&config->policy);
 	check_every_identity(config);
 	check_every_conduct(config);
 	check_every_record(&config->policy);
@@ -1454,5 +1481,6 @@ int main(void)
 		cmocka_unit_test(test_many_views),
 		cmocka_unit_test(test_protocols_have_names),
 	};
+	setenv("TZDIR", VECTORS "zones", 1); /* whatever the system has */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
