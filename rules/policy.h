@@ -23,15 +23,18 @@ struct policy_lists {
 
 /* Compiles. The image is not copied: it stays until after policy_free(). `lists` itself is only
  * read during the call; it may be NULL when the specification has none.
- * NULL and *error on failure: ERR_NO_MEMORY, ERR_TOO_LONG (more than the limits below), or
- * ERR_INVALID (an index in the specification, or a list's number, leads nowhere). */
+ * NULL and *error on failure: ERR_NO_MEMORY, ERR_TOO_LONG (more than the limits below, or
+ * a word of a view longer than CLAIM_WORD_MAX, claim_keys.h), or ERR_INVALID (an index in the
+ * specification, or a list's number, leads nowhere). */
 enum { POLICY_LISTS_MAX = 1024, POLICY_RULES_MAX = 16384, POLICY_VIEWS_MAX = 1024 };
 struct policy *policy_build(
 	const struct policy_spec *spec, const struct policy_lists *lists, int *error);
 void policy_free(struct policy *policy);
 
 /* Two views of a specification that claim the same network on the same listener with the same
- * right: a configuration error, as the order in a file must not decide. `network` may be NULL.
+ * right, and by the same certificate, token, path and TLS name where they name any: a configuration
+ * error, as the order in a file must not decide. `network` may be NULL. Different claims that one
+ * client can show (a certificate with the names of two views) are no tie.
  * False when there are none (or no memory to look, and then policy_build() has none either); a
  * policy built with a tie prefers the view that was written first. */
 bool policy_view_tie(
@@ -39,7 +42,8 @@ bool policy_view_tie(
 
 /* Step 4, the one admission function of all protocols. The view that claims a client: what is most
  * specific wins, in the order certificate, token, path, TLS name, longest client network, listener.
- * All that a view names must hold. A token that is not good, and a path that no view names, is
+ * All that a view names must hold. Within a kind what is named in full goes before patterns, and a
+ * longer pattern before a shorter one. A token that is not good, and a path that no view names, is
  * nobody's: who shows one does not want to be taken for somebody else. The longest client_id is
  * that of the claims. */
 struct admission policy_find_view(const struct policy *policy, const struct claims *claims);

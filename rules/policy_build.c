@@ -207,8 +207,7 @@ void policy_free(struct policy *policy)
 {
 	if (!policy)
 		return;
-	for (size_t i = 0; i < policy->listener_count; i++)
-		net_set_deinit(&policy->listeners[i]);
+	policy_classes_deinit(policy);
 	arena_free(&policy->memory);
 	free(policy);
 }
@@ -289,8 +288,5 @@ void policy_entry_write_text(struct writer *to, const struct list_entry *entry, 
 
 size_t policy_memory(const struct policy *policy)
 {
-	size_t sum = sizeof *policy + policy->memory.reserved;
-	for (size_t i = 0; i < policy->listener_count; i++)
-		sum += net_set_memory(&policy->listeners[i]);
-	return sum;
+	return sizeof *policy + policy->memory.reserved + policy_classes_memory(policy);
 }

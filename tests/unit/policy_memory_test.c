@@ -56,6 +56,15 @@ static void test_every_allocation_can_fail(void **state)
 	fixture.texts[1].text = slice_of(many, len);
 	fixture.spec.local_records = &record;
 	fixture.spec.local_record_count = 1;
+	static const struct token_spec token = { .name = "anna" };
+	static const uint16_t tokens[] = { 0 };
+	static const char *const paths[] = { "kids" };
+	fixture.spec.tokens = &token;
+	fixture.spec.token_count = 1;
+	fixture.view.tokens = tokens;
+	fixture.view.token_count = 1;
+	fixture.view.paths = paths;
+	fixture.view.path_count = 1;
 	struct policy_texts built = { .policy = NULL };
 	unsigned failures = 0;
 	for (; !built.policy; failures++) {
