@@ -242,6 +242,11 @@ const struct facet *image_facet(const struct image *image, uint16_t facet)
 	return &image->facets[facet].facet;
 }
 
+size_t image_facet_count(const struct image *image)
+{
+	return image->header.facet_count;
+}
+
 size_t image_name_count(const struct image *image)
 {
 	return image->header.name_count;

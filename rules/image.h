@@ -59,6 +59,7 @@ const struct image_list *image_list(const struct image *image, uint16_t list);
 /* POLICY_NO_ID (0xffff) when there is none of that name. */
 uint16_t image_find_list(const struct image *image, const char *name);
 const struct facet *image_facet(const struct image *image, uint16_t facet);
+size_t image_facet_count(const struct image *image);
 /* Distinct names of all lists together; bytes of what queries touch; of all. */
 size_t image_name_count(const struct image *image);
 size_t image_hot_len(const struct image *image);
@@ -99,6 +100,22 @@ bool image_holds(const struct image *image, uint16_t list, struct slice name,
 void image_each(const struct image *image, uint16_t list,
 	bool (*on_entry)(void *context, struct slice name, enum pattern_kind kind, uint16_t facet),
 	void *context);
+/* Every name once, in the order of the image, with all that lists say of it. */
+struct image_name {
+	struct slice name;     /* as above */
+	const uint16_t *items; /* for image_name_says() */
+	size_t count;
+};
+struct image_says {
+	uint16_t list;
+	uint16_t facet;
+	enum pattern_kind kind;
+};
+void image_each_name(const struct image *image,
+	bool (*on_name)(void *context, const struct image_name *name), void *context);
+/* `i` is below name->count. */
+struct image_says image_name_says(
+	const struct image *image, const struct image_name *name, size_t i);
 void image_each_network(const struct image *image, uint16_t list,
 	bool (*on_entry)(void *context, const struct network *network, uint16_t facet),
 	void *context);

@@ -47,6 +47,32 @@ bool image_cursor_next(const struct image *image, struct image_cursor *cursor)
 	return cursor->name.len > 0;
 }
 
+void image_each_name(const struct image *image,
+	bool (*on_name)(void *context, const struct image_name *name), void *context)
+{
+	struct image_cursor cursor = { 0 };
+	while (image_cursor_next(image, &cursor)) {
+		struct image_items items =
+			image_set_items(image, image_slot_set(image, image->slots[cursor.slot]));
+		const struct image_name name = {
+			.name = cursor.name, .items = items.at, .count = items.count
+		};
+		if (!on_name(context, &name))
+			return;
+	}
+}
+
+struct image_says image_name_says(
+	const struct image *image, const struct image_name *name, size_t i)
+{
+	uint16_t item = le16toh(name->items[i]);
+	return (struct image_says){
+		.list = image->facets[item >> 2].list,
+		.facet = item >> 2,
+		.kind = (enum pattern_kind)(item & PATTERN_BOTH),
+	};
+}
+
 void image_each(const struct image *image, uint16_t list,
 	bool (*on_entry)(void *context, struct slice name, enum pattern_kind kind, uint16_t facet),
 	void *context)
