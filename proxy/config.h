@@ -224,6 +224,21 @@ struct limits_config {
 	unsigned idle_timeout_ms;
 };
 
+/* Where the parts of the policy stand, each by its index; the file is NULL for what comes with the
+ * program (see config/builtin.h). For whoever has something to say about one. */
+struct config_place {
+	const char *file;
+	unsigned line;
+};
+struct config_places {
+	const struct config_place *lists;
+	const struct config_place *schedules;
+	const struct config_place *tokens;
+	const struct config_place *groups;
+	const struct config_place *const *rules; /* of each group, as rule_group_spec has them */
+	const struct config_place *views;
+};
+
 enum { CONFIG_HASH_LEN = 32 };
 
 /* A file that the configuration was read from. */
@@ -257,6 +272,7 @@ struct config {
 	bool ddr; /* discovery of designated resolvers, RFC 9462 */
 	struct cache_config cache;
 	struct policy_spec policy;
+	struct config_places places;     /* of what the policy has */
 	const struct view_config *views; /* one for each of policy.views */
 	const struct expect_config *expects;
 	size_t expect_count;

@@ -98,4 +98,5 @@ void resolve_draft(struct resolve *resolve)
 	resolve_routes(resolve);
 	resolve_builtins(resolve);
 	resolve_local_data(resolve);
+	resolve_places(resolve);
 }

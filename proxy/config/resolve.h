@@ -57,6 +57,7 @@ bool view_identity_fits(const struct view_spec *view, enum listener_kind kind);
 /* Rate limit, log privacy, and what happens when something fails. */
 void resolve_view_conduct(struct resolve *resolve, const struct draft_view *from,
 	struct view_spec *to, struct view_config *conduct);
+void resolve_places(struct resolve *resolve); /* where all these stand */
 
 /* Zeroed memory of the configuration. */
 void *resolve_take(struct resolve *resolve, size_t count, size_t size);
