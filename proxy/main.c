@@ -9,8 +9,10 @@ static const struct cli_verb verbs[] = {
 	{ "run", "-c FILE", "serve, in the foreground", cli_run },
 	{ "check", "-c FILE", "tell all errors of a configuration and its files", cli_check },
 	{ "explain",
-		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME]",
-		"show how a question would be decided, and why", cli_explain },
+		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME] "
+		"[--answer RECORD]... [--answer-file FILE] [--expect VERDICT] [--json]",
+		"show how a question would be decided, why, and what would change it",
+		cli_explain },
 	{ "compile", "-c FILE -o IMAGE [--salt HEX]",
 		"all lists of a configuration as one image, for many proxies to map", cli_compile },
 	{ "flush", "-c FILE (NAME [--below] | --all)",
