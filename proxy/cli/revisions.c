@@ -154,6 +154,23 @@ static void print_notes(const struct running *running, bool is_running, bool pin
 		     "`namegate revisions unpin`");
 }
 
+/* The one of its number, if it is kept; else all that are the same policy. */
+static bool is_in_force(
+	const struct revision *revision, const struct running *running, bool by_number)
+{
+	if (by_number)
+		return revision->number == running->revision;
+	return strcmp(revision->policy_hash, running->policy_hash) == 0;
+}
+
+static bool holds(const uint32_t *numbers, size_t count, uint32_t number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
 static int list(const struct config *config, bool json)
 {
 	uint32_t numbers[REVISIONS_MAX + 1];
@@ -163,14 +180,14 @@ static int list(const struct config *config, bool json)
 	size_t count = revisions_numbers(config->state_directory, numbers);
 	bool is_running = find_running(config, &running);
 	bool pinned = revisions_pinned(config->state_directory, &pin);
+	bool by_number = holds(numbers, count, running.revision);
 	if (!json)
 		printf("%9s  %-20s  %-12s  %-13s  %s\n", "REVISION", "SINCE", "POLICY", "CHANGED",
 			"WHY");
 	for (size_t i = 0; i < count; i++) {
 		if (!revisions_read(config->state_directory, numbers[i], &revision))
 			continue;
-		bool in_force =
-			is_running && strcmp(revision.policy_hash, running.policy_hash) == 0;
+		bool in_force = is_running && is_in_force(&revision, &running, by_number);
 		if (json)
 			print_json(&revision, in_force, numbers[i] == pin.number);
 		else

@@ -1,0 +1,246 @@
+"""Policies that went live: kept, compared, put back, pinned; and what is pinned stays over HUP, a
+restart and a kill, until the configuration changes."""
+
+import json
+import re
+import time
+
+import pytest
+
+import dns_wire as w
+from config_text import rule
+from program import run_command, with_rules
+
+BLOCK = rule("bad", "BLOCK", "bad", block_response="NXDOMAIN")
+
+
+def is_blocked(client, name):
+    return client.ask(w.query(name)).rcode == w.NXDOMAIN
+
+
+def put(path, *names):
+    aside = path.with_name("." + path.name)
+    aside.write_text("".join("%s\n" % name for name in names))
+    aside.rename(path)
+
+
+def info(namegate):
+    return namegate.metrics().find("namegate_policy_info")[0][0]
+
+
+def revisions(namegate, *arguments):
+    done = run_command("revisions", "-c", str(namegate.config), *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def listed(namegate):
+    return [json.loads(line) for line in revisions(namegate, "--json").splitlines()]
+
+
+@pytest.fixture
+def begin(maker, knot, tmp_path):
+    def start(**more):
+        settings = maker.settings(knot=knot)
+        settings["list_rebuild_interval"] = "0s"
+        settings["control_socket"] = str(maker.directory / "control.sock")
+        settings["state_directory"] = str(maker.directory / "state")
+        settings.update(more)
+        put(tmp_path / "bad.txt", "one.example")
+        keys = {"name": "bad", "format": "wildcard", "file": str(tmp_path / "bad.txt")}
+        return maker.prepare(with_rules(settings, [keys], [BLOCK])).start()
+
+    return start
+
+
+def with_default(settings, action):
+    view = {
+        **settings["views"][0],
+        "default_action": action,
+        "default_block_response": "NXDOMAIN",
+    }
+    return {**settings, "views": [view]}
+
+
+@pytest.mark.quick
+def test_what_went_live_is_kept(begin, connect, tmp_path):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "one.example")
+    first = info(namegate)
+    put(tmp_path / "bad.txt", "two.example")
+    namegate.wait_for(lambda: is_blocked(client, "two.example"), "the new list", 20)
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    kept = listed(namegate)
+    assert [row["why"] for row in kept] == ["start", "lists", "reload"]
+    assert [row["in_force"] for row in kept] == [False, False, True]
+    assert [row["revision"] for row in kept] == [1, 2, 3]
+    assert kept[0]["policy_hash"] == first["hash"]
+    assert kept[-1]["policy_hash"] == info(namegate)["hash"]
+    # The same again is nothing new.
+    assert namegate.hup()
+    assert len(listed(namegate)) == 3
+    table = revisions(namegate).splitlines()
+    assert re.match(r" +REVISION +SINCE +POLICY +CHANGED +WHY", table[0])
+    assert table[3].startswith("*") and table[3].endswith("configuration  reload")
+
+
+def test_diff(begin, connect, tmp_path):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    put(tmp_path / "bad.txt", "one.example", "two.example", "three.example")
+    namegate.wait_for(lambda: is_blocked(client, "two.example"), "the new list", 20)
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    lists = revisions(namegate, "diff", "1", "2")
+    assert lists.splitlines()[0] == "list bad: 0 entries less, 2 more"
+    assert sorted(lists.splitlines()[1:]) == ["    + three.example.", "    + two.example."]
+    config = revisions(namegate, "diff", "2")
+    assert re.search(r"^\+.*default_action.*BLOCK", config, re.M)
+    assert "list bad" not in config
+    same = revisions(namegate, "diff", "3", "3")
+    assert same.startswith("revisions 3 and 3 are the same policy")
+    # It is read from the disk: the program need not run.
+    namegate.stop()
+    assert revisions(namegate, "diff", "1", "2") == lists
+    assert "could not be asked" in revisions(namegate)
+
+
+@pytest.mark.threads
+def test_rollback_and_what_ends_it(begin, connect, tmp_path):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    first = info(namegate)["hash"]
+    good = namegate.settings
+    put(tmp_path / "bad.txt", "two.example")
+    namegate.wait_for(lambda: is_blocked(client, "two.example"), "the new list", 20)
+    assert namegate.reload(with_default(good, "BLOCK"))
+    assert is_blocked(client, "anything.example")
+    said = revisions(namegate, "rollback", "1", "--because", "mail is down, since 3 o'clock")
+    assert "in force" in said and "pinned" in said
+    assert info(namegate)["hash"] == first
+    assert is_blocked(client, "one.example")
+    assert not is_blocked(client, "two.example")
+    assert not is_blocked(client, "anything.example")
+    assert namegate.metrics().sum("namegate_policy_pinned") == 1
+    kept = listed(namegate)
+    assert kept[-1]["why"] == "rollback to 1: mail is down, since 3 o'clock"
+    assert [row["in_force"] for row in kept] == [False, False, False, True]
+    assert kept[-1]["pinned"]
+    # HUP keeps it, loudly; a list that changes does not come in; nor does a broken file.
+    assert namegate.hup()
+    assert info(namegate)["hash"] == first
+    assert "PINNED" in namegate.stderr
+    put(tmp_path / "bad.txt", "three.example")
+    time.sleep(0.5)
+    assert not is_blocked(client, "three.example")
+    # A restart keeps it, and so does a kill.
+    namegate.stop()
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert info(namegate)["hash"] == first and is_blocked(client, "one.example")
+    namegate.process.kill()
+    namegate.process.wait()
+    namegate.stop()
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert info(namegate)["hash"] == first and is_blocked(client, "one.example")
+    # A change of the configuration ends it.
+    assert namegate.reload(with_default({**good, "ddr": False}, "ALLOW"))
+    assert info(namegate)["hash"] != first
+    assert is_blocked(client, "three.example") and not is_blocked(client, "one.example")
+    assert not any(row["pinned"] for row in listed(namegate))
+    assert namegate.metrics().sum("namegate_policy_pinned") == 0
+
+
+def test_a_broken_file_does_not_end_it(begin, connect):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    revisions(namegate, "rollback", "1", "--because", "test")
+    text = namegate.config.read_text()
+    namegate.config.write_text("views = (;\n")
+    namegate.hup()
+    assert is_blocked(client, "one.example") and not is_blocked(client, "other.example")
+    namegate.config.write_text(text)
+    assert namegate.hup()
+    assert namegate.metrics().sum("namegate_policy_pinned") == 1
+
+
+def test_unpin(begin, connect):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    revisions(namegate, "rollback", "1", "--because", "test")
+    assert not is_blocked(client, "other.example")
+    assert "in force" in revisions(namegate, "unpin")
+    assert is_blocked(client, "other.example")
+    assert not any(row["pinned"] for row in listed(namegate))
+
+
+def test_what_is_refused(begin, maker, knot):
+    namegate = begin()
+    ask = lambda *words: run_command("revisions", "-c", str(namegate.config), *words)
+    assert ask("rollback", "1").returncode == 2
+    assert ask("rollback", "no", "--because", "x").returncode == 2
+    assert ask("sideways").returncode == 2
+    done = ask("rollback", "77", "--because", "x")
+    assert done.returncode == 1 and "no such revision" in done.stderr
+    assert ask("diff", "77").returncode == 1
+    # What needs a restart is refused, and all stays as it is.
+    before = info(namegate)
+    number = int(before["revision"])
+    settings = {**namegate.settings, "workers": 3}
+    namegate.stop()
+    namegate.settings = settings
+    namegate.start()
+    done = ask("rollback", str(number), "--because", "x")
+    assert done.returncode == 1 and "refused" in done.stderr
+    assert '"workers" has changed, which needs a restart' in namegate.stderr
+    assert not any(row["pinned"] for row in listed(namegate))
+
+
+def test_damage_is_survived(begin, connect, tmp_path):
+    namegate = begin()
+    client = connect(namegate, "udp")
+    put(tmp_path / "bad.txt", "two.example")
+    namegate.wait_for(lambda: is_blocked(client, "two.example"), "the new list", 20)
+    kept = namegate.directory / "state" / "revisions"
+    image = kept / "00000001" / "lists.image"
+    data = bytearray(image.read_bytes())
+    image.unlink()
+    data[len(data) // 2] ^= 1
+    image.write_bytes(data)
+    done = run_command(
+        "revisions", "-c", str(namegate.config), "rollback", "1", "--because", "x"
+    )
+    assert done.returncode == 1
+    assert is_blocked(client, "two.example")
+    (kept / "00000002" / "revision").write_text("namegate-revision 1\nnumber")
+    (kept / "pin").write_text("nonsense")
+    assert [row["revision"] for row in listed(namegate)] == [1]
+    assert namegate.hup()
+    namegate.stop()
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "two.example")
+
+
+def test_the_oldest_go_and_the_pinned_stays(begin, connect, tmp_path):
+    namegate = begin(revisions=3)
+    client = connect(namegate, "udp")
+    revisions(namegate, "rollback", "1", "--because", "test")
+    pinned = [row["revision"] for row in listed(namegate) if row["pinned"]]
+    assert len(pinned) == 1
+    assert namegate.reload({**namegate.settings, "ddr": False})
+    for number in range(5):
+        name = "name%d.example" % number
+        put(tmp_path / "bad.txt", name)
+        namegate.wait_for(lambda: is_blocked(client, name), "the new list", 20)
+    kept = [row["revision"] for row in listed(namegate)]
+    assert len(kept) == 3 and kept == sorted(kept)
+
+
+def test_without_a_state_directory(begin):
+    namegate = begin(state_directory="")
+    done = run_command("revisions", "-c", str(namegate.config))
+    assert done.returncode == 1 and "no state_directory" in done.stderr
