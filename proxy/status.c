@@ -277,6 +277,7 @@ static int write_metrics(void *context, struct bytes *to)
 		.reload_successful = status->reload_successful,
 		.reload_success_s = status->reload_success_s,
 		.has_policy = true,
+		.pinned = snapshot->kept != 0,
 		.revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,
 		.certificate_not_after_s =

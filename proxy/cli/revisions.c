@@ -12,7 +12,7 @@
 #include "proxy/cli/control_ask.h"
 #include "proxy/watch/json_put.h"
 
-enum { POLL_MS = 100, POLLS_MAX = 600 };
+enum { POLL_MS = 200, POLLS_MAX = 300 };
 
 struct revisions_arguments {
 	const char *file;

@@ -193,6 +193,7 @@ struct metrics_told {
 	bool reload_successful;
 	int64_t reload_success_s;
 	bool has_policy;
+	bool pinned;
 	uint32_t revision;
 	const char *policy_hash;
 	int64_t certificate_not_after_s; /* 0: no certificate */

@@ -679,6 +679,7 @@ static void put_configuration(struct text *text, const struct metrics_told *told
 		writer_text(&to, "\"");
 		label[to.len] = '\0';
 		put_number(text, begin(text, FAMILY_POLICY_INFO), label, "", 1);
+		put_number(text, begin(text, FAMILY_POLICY_PINNED), "", "", told->pinned);
 		put_number(text, begin(text, FAMILY_POLICY_REVISION), "", "", told->revision);
 	}
 	if (told->certificate_not_after_s)
