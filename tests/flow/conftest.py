@@ -129,6 +129,33 @@ def connect():
         client.close()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--share", metavar="I/N", help="only the I-th of N shares, which may run beside each other"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Whole files, the largest first, each to the share that has the least so far: tests of a file
+    share programs and servers."""
+    share = config.getoption("--share")
+    if not share:
+        return
+    wanted, count = (int(number) for number in share.split("/"))
+    files = {}
+    for item in items:
+        files.setdefault(item.fspath, []).append(item)
+    loads = [0] * count
+    mine = set()
+    for path in sorted(files, key=lambda path: (-len(files[path]), str(path))):
+        least = loads.index(min(loads))
+        loads[least] += len(files[path])
+        if least == wanted - 1:
+            mine.add(path)
+    config.hook.pytest_deselected(items=[i for i in items if i.fspath not in mine])
+    items[:] = [item for item in items if item.fspath in mine]
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: part of tests/run --quick")
     config.addinivalue_line("markers", "threads: run again under the thread sanitizer")
