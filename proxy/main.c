@@ -10,7 +10,8 @@ static const struct cli_verb verbs[] = {
 	{ "check", "-c FILE", "tell all errors of a configuration and its files", cli_check },
 	{ "explain",
 		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME] "
-		"[--answer RECORD]... [--answer-file FILE] [--expect VERDICT] [--json]",
+		"[--answer RECORD]... [--answer-file FILE] [--live] [--running] [--expect VERDICT] "
+		"[--json]",
 		"show how a question would be decided, why, and what would change it",
 		cli_explain },
 	{ "compile", "-c FILE -o IMAGE [--salt HEX]",

@@ -20,6 +20,7 @@
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
+#include "proxy/explain/explain.h"
 #include "proxy/front/listener.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/lists/list_state.h"
@@ -663,6 +664,31 @@ static void tell_revisions(void *context, struct control_revisions *now)
 		.is_good = server->status.reload_successful };
 }
 
+static int64_t tell_fetched(void *context, size_t list)
+{
+	struct server *server = context;
+	struct list_status status = { 0 };
+	if (list >= keeper_count(server->keeper))
+		return 0;
+	keeper_tell(server->keeper, list, &status);
+	return status.last_success_s;
+}
+
+static void tell_world(void *context, struct explain_world *world)
+{
+	struct server *server = context;
+	const struct snapshot *snapshot = server->status.snapshot;
+	*world = (struct explain_world){ .config = snapshot->config,
+		.policy = snapshot->policy,
+		.lists = snapshot->lists,
+		.routes = snapshot->routes,
+		.now_s = wall_s(),
+		.policy_hash = snapshot->policy_hash,
+		.revision = snapshot->revision,
+		.fetched_s = tell_fetched,
+		.context = server };
+}
+
 static bool open_control(struct server *server)
 {
 	const char *path = server->status.snapshot->config->control_socket;
@@ -675,7 +701,8 @@ static bool open_control(struct server *server)
 		.unpin = unpin,
 		.revisions = tell_revisions,
 		.list_refresh = refresh_list,
-		.list_accept = accept_list };
+		.list_accept = accept_list,
+		.explain_world = tell_world };
 	int error;
 	if (!path)
 		return true;

@@ -19,7 +19,7 @@ static const char *meaning_of(int error)
 	}
 }
 
-static int ask(const char *path, const char *line, struct slice *lines)
+int cli_control_say(const char *path, const char *line, struct slice *lines)
 {
 	static uint8_t buffer[CONTROL_ANSWER_MAX];
 	struct control_answer answer;
@@ -44,7 +44,7 @@ int cli_control_ask(const char *config_file, const char *line, struct slice *lin
 	if (!config)
 		return EXIT_CONFIG;
 	if (config->control_socket)
-		code = ask(config->control_socket, line, lines);
+		code = cli_control_say(config->control_socket, line, lines);
 	else
 		fprintf(stderr, "namegate: %s: no control_socket is configured\n", config->file);
 	config_free(config);

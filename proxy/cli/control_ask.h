@@ -9,4 +9,7 @@
  * which lives until the next call, or another exit_code after a message. */
 int cli_control_ask(const char *config_file, const char *line, struct slice *lines);
 
+/* The same at a socket that is known. */
+int cli_control_say(const char *path, const char *line, struct slice *lines);
+
 #endif

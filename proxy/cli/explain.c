@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/explain_running.h"
 #include "proxy/explain/answer_text.h"
+#include "proxy/explain/live.h"
 #include "proxy/explain/suggest.h"
 #include "proxy/explain/trace_print.h"
 #include "proxy/lists/list_file.h"
@@ -30,6 +32,8 @@ struct explain_arguments {
 	const char *answer_file;
 	const char *expect;
 	bool json;
+	bool live;
+	bool running;
 };
 
 /* One run. */
@@ -59,8 +63,8 @@ static int check_arguments(struct explain_arguments *arguments, int argc, char *
 	enum action action;
 	if (!arguments->file || optind != argc - 1)
 		return cli_usage("explain needs -c FILE and one NAME");
-	if (arguments->record_count && arguments->answer_file)
-		return cli_usage("explain takes one answer: --answer or --answer-file");
+	if ((arguments->record_count > 0) + (arguments->answer_file != NULL) + arguments->live > 1)
+		return cli_usage("explain takes one of --answer, --answer-file and --live");
 	if (arguments->expect && !action_parse(arguments->expect, &action))
 		return cli_usage("\"%s\" is not a verdict", arguments->expect);
 	arguments->name = argv[optind];
@@ -78,6 +82,8 @@ static int parse_arguments(int argc, char **argv, struct explain_arguments *argu
 		{ "answer-file", required_argument, NULL, 'f' },
 		{ "expect", required_argument, NULL, 'e' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "live", no_argument, NULL, 'L' },
+		{ "running", no_argument, NULL, 'R' },
 		{ 0 },
 	};
 	int code = 0;
@@ -94,6 +100,8 @@ static int parse_arguments(int argc, char **argv, struct explain_arguments *argu
 		case 'f': arguments->answer_file = optarg; break;
 		case 'e': arguments->expect = optarg; break;
 		case 'j': arguments->json = true; break;
+		case 'L': arguments->live = true; break;
+		case 'R': arguments->running = true; break;
 		default: return cli_usage("explain does not know \"%s\"", argv[optind - 1]);
 		}
 	}
@@ -249,36 +257,132 @@ static void look_into_lists(struct explaining *explaining)
 	excerpt_close(&excerpt);
 }
 
-static int exit_code(const struct explaining *explaining)
+static void note(struct trace *trace, const char *text)
 {
-	const struct trace_verdict *row = trace_row(&explaining->trace, TRACE_VERDICT, 0);
-	const char *expect = explaining->arguments->expect;
-	return !expect || (row && strcmp(row->action, expect) == 0) ? EXIT_FINE : EXIT_FAILED;
+	struct trace_note *row = trace_add(trace, TRACE_NOTE);
+	row->text = text;
 }
 
-static int explain(struct explaining *explaining)
+/* Whom would the policy ask? The answer is kept as one that was given. */
+static int ask_live(struct explaining *explaining, struct config_errors *errors)
+{
+	struct explain_question *question = &explaining->question;
+	struct explain_outcome *outcome = &explaining->outcome;
+	struct trace scratch = { .row_count = 0 };
+	size_t len;
+	explain_take(&scratch, &explaining->world, question, outcome);
+	trace_deinit(&scratch);
+	if (outcome->view == POLICY_NO_ID || outcome->group == POLICY_NO_ID) {
+		note(&explaining->trace, "nobody was asked: the policy asks nobody for this name");
+		return 0;
+	}
+	int error = live_ask(explaining->snapshot, outcome->group, &question->name, question->type,
+		explaining->answer, &len, errors);
+	if (error) {
+		fprintf(stderr, "namegate: no live answer: %s\n", error_text(error));
+		return EXIT_FAILED;
+	}
+	question->answer = slice_of(explaining->answer, len);
+	question->answer_from = "live";
+	return 0;
+}
+
+/* ---- the running program ---- */
+
+/* Lines and changes are this side's work, if the files are those of the policy that runs. */
+static void look_into_running(struct explaining *explaining)
+{
+	const struct trace_policy *policy = trace_row(&explaining->trace, TRACE_POLICY, 0);
+	const struct trace_view *view = trace_row(&explaining->trace, TRACE_VIEW, 0);
+	struct trace scratch = { .row_count = 0 };
+	if (!policy || !view || !view->name)
+		return;
+	if (!explaining->snapshot || !policy->hash ||
+		strcmp(policy->hash, explaining->snapshot->policy_hash) != 0) {
+		note(&explaining->trace,
+			"the files are not those of the policy that runs: neither lines nor "
+			"changes of lists and rules are told");
+		return;
+	}
+	struct exceptions *exceptions = cli_explain_exceptions(&explaining->trace);
+	explaining->world.exceptions = exceptions;
+	explaining->world.now_s = policy->now_s;
+	explain_take(&scratch, &explaining->world, &explaining->question, &explaining->outcome);
+	trace_deinit(&scratch);
+	look_into_lists(explaining);
+	exceptions_unref(exceptions);
+}
+
+static int ask_running(struct explaining *explaining)
+{
+	const struct explain_arguments *arguments = explaining->arguments;
+	const struct explain_request request = { .name = arguments->name,
+		.type = arguments->type ? arguments->type : "A",
+		.client = arguments->client,
+		.view = arguments->view,
+		.listener = arguments->listener,
+		.answer = explaining->question.answer,
+		.is_live = arguments->live,
+		.claims = &explaining->question.claims };
+	struct trace told = { .row_count = 0 };
+	int code =
+		cli_explain_running(explaining->snapshot->config->control_socket, &request, &told);
+	for (size_t i = 0; i < trace_count(&explaining->trace, TRACE_NOTE); i++)
+		note(&told,
+			((struct trace_note *)trace_row(&explaining->trace, TRACE_NOTE, i))->text);
+	trace_deinit(&explaining->trace);
+	explaining->trace = told;
+	if (!code)
+		look_into_running(explaining);
+	return code;
+}
+
+/* ---- all of it ---- */
+
+static int ask_file(struct explaining *explaining)
 {
 	struct trace *trace = &explaining->trace;
 	explain_take(trace, &explaining->world, &explaining->question, &explaining->outcome);
-	if (explaining->outcome.view != POLICY_NO_ID) {
-		suggest_exceptions(trace, &explaining->world, &explaining->outcome);
-		look_into_lists(explaining);
-	}
-	if (explaining->arguments->json)
-		trace_print_json(stdout, trace);
-	else
-		trace_print_text(stdout, trace);
-	return exit_code(explaining);
+	if (explaining->outcome.view == POLICY_NO_ID)
+		return EXIT_FINE;
+	suggest_exceptions(trace, &explaining->world, &explaining->outcome);
+	look_into_lists(explaining);
+	return EXIT_FINE;
 }
 
-static int run(struct explaining *explaining)
+static int tell(const struct explaining *explaining)
 {
-	find_world(explaining);
+	const struct trace_verdict *row = trace_row(&explaining->trace, TRACE_VERDICT, 0);
+	const char *expect = explaining->arguments->expect;
+	if (explaining->arguments->json)
+		trace_print_json(stdout, &explaining->trace);
+	else
+		trace_print_text(stdout, &explaining->trace);
+	return !expect || (row && strcmp(row->action, expect) == 0) ? EXIT_FINE : EXIT_FAILED;
+}
+
+static int explain(struct explaining *explaining, struct config_errors *errors)
+{
 	int code = read_question(explaining);
 	if (!code)
 		code = read_answer(explaining);
+	if (!code && explaining->arguments->live)
+		code = ask_live(explaining, errors);
 	if (!code)
-		code = explain(explaining);
+		code = explaining->arguments->running ? ask_running(explaining)
+						      : ask_file(explaining);
+	return code ? code : tell(explaining);
+}
+
+static int run(struct explaining *explaining, struct config_errors *errors)
+{
+	const struct config *config = explaining->snapshot->config;
+	if (explaining->arguments->running && !config->control_socket) {
+		fprintf(stderr, "namegate: %s: no control_socket is configured\n", config->file);
+		return EXIT_FAILED;
+	}
+	find_world(explaining);
+	int code = explain(explaining, errors);
 	trace_deinit(&explaining->trace);
 	list_state_deinit(&explaining->state);
 	return code;
@@ -298,7 +402,7 @@ int cli_explain(int argc, char **argv)
 	explaining.snapshot = snapshot_load(arguments.file, &parts, &errors);
 	if (!explaining.snapshot)
 		return EXIT_CONFIG;
-	code = run(&explaining);
+	code = run(&explaining, &errors);
 	snapshot_unref(explaining.snapshot);
 	return code;
 }

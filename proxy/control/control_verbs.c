@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "dns/name.h"
+#include "proxy/control/control_explain.h"
 #include "proxy/control/verbs.h"
 
 void control_verbs_fail(struct writer *answer, const char *text)
@@ -206,6 +207,7 @@ static const struct {
 } verbs[] = {
 	{ "flush", flush },
 	{ "lists", lists },
+	{ "explain", control_explain_run },
 	{ "revisions", control_verb_revisions },
 };
 

@@ -16,6 +16,8 @@ struct control_revisions {
 	bool is_good;    /* the last one came into force */
 };
 
+struct explain_world;
+
 /* What the program can do. The callbacks run on the main thread and must not block. */
 struct control_source {
 	/* Forgets cached answers: of a name (wire, lower case), or of it and all below. Gives how
@@ -46,6 +48,9 @@ struct control_source {
 	/* The texts live until the next callback. */
 	void (*revisions)(void *context, struct control_revisions *now);
 
+	/* Fills in what decides now; it lives until the next callback. NULL: nothing does. */
+	void (*explain_world)(void *context, struct explain_world *world);
+
 	void *context;
 };
 
@@ -56,6 +61,7 @@ struct control_source {
  *                                     lists" and a last line "next NUMBER", 0 when it was all
  *     lists refresh [NAME]            NAME as control_word_write() writes it
  *     lists accept NAME
+ *     explain FROM NAME TYPE [KEY=VALUE]...     control_explain.h
  *     revisions rollback NUMBER WHY | unpin | status
  *
  * So an answer about a thousand lists takes several requests, each of which is short work for the

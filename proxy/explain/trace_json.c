@@ -11,7 +11,7 @@ static void print_string(FILE *to, struct slice text)
 	size_t size = GROWTH * text.len + 1;
 	char *escaped = malloc(size);
 	struct writer writer = writer_of(escaped, escaped ? size : 0);
-	escape_json(&writer, text, text.len);
+	escape_json(&writer, text, size);
 	fputc('"', to);
 	if (escaped)
 		fwrite(escaped, 1, writer.len, to);
