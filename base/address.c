@@ -193,3 +193,11 @@ bool network_contains(const struct network *network, const struct address *addre
 	uint8_t mask = (uint8_t)(0xff << (8 - rest));
 	return ((network->address.bytes[whole] ^ address->bytes[whole]) & mask) == 0;
 }
+
+bool networks_contain(const struct network *networks, size_t count, const struct address *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (network_contains(&networks[i], address))
+			return true;
+	return false;
+}

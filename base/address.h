@@ -48,4 +48,7 @@ bool network_parse(struct network *network, const char *text);
 /* An IPv4 address is in IPv4 networks only: "::/0" is all of IPv6 and nothing else. */
 bool network_contains(const struct network *network, const struct address *address);
 
+/* The same of a handful of them: one after the other. */
+bool networks_contain(const struct network *networks, size_t count, const struct address *address);
+
 #endif

@@ -121,15 +121,11 @@ static void close_all_upstreams(struct worker *worker)
 	}
 }
 
-static int64_t wall_now_s(struct worker *worker)
-{
-	return ((int64_t)worker_now_us(worker) + worker->wall_offset_us) / 1000000;
-}
-
 static void note_schedules(struct worker *worker)
 {
 	const struct policy_spec *spec = &worker->epoch->snapshot->config->policy;
-	worker->schedules = schedules_on(spec->schedules, spec->schedule_count, wall_now_s(worker));
+	worker->schedules =
+		schedules_on(spec->schedules, spec->schedule_count, worker_wall_now_s(worker));
 }
 
 /* A new snapshot from this turn on. Queries that wait go on with the one they began with. */
@@ -150,6 +146,7 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 			worker->index, error_text(error));
 	epoch_unpin(old);
 	note_schedules(worker);
+	conn_table_recheck(worker->conns);
 }
 
 struct exceptions *worker_exceptions(struct worker *worker)

@@ -110,6 +110,12 @@ static inline uint64_t worker_now_ms(struct worker *worker)
 	return worker_now_us(worker) / 1000;
 }
 
+/* Seconds since 1970. */
+static inline int64_t worker_wall_now_s(struct worker *worker)
+{
+	return ((int64_t)worker_now_us(worker) + worker->wall_offset_us) / 1000000;
+}
+
 /* Seconds of the cache's clock, which goes on while the machine sleeps. */
 static inline uint32_t worker_cache_now_s(struct worker *worker)
 {

@@ -533,7 +533,8 @@ bool tls_stream_may_stay(const struct tls_stream *stream, const struct tls_conte
 {
 	if (stream->context == context || tls_context_same_clients(stream->context, context))
 		return true;
-	return stream->peer.name_count == 0 && !tls_context_requires(context);
+	return stream->is_established && stream->peer.name_count == 0 &&
+		!tls_context_requires(context);
 }
 
 const char *tls_stream_error(const struct tls_stream *stream)

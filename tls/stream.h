@@ -68,8 +68,8 @@ struct tls_peer {
 const struct tls_peer *tls_stream_peer(const struct tls_stream *stream);
 
 /* Would its client be let in, and known by what it is known by, if it came now that `context` is in
- * force? False when its certificate was verified by other authorities, and when it has none and
- * one must be shown. */
+ * force? False when its certificate was verified by other authorities, or may yet be, and when it
+ * has none and one must be shown. */
 bool tls_stream_may_stay(const struct tls_stream *stream, const struct tls_context *context);
 
 /* Why the last call gave ERR_TLS: a closed set of words for metrics. A client has some more, see

@@ -13,6 +13,7 @@ void doh_request_init(struct doh_request *request)
 
 void doh_request_deinit(struct doh_request *request)
 {
+	doh_claims_deinit(&request->claims);
 	doh_message_deinit(&request->message);
 }
 
@@ -69,15 +70,45 @@ static struct slice take_until(struct slice *from, uint8_t separator)
 	return part;
 }
 
+static void take_token(struct doh_request *request, struct slice value)
+{
+	int error = doh_claims_take_token(&request->claims, value);
+	request->token_broken |= error == ERR_INVALID;
+	request->out_of_memory |= error == ERR_NO_MEMORY;
+}
+
+/* Our path, or a segment behind it, which says who the client is. Of "/" that is all there is. */
+static bool take_target(struct doh_request *request, const char *path, struct slice target)
+{
+	size_t len = strlen(path);
+	if (slice_equals_text(target, path))
+		return true;
+	len -= len > 0 && path[len - 1] == '/';
+	if (target.len <= len || memcmp(target.at, path, len) != 0 || target.at[len] != '/')
+		return false;
+	struct slice segment = slice_of(target.at + len + 1, target.len - len - 1);
+	int error = doh_claims_take_path(&request->claims, segment);
+	request->out_of_memory |= error == ERR_NO_MEMORY;
+	return error != ERR_INVALID;
+}
+
 static void take_path(struct doh_request *request, const char *path, struct slice value)
 {
-	request->path_found = slice_equals_text(take_until(&value, '?'), path);
+	request->path_found = take_target(request, path, take_until(&value, '?'));
 	while (request->path_found && value.len > 0) {
 		struct slice parameter = take_until(&value, '&');
 		struct slice name = take_until(&parameter, '=');
 		if (slice_equals_text(name, "dns"))
 			take_dns_parameter(request, parameter);
+		else if (slice_equals_text(name, "token"))
+			take_token(request, parameter);
 	}
+}
+
+static void note_forwarded(struct doh_request *request, int error)
+{
+	request->too_many_fields |= error == ERR_TOO_LONG;
+	request->out_of_memory |= error == ERR_NO_MEMORY;
 }
 
 static void take_content_length(struct doh_request *request, struct slice value)
@@ -106,6 +137,10 @@ void doh_request_field(
 		request->type_right = doh_is_media_type(value);
 	else if (slice_equals_text(name, "content-length"))
 		take_content_length(request, value);
+	else if (request->wants_forwarded && slice_equals_text(name, "forwarded"))
+		note_forwarded(request, doh_claims_take_forwarded(&request->claims, value));
+	else if (request->wants_forwarded && slice_equals_text(name, "x-forwarded-for"))
+		note_forwarded(request, doh_claims_take_x_forwarded_for(&request->claims, value));
 }
 
 void doh_request_end_fields(struct doh_request *request)
@@ -138,6 +173,8 @@ unsigned doh_request_status(const struct doh_request *request, bool complete)
 	if (request->method == HTTP_POST && !request->type_right)
 		return 415;
 	if (request->method != HTTP_POST && (!request->dns_found || request->dns_broken))
+		return 400;
+	if (request->token_broken)
 		return 400;
 	return complete && request->message.len == 0 ? 400 : 200;
 }

@@ -4,6 +4,7 @@
 #define PROXY_FRAMING_DOH_REQUEST_H
 
 #include "base/writer.h"
+#include "proxy/framing/doh_claims.h"
 #include "proxy/framing/doh_message.h"
 #include "proxy/framing/framer.h"
 
@@ -11,15 +12,19 @@ enum { DOH_HEADER_LIST_MAX = 16 * 1024 /* sum of names, values and 32 each, RFC 
 
 struct doh_request {
 	enum http_method method;
-	bool method_known; /* a method that HTTP knows, though we may not serve it */
-	bool path_found;   /* the path is ours */
-	bool dns_found;    /* the query part has a "dns" parameter */
-	bool dns_broken;   /* ... that is not base64url */
-	bool type_right;   /* content-type: application/dns-message */
+	bool method_known;    /* a method that HTTP knows, though we may not serve it */
+	bool path_found;      /* the path is ours */
+	bool dns_found;       /* the query part has a "dns" parameter */
+	bool dns_broken;      /* ... that is not base64url */
+	bool type_right;      /* content-type: application/dns-message */
+	bool token_broken;    /* the query part has a "token" parameter that cannot be one */
+	bool wants_forwarded; /* set by whom it is for, before the first field: what proxies say is
+				 of interest */
 	bool too_many_fields;
 	bool too_large;
 	bool out_of_memory;
 	uint32_t field_bytes;
+	struct doh_claims claims;
 	struct doh_message message; /* so far */
 };
 

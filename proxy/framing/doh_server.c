@@ -86,6 +86,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	doh_request_init(&stream->request);
+	stream->request.wants_forwarded = framer->settings.wants_forwarded;
 	stream->id = frame->hd.stream_id;
 	stream->sent = 0;
 	stream->asked = stream->replied = stream->refused = false;
@@ -125,9 +126,10 @@ static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
 	framer->idle_frames = 0;
 	list_remove(&stream->in_late);
 	stream->asked = true;
-	const struct framer_claims claims = { .path = slice_of(NULL, 0) };
+	const struct framer_claims claims = doh_claims_said(&stream->request.claims);
 	framer->settings.events->on_message(
 		framer->settings.host, id, &claims, doh_message_bytes(&stream->request.message));
+	doh_claims_deinit(&stream->request.claims);
 	return 0;
 }
 

@@ -39,7 +39,8 @@ struct framer_events {
 struct framer_settings {
 	const struct framer_events *events;
 	void *host;
-	const char *path; /* of DoH; must outlive the framer */
+	const char *path;     /* of DoH; must outlive the framer */
+	bool wants_forwarded; /* of DoH: claims have the fields of proxies */
 };
 
 struct framer_type {

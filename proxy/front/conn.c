@@ -1,6 +1,7 @@
 /* conn.c - see conn.h.
  *
- * Life: conn_accept() -> reads and flushes -> linger() -> conn_close() at the end of a turn ->
+ * Life: conn_accept() -> a PROXY header, where the peer is one of whom the listener's configuration
+ * says so -> reads and flushes -> linger() -> conn_close() at the end of a turn ->
  * on_closed() frees. Who is told of an end (GOAWAY, close_notify, end of stream) must be given the
  * time to hear it: closing a socket with unread bytes in it resets the connection, and the client's
  * kernel then throws away what we sent last. Whatever finds a connection broken only says so
@@ -21,10 +22,12 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "proxy/framing/proxy_header.h"
+#include "proxy/front/claimant.h"
 #include "proxy/worker.h"
 
 enum conn_phase {
-	PHASE_HANDSHAKE, /* TLS is not up yet */
+	PHASE_HANDSHAKE, /* the PROXY header is not whole, or TLS is not up yet */
 	PHASE_REQUEST,   /* a request has begun and is not complete */
 	PHASE_WRITE,     /* the client does not take what we have for it */
 	PHASE_IDLE,
@@ -48,8 +51,9 @@ struct conn {
 	const struct stream_protocol *protocol;
 	struct tls_stream *tls; /* NULL: plain TCP */
 	struct framer *framer;
-	struct address client;
+	struct address client; /* as the PROXY header says, else the peer */
 	uint16_t client_port;
+	struct bytes header; /* of a PROXY header, so far */
 	uint16_t listener;
 	uint32_t slot;
 	uint32_t generation;
@@ -62,6 +66,7 @@ struct conn {
 	struct list in_dirty;
 	struct list in_phase;
 	struct list in_address;
+	bool owes_header; /* the peer's PROXY header is not whole */
 	bool established;
 	bool active;  /* there was a question or an answer in this phase */
 	bool writing; /* the socket was full: a uv_write has the rest */
@@ -91,6 +96,7 @@ struct conn_table {
 	struct list phases[PHASE_COUNT];
 	struct list by_address[ADDRESS_BUCKETS];
 	struct log_rate handshake_failures;
+	struct log_rate header_failures;
 	uint64_t salt;
 };
 
@@ -139,6 +145,11 @@ size_t conn_table_count(const struct conn_table *table)
 static const struct limits_config *limits_of(const struct conn_table *table)
 {
 	return &table->worker->epoch->snapshot->config->limits;
+}
+
+static const struct listener_config *listener_of(const struct conn *conn)
+{
+	return &conn->table->worker->epoch->snapshot->config->listeners[conn->listener];
 }
 
 /* ---- slots: ids outside, pointers inside ---- */
@@ -314,6 +325,7 @@ static void conn_close(struct conn *conn)
 	conn->protocol->framer->free(conn->framer);
 	if (conn->tls)
 		tls_stream_free(conn->tls);
+	bytes_deinit(&conn->header);
 	uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
@@ -468,23 +480,50 @@ void conn_table_flush(struct conn_table *table)
 
 /* ---- reading ---- */
 
+/* In good order: what was begun is finished, nothing more is read. */
+static void come_again(struct conn *conn)
+{
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_CERTIFICATE);
+	conn->protocol->framer->finish(conn->framer);
+	conn->ended = true;
+	stop_reading(conn);
+	mark_dirty(conn);
+}
+
+/* Who it was may be somebody else, or nobody: there is no answer for whom we cannot tell. */
+static void turn_away(struct conn *conn, int32_t stream, enum claimant_fault fault)
+{
+	if (fault == CLAIMANT_UNCLEAR)
+		metrics_drop(conn->table->worker->metrics, METRICS_DROP_FORWARDED);
+	else if (!conn->ended)
+		come_again(conn);
+	conn->protocol->framer->reject(conn->framer, stream, fault == CLAIMANT_UNCLEAR ? 400 : 403);
+	mark_dirty(conn);
+}
+
 static void on_message(
 	void *host, int32_t stream, const struct framer_claims *said, struct slice message)
 {
 	struct conn *conn = host;
+	struct worker *worker = conn->table->worker;
+	struct claims claims = { .client = conn->client, .listener = conn->listener };
+	enum claimant_fault fault = claimant_say(
+		&claims, listener_of(conn), conn->tls, said, worker_wall_now_s(worker));
+	if (fault) {
+		turn_away(conn, stream, fault);
+		return;
+	}
+	bool is_own = memcmp(&claims.client, &conn->client, sizeof conn->client) == 0;
 	struct reply_to to = {
 		.protocol = conn->protocol->protocol,
 		.listener = conn->listener,
-		.client_port = conn->client_port,
-		.client = conn->client,
+		.client_port = is_own ? conn->client_port : 0, /* no proxy tells it reliably */
+		.client = claims.client,
 		.conn = { conn->slot, conn->generation },
 		.stream = stream,
 	};
-	const struct claims claims = {
-		.client = conn->client, .listener = conn->listener, .path = said->path
-	};
 	conn->active = true;
-	query_begin(conn->table->worker, &to, &claims, said->token, message);
+	query_begin(worker, &to, &claims, said->token, message);
 }
 
 static void on_status(void *host, enum http_method method, unsigned status)
@@ -580,6 +619,74 @@ static void feed_tls(struct conn *conn, struct slice cipher)
 	}
 }
 
+/* ---- the PROXY header ---- */
+
+static void refuse_header(struct conn *conn, const char *reason)
+{
+	struct conn_table *table = conn->table;
+	char peer[ADDRESS_TEXT_MAX];
+	metrics_drop(table->worker->metrics, METRICS_DROP_PROXY_HEADER);
+	unsigned counted = log_rate_ok(&table->header_failures, worker_now_ms(table->worker));
+	if (!counted)
+		return;
+	address_text(&conn->client, peer);
+	log_info("%s: no PROXY header peer=%s count=%u: %s",
+		protocol_name(conn->protocol->protocol), peer, counted, reason);
+}
+
+/* Now it is known whose connection this is. */
+static void take_client(struct conn *conn, const struct proxy_header *header)
+{
+	struct conn_table *table = conn->table;
+	conn->owes_header = false;
+	conn->established = !conn->protocol->encrypted;
+	if (header->has_client) {
+		conn->client = header->client;
+		conn->client_port = header->client_port;
+	}
+	if (address_is_full(table, &conn->client)) {
+		metrics_drop(table->worker->metrics, METRICS_DROP_PER_ADDRESS);
+		mark_broken(conn);
+		return;
+	}
+	list_append(address_bucket(table, &conn->client), &conn->in_address);
+}
+
+/* Takes the header, or what there is of it, from the front of `bytes`. */
+static void feed_header(struct conn *conn, struct slice *bytes)
+{
+	struct proxy_header header;
+	size_t before = bytes_len(&conn->header), room = PROXY_HEADER_MAX - before;
+	size_t taken = bytes->len < room ? bytes->len : room;
+	if (bytes_append(&conn->header, bytes->at, taken)) {
+		metrics_drop(conn->table->worker->metrics, METRICS_DROP_NO_MEMORY);
+		mark_broken(conn);
+		return;
+	}
+	ssize_t len = proxy_header_read(bytes_peek(&conn->header), &header);
+	if (len < 0) {
+		refuse_header(conn, error_text((int)len));
+		mark_broken(conn);
+		return;
+	}
+	if (len > 0) {
+		bytes_consume(&conn->header, bytes_len(&conn->header));
+		taken = (size_t)len - before;
+		take_client(conn, &header);
+	}
+	*bytes = slice_of(bytes->at + taken, bytes->len - taken);
+}
+
+/* ---- */
+
+static void note_end_of_input(struct conn *conn)
+{
+	if (conn->owes_header && bytes_len(&conn->header) > 0)
+		refuse_header(conn, "the peer closed before its end");
+	else if (!conn->owes_header && !conn->established)
+		metrics_tls(conn->table->worker->metrics, "", "closed", false);
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
 	struct conn *conn = handle->data;
@@ -603,8 +710,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		return;
 	}
 	if (len < 0) {
-		if (!conn->established)
-			metrics_tls(conn->table->worker->metrics, "", "closed", false);
+		note_end_of_input(conn);
 		conn->ended = true;
 		conn->at_end = true;
 		conn->broken |= len != UV_EOF || !conn->established;
@@ -612,6 +718,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		return;
 	}
 	struct slice bytes = slice_of(buffer->base, (size_t)len);
+	if (conn->owes_header)
+		feed_header(conn, &bytes);
+	if (conn->owes_header || conn->broken || bytes.len == 0)
+		return;
 	if (conn->tls)
 		feed_tls(conn, bytes);
 	else
@@ -642,6 +752,7 @@ static struct conn *conn_new(struct conn_table *table, struct listener_socket *s
 	list_init(&conn->in_dirty);
 	list_init(&conn->in_phase);
 	list_init(&conn->in_address);
+	bytes_init(&conn->header, PROXY_HEADER_MAX);
 	uv_tcp_init(&table->worker->loop, &conn->tcp);
 	conn->tcp.data = conn;
 	return conn;
@@ -650,9 +761,12 @@ static struct conn *conn_new(struct conn_table *table, struct listener_socket *s
 static bool open_layers(struct conn *conn, const struct listener_socket *socket)
 {
 	const struct framer_settings settings = {
-		.events = &framer_events, .host = conn, .path = socket->path
+		.events = &framer_events,
+		.host = conn,
+		.path = socket->path,
+		.wants_forwarded = claimant_wants_forwarded(listener_of(conn)),
 	};
-	conn->established = !conn->protocol->encrypted;
+	conn->established = !conn->protocol->encrypted && !conn->owes_header;
 	conn->framer = conn->protocol->framer->open(&settings);
 	if (conn->framer && conn->protocol->encrypted)
 		conn->tls = tls_stream_new(
@@ -671,6 +785,7 @@ static bool learn_client(struct conn *conn)
 	if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&from, &len))
 		return false;
 	conn->client = address_of_sockaddr((struct sockaddr *)&from, &conn->client_port);
+	conn->owes_header = claimant_is_proxied(listener_of(conn), &conn->client);
 	return true;
 }
 
@@ -691,7 +806,8 @@ static bool may_enter(struct conn *conn)
 	struct conn_table *table = conn->table;
 	if (table->draining || !learn_client(conn))
 		return false;
-	if (address_is_full(table, &conn->client)) {
+	/* A proxy has as many as it has clients. */
+	if (!conn->owes_header && address_is_full(table, &conn->client)) {
 		metrics_drop(table->worker->metrics, METRICS_DROP_PER_ADDRESS);
 		return false;
 	}
@@ -719,7 +835,8 @@ void conn_accept(struct worker *worker, struct listener_socket *socket)
 		return;
 	}
 	set_options(conn);
-	list_append(address_bucket(table, &conn->client), &conn->in_address);
+	if (!conn->owes_header)
+		list_append(address_bucket(table, &conn->client), &conn->in_address);
 	metrics_connection_opened(worker->metrics, conn->protocol->protocol);
 	phase_enter(conn, phase_now(conn), worker_now_ms(worker));
 	start_reading(conn);
@@ -790,13 +907,23 @@ static void end_idle(struct conn *conn, uint64_t now_ms)
 	mark_dirty(conn);
 }
 
+static void end_handshake(struct conn *conn)
+{
+	if (conn->owes_header) {
+		list_remove(&conn->in_phase);
+		if (!conn->broken)
+			refuse_header(conn, "it did not come in time");
+		mark_broken(conn);
+		return;
+	}
+	metrics_tls(conn->table->worker->metrics, "", "timeout", false);
+	give_up(conn, METRICS_DROP_HANDSHAKE_TIMEOUT);
+}
+
 static void on_deadline(struct conn *conn, uint64_t now_ms)
 {
 	switch (conn->phase) {
-	case PHASE_HANDSHAKE:
-		metrics_tls(conn->table->worker->metrics, "", "timeout", false);
-		give_up(conn, METRICS_DROP_HANDSHAKE_TIMEOUT);
-		return;
+	case PHASE_HANDSHAKE: end_handshake(conn); return;
 	case PHASE_REQUEST: give_up(conn, METRICS_DROP_DEADLINE); return;
 	case PHASE_WRITE: give_up(conn, METRICS_DROP_SLOW_READER); return;
 	case PHASE_LINGER:
@@ -819,6 +946,16 @@ void conn_table_tick(struct conn_table *table)
 				break;
 			on_deadline(conn, now_ms);
 		}
+	}
+}
+
+void conn_table_recheck(struct conn_table *table)
+{
+	const struct tls_context *tls = table->worker->epoch->snapshot->tls;
+	for (uint32_t i = 0; tls && i < table->untouched; i++) {
+		struct conn *conn = table->slots[i].conn;
+		if (conn && conn->tls && !conn->ended && !tls_stream_may_stay(conn->tls, tls))
+			come_again(conn);
 	}
 }
 

@@ -35,6 +35,10 @@ void conn_table_flush(struct conn_table *table);
 /* Deadlines that have passed; called every WORKER_TICK_MS. */
 void conn_table_tick(struct conn_table *table);
 
+/* A new snapshot is in force. Who was let in by a certificate under other authorities, and who has
+ * none where one must be shown now, has to come in again. */
+void conn_table_recheck(struct conn_table *table);
+
 /* Tells every client that we go (GOAWAY), closes connections as they become idle. */
 void conn_table_drain(struct conn_table *table);
 void conn_table_close_all(struct conn_table *table);

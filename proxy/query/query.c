@@ -91,10 +91,15 @@ static bool query_open(struct query *q, struct slice message)
 /* Step 4: a view that claims the client, or the end. */
 static bool query_admit(struct query *q, const struct claims *claims)
 {
-	q->facts.view = policy_find_view(query_policy(q), claims).view;
+	struct admission admission = policy_find_view(query_policy(q), claims);
+	q->facts.view = admission.view;
 	if (q->facts.view != POLICY_NO_ID)
 		return true;
 	metrics_drop(q->worker->metrics, METRICS_DROP_NO_VIEW);
+	if (admission.fault == ADMISSION_PATH_UNKNOWN) {
+		conn_reject(q->worker, &q->to, 404);
+		return false;
+	}
 	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED,
 		"no view claims this client");
 	return false;

@@ -528,6 +528,13 @@ static void test_who_may_stay(void **state)
 	assert_true(stays(asks, NOBODY, server_of(STRANGER, NOBODY, false)));
 	assert_true(stays(asks, NOBODY, server_of(NOBODY, NOBODY, false)));
 	assert_false(stays(asks, NOBODY, server_of(ROOT, NOBODY, true)));
+	/* One that would show its certificate to the authorities of yesterday. */
+	struct tls_stream *half = tls_stream_new(asks, TLS_ALPN_DOT);
+	struct tls_context *other = server_of(STRANGER, NOBODY, false);
+	assert_true(tls_stream_may_stay(half, asks));
+	assert_false(tls_stream_may_stay(half, other));
+	tls_stream_free(half);
+	tls_context_unref(other);
 	tls_context_unref(asks);
 	struct tls_context *plain = server_of(NOBODY, NOBODY, false);
 	assert_true(stays(plain, NOBODY, server_of(ROOT, NOBODY, false)));

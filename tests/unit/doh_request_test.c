@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 /* cmocka wants the above first */
 #include <cmocka.h>
@@ -69,7 +70,15 @@ static const struct row rows[] = {
 	{ "GET", "", NULL, NULL, 0, 404, 404, 0 },
 	{ "GET", "?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
 	{ "GET", "/DNS-query?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
-	{ "GET", "/dns-query/x?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-queryx?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query/?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query/x/?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query/x/y?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query//x?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
+	{ "GET", "/dns-query?dns=AAAA&token=", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?token&dns=AAAA", NULL, NULL, 0, 400, 400, 0 },
+	{ "GET", "/dns-query?token=%4&dns=AAAA", NULL, NULL, 0, 400, 400, 0 },
+	{ "POST", "/dns-query?token=%zz", dns_type, NULL, 12, 400, 400, 0 },
 	{ "GET", "//dns-query?dns=AAAA", NULL, NULL, 0, 404, 404, 0 },
 };
 
@@ -106,6 +115,113 @@ static void run(const struct row *row, bool path_first, size_t step)
 		assert_int_equal(request.message.len, row->len);
 	doh_request_deinit(&request);
 	doh_request_deinit(&request);
+}
+
+/* --- who the client is --- */
+
+struct said_row {
+	const char *base; /* our path */
+	const char *path;
+	const char *segment;
+	const char *token;
+};
+
+static const struct said_row said_rows[] = {
+	{ "/dns-query", "/dns-query?dns=AAAA", "", "" },
+	{ "/dns-query", "/dns-query/anna?dns=AAAA", "anna", "" },
+	{ "/dns-query", "/dns-query/anna?token=abc&dns=AAAA", "anna", "abc" },
+	{ "/dns-query", "/dns-query?dns=AAAA&token=abc", "", "abc" },
+	{ "/dns-query", "/dns-query?token=abc&dns=AAAA&token=def", "", "abc" },
+	{ "/dns-query", "/dns-query?xtoken=a&tokenx=b&dns=AAAA", "", "" },
+	{ "/dns-query", "/dns-query?token=a=b&dns=AAAA", "", "a=b" },
+	{ "/dns-query", "/dns-query?token=a+b&dns=AAAA", "", "a+b" },
+	{ "/dns-query", "/dns-query?token=a%2Bb%2fc%7E&dns=AAAA", "", "a+b/c~" },
+	{ "/dns-query", "/dns-query/%61?dns=AAAA", "%61", "" },
+	{ "/dns-query", "/dns-query/dns-query?dns=AAAA", "dns-query", "" },
+	{ "/", "/?dns=AAAA", "", "" },
+	{ "/", "/anna?dns=AAAA", "anna", "" },
+	{ "/a/", "/a/?dns=AAAA", "", "" },
+	{ "/a/", "/a/anna?dns=AAAA", "anna", "" },
+};
+
+static void expect_said(struct slice said, const char *text)
+{
+	if (!slice_equals_text(said, text))
+		fail_msg("\"%.*s\" instead of \"%s\"", (int)said.len, (const char *)said.at, text);
+}
+
+static void test_who_it_is(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof said_rows / sizeof *said_rows; i++) {
+		const struct said_row *row = &said_rows[i];
+		struct doh_request request;
+		doh_request_init(&request);
+		field(&request, ":method", "GET");
+		doh_request_field(
+			&request, row->base, slice_of_text(":path"), slice_of_text(row->path));
+		assert_int_equal(doh_request_status(&request, true), 200);
+		struct framer_claims said = doh_claims_said(&request.claims);
+		expect_said(said.path, row->segment);
+		expect_said(said.token, row->token);
+		doh_request_deinit(&request);
+	}
+}
+
+/* The longest that is taken, and one byte more. */
+static void test_lengths_of_claims(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *before;
+		const char *behind;
+		size_t max;
+		unsigned status;
+	} limits[] = {
+		{ "/dns-query/", "?dns=AAAA", DOH_PATH_MAX, 404 },
+		{ "/dns-query?dns=AAAA&token=", "", DOH_TOKEN_MAX, 400 },
+	};
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		for (size_t over = 0; over < 2; over++) {
+			char path[512];
+			snprintf(path, sizeof path, "%s%0*d%s", limits[i].before,
+				(int)(limits[i].max + over), 0, limits[i].behind);
+			struct doh_request request;
+			doh_request_init(&request);
+			field(&request, ":method", "GET");
+			field(&request, ":path", path);
+			assert_int_equal(
+				doh_request_status(&request, true), over ? limits[i].status : 200);
+			doh_request_deinit(&request);
+		}
+	}
+}
+
+/* Several fields of a name are one list; they are looked at where somebody wants them. */
+static void test_forwarded(void **state)
+{
+	(void)state;
+	for (unsigned wanted = 0; wanted < 2; wanted++) {
+		struct doh_request request;
+		doh_request_init(&request);
+		request.wants_forwarded = wanted;
+		field(&request, "forwarded", "for=192.0.2.1");
+		field(&request, "x-forwarded-for", "192.0.2.1");
+		field(&request, ":method", "GET");
+		field(&request, "forwarded", "for=192.0.2.2");
+		field(&request, ":path", "/dns-query?dns=AAAA");
+		assert_int_equal(doh_request_status(&request, true), 200);
+		struct framer_claims said = doh_claims_said(&request.claims);
+		expect_said(said.forwarded, wanted ? "for=192.0.2.1, for=192.0.2.2" : "");
+		expect_said(said.x_forwarded_for, wanted ? "192.0.2.1" : "");
+		/* What does not fit is not half believed. */
+		char value[101] = "";
+		memset(value, 'x', 100);
+		for (unsigned i = 0; i < 20; i++)
+			field(&request, "x-forwarded-for", value);
+		assert_int_equal(doh_request_status(&request, true), wanted ? 431 : 200);
+		doh_request_deinit(&request);
+	}
 }
 
 static void test_rows(void **state)
@@ -162,6 +278,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_who_it_is),
+		cmocka_unit_test(test_lengths_of_claims),
+		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_field_bytes),
 		cmocka_unit_test(test_long_parameter),
 	};
