@@ -1,9 +1,10 @@
 /* policy_fixture.h - a policy from a few lines of text, and verdicts as text.
  *
- * A rule is "[ASSOCIATION/]PRIORITY ACTION PATTERN[,PATTERN...] [TYPE] [TRUST] [NXDOMAIN ...]";
- * rules of one association (101 unless given) form one group; every rule has a list of its own, in
- * the domains format; what an entry says may stand behind it (facet_words.h). A list "!" could not
- * be loaded. */
+ * A rule is "[ASSOCIATION/]PRIORITY ACTION PATTERN[,PATTERN...] [TYPE] [TRUST] [NXDOMAIN ...]
+ * [DURING1] [OBSERVE]"; rules of one association (101 unless given) form one group, which OBSERVE
+ * makes one that only observes; every rule has a list of its own, in the domains format; what an
+ * entry says may stand behind it (facet_words.h). A list "!" could not be loaded. DURING1 is the
+ * first schedule. */
 #ifndef TESTS_UNIT_POLICY_FIXTURE_H
 #define TESTS_UNIT_POLICY_FIXTURE_H
 
@@ -68,13 +69,19 @@ static inline void fixture_rule(struct policy_fixture *fixture, const char *text
 	assert_true(fixture_word(&text, word, "") && action_parse(word, &rule.action));
 	assert_true(fixture_word(&text, word, ""));
 	fixture_list(fixture, word);
+	bool observe = false;
 	while (fixture_word(&text, word, "")) {
 		if (strcmp(word, "TRUST") == 0)
 			rule.redirection = REDIRECTION_TRUST;
+		else if (strcmp(word, "OBSERVE") == 0)
+			observe = true;
+		else if (strncmp(word, "DURING", 6) == 0)
+			rule.schedule = (uint8_t)strtoul(word + 6, NULL, 10);
 		else if (!block_response_parse(word, &rule.block_response))
 			assert_true(dns_type_parse(slice_of_text(word), &rule.query_type));
 	}
 	size_t group = fixture_group(fixture, association);
+	fixture->associations[group].observe |= observe;
 	fixture->rules[group][fixture->groups[group].rule_count++] = rule;
 }
 
@@ -95,6 +102,7 @@ static inline void policy_fixture_init(struct policy_fixture *fixture, const cha
 	fixture->spec.views = &fixture->view;
 	fixture->spec.view_count = 1;
 	fixture->spec.listener_count = 1;
+	fixture->spec.schedule_count = SCHEDULES_MAX; /* the facts say which are on */
 }
 
 /* To be freed before it is built again. */
@@ -111,8 +119,10 @@ static inline void policy_fixture_free(struct policy_fixture *fixture)
 	policy_texts_free(&fixture->built);
 }
 
-static inline struct verdict fixture_judge(const struct policy *policy, const char *name,
-	uint16_t type, const char *records, const struct policy_trace *trace)
+/* `when` has the schedules, the exceptions and the time. */
+static inline struct verdict fixture_judge_when(const struct policy *policy,
+	const struct facts *when, const char *name, uint16_t type, const char *records,
+	const struct policy_trace *trace)
 {
 	struct fixture_answer *answer = malloc(sizeof *answer);
 	struct verdict verdict;
@@ -120,9 +130,10 @@ static inline struct verdict fixture_judge(const struct policy *policy, const ch
 	memset(&verdict, 0xa5, sizeof verdict);
 	struct dns_name asked = fixture_name(name);
 	dns_name_lower(asked.wire, asked.wire, asked.len);
-	struct facts facts = {
-		.view = FIXTURE_VIEW, .query_type = type, .name = dns_name_slice(&asked)
-	};
+	struct facts facts = *when;
+	facts.view = FIXTURE_VIEW;
+	facts.query_type = type;
+	facts.name = dns_name_slice(&asked);
 	policy_judge_query(policy, &facts, &verdict, trace);
 	if (!verdict_is_final(&verdict) && records) {
 		fixture_answer_begin(answer, dns_name_slice(&asked), type);
@@ -131,6 +142,13 @@ static inline struct verdict fixture_judge(const struct policy *policy, const ch
 	}
 	free(answer);
 	return verdict;
+}
+
+static inline struct verdict fixture_judge(const struct policy *policy, const char *name,
+	uint16_t type, const char *records, const struct policy_trace *trace)
+{
+	const struct facts when = { .now_s = 0 };
+	return fixture_judge_when(policy, &when, name, type, records, trace);
 }
 
 /* "BLOCK 20 1 c.cdn.test. by *." : action (or how it failed), priority of the rule, hop, the name
@@ -153,6 +171,10 @@ static inline void fixture_say(const struct policy *policy, const struct verdict
 		writer_text(&to, " default");
 	if (verdict->reason == REASON_REBINDING)
 		writer_text(&to, " rebinding");
+	if (verdict->reason == REASON_EXCEPTION) {
+		writer_text(&to, " exception ");
+		writer_decimal(&to, verdict->exception);
+	}
 	if (match->rule != POLICY_NO_ID) {
 		writer_text(&to, " ");
 		writer_decimal(&to, policy_rule(policy, match->rule)->priority);
@@ -178,6 +200,11 @@ static inline void fixture_say(const struct policy *policy, const struct verdict
 		policy_entry_write_text(&to, &match->entry,
 			verdict_matched_name(verdict, dns_name_slice(&asked)),
 			&verdict->matched_address);
+	}
+	if (verdict->exception && verdict->reason != REASON_EXCEPTION) {
+		writer_text(&to, " (");
+		writer_decimal(&to, verdict->exception);
+		writer_text(&to, ")");
 	}
 	assert_false(to.failed);
 	text[to.len] = '\0';

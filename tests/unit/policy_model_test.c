@@ -15,6 +15,9 @@ enum {
 	SAYING_MAX = 6, /* more patterns, that say something */
 	GROUPS_MAX = 3,
 	RULES_MAX = 5,
+	SCHEDULES = 3,
+	EXCEPTED_MAX = 4,
+	NOW = 1000, /* when all is judged */
 	RECORDS_MAX = 20,
 	NAMES_MAX = 64,
 };
@@ -96,7 +99,18 @@ struct rule {
 	enum block_response response;
 	unsigned list;
 	unsigned type;
+	unsigned schedule; /* 0: always */
 	bool trust;
+};
+
+/* What an operator said by hand. */
+struct excepted {
+	struct name name;
+	bool itself;
+	bool below;
+	bool allow;
+	const char *view; /* "": all */
+	int64_t until;
 };
 
 struct group {
@@ -113,7 +127,17 @@ struct world {
 	unsigned association_count;
 	bool walled;
 	bool open;
-	bool is_datagram; /* the client's questions */
+	bool is_datagram;                       /* the client's questions */
+	uint64_t schedules;                     /* which are on */
+	struct excepted excepted[EXCEPTED_MAX]; /* the first has the id 1 */
+	unsigned excepted_count;
+};
+
+/* A rule as it is asked. */
+struct asked {
+	const struct rule *rule;
+	unsigned place; /* of its association */
+	bool observe;
 };
 
 struct record {
@@ -130,9 +154,11 @@ struct outcome {
 	bool trust;
 	const struct rule *rule;
 	const struct pattern *pattern;
+	unsigned exception; /* its id */
 	unsigned hop;
 	bool failed; /* the pattern's answer cannot be given */
 	const struct rule *monitors[VERDICT_MONITORS_MAX];
+	bool observed[VERDICT_MONITORS_MAX];
 	unsigned monitor_count;
 };
 
@@ -234,7 +260,7 @@ static bool weigh(const struct rule *rule, const struct pattern *pattern, const 
 }
 
 /* The rules that a view has, in the order in which they are to be asked. */
-static unsigned rules_in_order(const struct world *world, const struct rule **ordered)
+static unsigned rules_in_order(const struct world *world, struct asked *ordered)
 {
 	unsigned count = 0;
 	for (unsigned place = 0; place < 1000; place++)
@@ -245,26 +271,81 @@ static unsigned rules_in_order(const struct world *world, const struct rule **or
 			for (unsigned priority = 0; priority < 1000; priority++)
 				for (unsigned r = 0; r < group->count; r++)
 					if (group->rules[r].priority == priority)
-						ordered[count++] = &group->rules[r];
+						ordered[count++] = (struct asked){ &group->rules[r],
+							a, world->associations[a].observe };
 		}
 	return count;
 }
 
-static struct outcome judge_one(const struct world *world, const struct rule *const *rules,
+/* The one that counts for a name; its id, or 0. */
+static unsigned find_excepted(const struct world *world, const struct name *name)
+{
+	unsigned best = 0;
+	for (unsigned i = 0; i < world->excepted_count; i++) {
+		const struct excepted *one = &world->excepted[i];
+		const struct excepted *other = best ? &world->excepted[best - 1] : NULL;
+		bool hit = same(name, &one->name) ? one->itself
+						  : one->below && ends_with(name, &one->name);
+		if (!hit || one->until <= NOW || (*one->view && strcmp(one->view, "view") != 0))
+			continue;
+		/* The later one wins where nothing else tells them apart. */
+		if (other && one->name.count != other->name.count) {
+			if (one->name.count < other->name.count)
+				continue;
+		} else if (other && !*one->view != !*other->view) {
+			if (!*one->view)
+				continue;
+		} else if (other && one->allow && !other->allow) {
+			continue;
+		}
+		best = i + 1;
+	}
+	return best;
+}
+
+static void note(struct outcome *noted, const struct rule *rule, bool observed)
+{
+	if (noted->monitor_count == VERDICT_MONITORS_MAX)
+		return;
+	noted->observed[noted->monitor_count] = observed;
+	noted->monitors[noted->monitor_count++] = rule;
+}
+
+static bool is_off(const struct world *world, const struct rule *rule)
+{
+	return rule->schedule && !(world->schedules >> (rule->schedule - 1) & 1);
+}
+
+static struct outcome judge_one(const struct world *world, const struct asked *rules,
 	unsigned rule_count, const struct name *name, unsigned type, unsigned hop,
 	struct outcome *noted)
 {
 	struct outcome outcome = { .action = ACTION_NONE, .reason = REASON_NO_MATCH, .hop = hop };
+	bool done[GROUPS_MAX] = { false }; /* associations that observed what they would decide */
+	outcome.exception = find_excepted(world, name);
+	if (outcome.exception) {
+		bool allow = world->excepted[outcome.exception - 1].allow;
+		outcome.action = allow ? ACTION_ALLOW : ACTION_BLOCK;
+		outcome.reason = REASON_EXCEPTION;
+		outcome.response = BLOCK_REFUSED;
+		outcome.trust = allow;
+		return outcome;
+	}
 	for (unsigned i = 0; i < rule_count; i++) {
-		const struct pattern *pattern =
-			match_list(&world->lists[rules[i]->list], name, type);
+		const struct rule *rule = rules[i].rule;
+		const struct pattern *pattern = match_list(&world->lists[rule->list], name, type);
 		struct outcome one = outcome;
-		if ((rules[i]->type && rules[i]->type != type) || !pattern ||
-			!weigh(rules[i], pattern, name, world->is_datagram, &one))
+		if (world->lists[rule->list].lost || is_off(world, rule) || done[rules[i].place] ||
+			(rule->type && rule->type != type) || !pattern ||
+			!weigh(rule, pattern, name, world->is_datagram, &one))
 			continue;
-		if (rules[i]->action == ACTION_MONITOR) {
-			if (noted->monitor_count < VERDICT_MONITORS_MAX)
-				noted->monitors[noted->monitor_count++] = rules[i];
+		if (rule->action == ACTION_MONITOR) {
+			note(noted, rule, false);
+			continue;
+		}
+		if (rules[i].observe) {
+			note(noted, rule, true);
+			done[rules[i].place] = true;
 			continue;
 		}
 		if (one.failed) {
@@ -272,8 +353,8 @@ static struct outcome judge_one(const struct world *world, const struct rule *co
 			return outcome;
 		}
 		one.reason = REASON_RULE;
-		one.trust = rules[i]->trust;
-		one.rule = rules[i];
+		one.trust = rule->trust;
+		one.rule = rule;
 		one.pattern = pattern;
 		return one;
 	}
@@ -394,27 +475,52 @@ static bool step(struct walk *walk, const struct record *records, unsigned count
 	return false;
 }
 
-static void judge_walk(const struct world *world, const struct rule *const *rules,
-	unsigned rule_count, unsigned type, struct walk *walk, const struct record *records,
-	unsigned count, struct outcome *total)
+/* What a hop came to, into what the whole has come to. */
+static void take(struct outcome *total, struct outcome one)
 {
+	bool worse = one.action == ACTION_BLOCK ||
+		(one.action == ACTION_ALERT && total->action != ACTION_ALERT);
+	unsigned let_through = total->exception ? total->exception : one.exception;
+	if (worse) {
+		memcpy(one.monitors, total->monitors, sizeof one.monitors);
+		memcpy(one.observed, total->observed, sizeof one.observed);
+		one.monitor_count = total->monitor_count;
+		*total = one;
+	}
+	if (total->action != ACTION_BLOCK)
+		total->exception = let_through;
+}
+
+/* Of a view that is open exceptions alone are looked at. */
+static struct outcome judge_hop(const struct world *world, const struct asked *rules,
+	unsigned rule_count, const struct name *name, unsigned type, unsigned hop, bool open,
+	struct outcome *total)
+{
+	struct outcome one = { .action = ACTION_NONE };
+	if (!open || find_excepted(world, name))
+		one = judge_one(world, rules, rule_count, name, type, hop, total);
+	return one;
+}
+
+static void judge_walk(const struct world *world, const struct asked *rules, unsigned rule_count,
+	unsigned type, struct walk *walk, const struct record *records, unsigned count,
+	struct outcome *total)
+{
+	bool open = total->reason == REASON_FAIL_OPEN;
+	bool enforces = world->walled;
+	for (unsigned i = 0; i < world->association_count; i++)
+		enforces |= !world->associations[i].observe;
 	walk->judged[0] = true;
 	while (step(walk, records, count)) {
 		for (unsigned i = 0; i < walk->count; i++) {
 			if (walk->judged[i] || walk->rides[i])
 				continue;
-			struct outcome one = judge_one(
-				world, rules, rule_count, &walk->names[i], type, i, total);
-			bool worse = one.action == ACTION_BLOCK ||
-				(one.action == ACTION_ALERT && total->action != ACTION_ALERT);
+			struct outcome one = judge_hop(
+				world, rules, rule_count, &walk->names[i], type, i, open, total);
 			walk->judged[i] = true;
 			walk->failed |= one.failed;
 			walk->trusts[i] = one.trust;
-			if (worse) {
-				memcpy(one.monitors, total->monitors, sizeof one.monitors);
-				one.monitor_count = total->monitor_count;
-				*total = one;
-			}
+			take(total, one);
 			if (one.action == ACTION_BLOCK)
 				return;
 			break;
@@ -424,7 +530,7 @@ static void judge_walk(const struct world *world, const struct rule *const *rule
 		bool seen[NAMES_MAX] = { false };
 		walk->failed |= comes_back(walk, i, i, seen);
 	}
-	if (!walk->failed)
+	if (!walk->failed || !enforces || open)
 		return;
 	if (world->open) {
 		total->reason = REASON_FAIL_OPEN;
@@ -434,33 +540,38 @@ static void judge_walk(const struct world *world, const struct rule *const *rule
 	total->action = ACTION_NONE;
 	total->rule = NULL;
 	total->pattern = NULL;
+	total->exception = 0;
 	total->hop = 0;
 	total->trust = false;
+}
+
+static bool lacks_a_list(const struct world *world, const struct asked *rules, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (world->lists[rules[i].rule->list].lost && !rules[i].observe)
+			return true;
+	return false;
 }
 
 static struct outcome model(const struct world *world, const struct name *question, unsigned type,
 	const struct record *records, unsigned count, struct walk *walk)
 {
-	const struct rule *rules[GROUPS_MAX * RULES_MAX];
+	struct asked rules[GROUPS_MAX * RULES_MAX];
 	unsigned rule_count = rules_in_order(world, rules);
 	struct outcome noted = { .monitor_count = 0 };
+	struct outcome total = { .monitor_count = 0 };
 	memset(walk, 0, sizeof *walk);
 	add(walk, question, false);
-	for (unsigned i = 0; i < rule_count; i++) {
-		if (!world->lists[rules[i]->list].lost)
-			continue;
-		noted.reason = world->open ? REASON_FAIL_OPEN : REASON_FAIL_CLOSED;
-		return noted;
+	bool lost = lacks_a_list(world, rules, rule_count) && !find_excepted(world, question);
+	if (!lost) {
+		total = judge_one(world, rules, rule_count, question, type, 0, &noted);
+		memcpy(total.monitors, noted.monitors, sizeof total.monitors);
+		memcpy(total.observed, noted.observed, sizeof total.observed);
+		total.monitor_count = noted.monitor_count;
 	}
-	struct outcome total = judge_one(world, rules, rule_count, question, type, 0, &noted);
-	memcpy(total.monitors, noted.monitors, sizeof total.monitors);
-	total.monitor_count = noted.monitor_count;
-	if (total.failed) {
+	if (lost || total.failed)
 		total.reason = world->open ? REASON_FAIL_OPEN : REASON_FAIL_CLOSED;
-		return total;
-	}
-	bool off = world->association_count == 0 && !world->walled;
-	if (total.action != ACTION_BLOCK && !total.trust && !off)
+	if (total.action != ACTION_BLOCK && total.reason != REASON_FAIL_CLOSED && !total.trust)
 		judge_walk(world, rules, rule_count, type, walk, records, count, &total);
 	return total;
 }
@@ -612,6 +723,27 @@ static void random_group(struct group *group, unsigned list_count, unsigned numb
 		rule->list = below(list_count);
 		rule->type = types[below(sizeof types / sizeof *types)];
 		rule->trust = one_in(4);
+		rule->schedule = one_in(3) ? 1 + below(SCHEDULES) : 0;
+	}
+}
+
+static struct name random_listed(const struct world *world);
+
+static void random_exceptions(struct world *world)
+{
+	static const char *const views[] = { "", "", "view", "other" };
+	world->excepted_count = one_in(2) ? 0 : 1 + below(EXCEPTED_MAX);
+	for (unsigned i = 0; i < world->excepted_count; i++) {
+		struct excepted *one = &world->excepted[i];
+		unsigned kinds = 1 + below(3);
+		*one = (struct excepted){ .name = random_listed(world),
+			.itself = kinds & 1,
+			.below = kinds & 2,
+			.allow = one_in(2),
+			.view = views[below(sizeof views / sizeof *views)],
+			.until = one_in(4) ? NOW : NOW + 1 };
+		if (i > 0 && one_in(3))
+			one->name = world->excepted[below(i)].name;
 	}
 }
 
@@ -628,10 +760,13 @@ static void random_world(struct world *world)
 		world->associations[i] = (struct association_spec){
 			.group = (uint16_t)((i + 1) % world->group_count),
 			.priority = below(100) * GROUPS_MAX + i,
+			.observe = one_in(4),
 		};
 	world->walled = one_in(6);
 	world->open = one_in(3);
 	world->is_datagram = one_in(2);
+	world->schedules = below(1 << SCHEDULES);
+	random_exceptions(world);
 }
 
 /* A name that some list may have something to say about. */
@@ -739,6 +874,7 @@ static void build(const struct world *world, uint64_t salt, struct policy_texts 
 				.block_response = rule->response,
 				.list = (uint16_t)rule->list,
 				.query_type = (uint16_t)rule->type,
+				.schedule = (uint8_t)rule->schedule,
 				.redirection =
 					rule->trust ? REDIRECTION_TRUST : REDIRECTION_INSPECT,
 			};
@@ -755,7 +891,10 @@ static void build(const struct world *world, uint64_t salt, struct policy_texts 
 		.associations = world->associations,
 		.association_count = world->association_count,
 	};
-	struct policy_spec spec = { .lists = lists,
+	const struct schedule_spec schedules[SCHEDULES] = { { .days = 1 } };
+	struct policy_spec spec = { .schedules = schedules,
+		.schedule_count = SCHEDULES,
+		.lists = lists,
 		.list_count = world->list_count,
 		.groups = groups,
 		.group_count = world->group_count,
@@ -763,6 +902,27 @@ static void build(const struct world *world, uint64_t salt, struct policy_texts 
 		.view_count = 1 };
 	building = world;
 	assert_int_equal(policy_texts_build_with(built, &spec, texts, salt, add_list), 0);
+}
+
+static struct exceptions *build_exceptions(const struct world *world)
+{
+	struct exception at[EXCEPTED_MAX];
+	if (world->excepted_count == 0)
+		return NULL;
+	/* In another order than that of their ids. */
+	for (unsigned i = 0; i < world->excepted_count; i++) {
+		const struct excepted *one = &world->excepted[i];
+		struct exception *to = &at[world->excepted_count - 1 - i];
+		*to = (struct exception){ .id = i + 1,
+			.action = one->allow ? ACTION_ALLOW : ACTION_BLOCK,
+			.kind = (enum pattern_kind)(one->itself + 2 * one->below),
+			.name = to_wire(&one->name, false),
+			.until_s = one->until };
+		strcpy(to->view, one->view);
+	}
+	struct exceptions *exceptions = exceptions_new(at, world->excepted_count);
+	assert_non_null(exceptions);
+	return exceptions;
 }
 
 static void ignore_name(void *context, unsigned hop, struct slice name)
@@ -779,16 +939,20 @@ static void ignore_rule(void *context, const struct rule_match *match, const str
 	(void)fit;
 }
 
-static void judge(const struct policy *policy, const struct name *question, unsigned type,
-	bool is_datagram, const struct record *records, unsigned count, struct verdict *verdict)
+static void judge(const struct policy *policy, const struct world *world,
+	const struct exceptions *exceptions, const struct name *question, unsigned type,
+	const struct record *records, unsigned count, struct verdict *verdict)
 {
 	static struct fixture_answer answer;
 	struct policy_trace trace = { .on_name = ignore_name, .on_rule = ignore_rule };
 	struct dns_name name = to_wire(question, true);
 	struct dns_name lower = to_wire(question, false);
 	struct facts facts = { .query_type = (uint16_t)type,
-		.is_datagram = is_datagram,
-		.name = dns_name_slice(&lower) };
+		.is_datagram = world->is_datagram,
+		.name = dns_name_slice(&lower),
+		.now_s = NOW,
+		.schedules = world->schedules,
+		.exceptions = exceptions };
 	const struct policy_trace *watched = one_in(3) ? &trace : NULL;
 	fixture_answer_begin(&answer, dns_name_slice(&name), (uint16_t)type);
 	for (unsigned i = 0; i < count; i++) {
@@ -832,7 +996,8 @@ static bool agree(const struct world *world, const struct policy *policy,
 	const struct verdict *verdict, const struct outcome *outcome, const struct walk *walk)
 {
 	if (verdict->action != outcome->action || verdict->reason != outcome->reason ||
-		verdict->trusted != outcome->trust || verdict->match.hop != outcome->hop)
+		verdict->trusted != outcome->trust || verdict->match.hop != outcome->hop ||
+		verdict->exception != outcome->exception)
 		return false;
 	if (outcome->action == ACTION_BLOCK && verdict->block_response != outcome->response)
 		return false;
@@ -851,13 +1016,16 @@ static bool agree(const struct world *world, const struct policy *policy,
 	if (verdict->monitor_count != outcome->monitor_count)
 		return false;
 	for (unsigned i = 0; i < outcome->monitor_count; i++)
-		if (strcmp(rule_name(policy, verdict->monitors[i].rule),
-			    outcome->monitors[i]->name) != 0)
+		if (verdict->monitors[i].observed != outcome->observed[i] ||
+			strcmp(rule_name(policy, verdict->monitors[i].rule),
+				outcome->monitors[i]->name) != 0)
 			return false;
 	return true;
 }
 
-static unsigned reasons[REASON_FAIL_OPEN + 1];
+static unsigned reasons[REASON_EXCEPTION + 1];
+static unsigned observed;
+static unsigned let_through; /* a name of an answer, by an exception */
 static unsigned actions[ACTION_COUNT];
 static unsigned responses[BLOCK_RESPONSE_COUNT];
 static unsigned given_failures;
@@ -872,6 +1040,7 @@ static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
 	struct policy_texts built;
 	build(world, seed * 3, &built);
 	const struct policy *policy = built.policy;
+	struct exceptions *exceptions = build_exceptions(world);
 	for (unsigned i = 0; i < QUESTIONS; i++) {
 		static const unsigned types[] = { DNS_TYPE_A, DNS_TYPE_HTTPS, DNS_TYPE_ANY };
 		struct record records[RECORDS_MAX];
@@ -881,23 +1050,29 @@ static void compare_seed(uint64_t seed, struct world *world, struct walk *walk)
 		unsigned count = random_records(records, &question, world);
 		struct outcome outcome = model(world, &question, type, records, count, walk);
 		memset(&verdict, 0xa5, sizeof verdict);
-		judge(policy, &question, type, world->is_datagram, records, count, &verdict);
+		judge(policy, world, exceptions, &question, type, records, count, &verdict);
 		if (!agree(world, policy, &verdict, &outcome, walk))
 			fail_msg("POLICY_MODEL_SEED=%llu question %u: action %d reason %d rule %s "
-				 "hop %u, not action %d reason %d rule %s hop %u",
+				 "hop %u exception %u, not action %d reason %d rule %s hop %u "
+				 "exception %u",
 				(unsigned long long)seed, i, verdict.action, verdict.reason,
 				rule_name(policy, verdict.match.rule), verdict.match.hop,
-				outcome.action, outcome.reason,
-				outcome.rule ? outcome.rule->name : "-", outcome.hop);
+				verdict.exception, outcome.action, outcome.reason,
+				outcome.rule ? outcome.rule->name : "-", outcome.hop,
+				outcome.exception);
 		reasons[outcome.reason]++;
 		actions[outcome.action]++;
 		later_hops += outcome.hop > 0;
+		let_through += outcome.exception && outcome.reason != REASON_EXCEPTION;
+		for (unsigned n = 0; n < outcome.monitor_count; n++)
+			observed += outcome.observed[n];
 		given_failures += outcome.failed;
 		if (outcome.action == ACTION_BLOCK)
 			responses[outcome.response]++;
 		if (outcome.rule && outcome.rule->action == ACTION_GIVEN)
 			passes += outcome.action == ACTION_ALLOW;
 	}
+	exceptions_unref(exceptions);
 	policy_texts_free(&built);
 }
 
@@ -918,19 +1093,24 @@ static void test_model_agrees(void **state)
 		for (uint64_t seed = first; seed < first + POLICIES / 4; seed++)
 			compare_seed(seed, world, walk);
 		print_message("reasons: %u no match, %u rule, %u default, %u closed, %u open; "
-			      "%u at later hops, %u passed, %u answers that do not fit\n",
-			reasons[0], reasons[1], reasons[2], reasons[3], reasons[4], later_hops,
-			passes, given_failures);
+			      "%u exception; %u at later hops, %u passed, %u let through, "
+			      "%u observed, %u answers that do not fit\n",
+			reasons[0], reasons[1], reasons[2], reasons[3], reasons[4],
+			reasons[REASON_EXCEPTION], later_hops, passes, let_through, observed,
+			given_failures);
 		/* A comparison of nothing would agree as well. */
 		for (unsigned i = 0; i <= REASON_FAIL_OPEN; i++)
 			assert_true(reasons[i] > 100);
+		assert_true(reasons[REASON_EXCEPTION] > 1000);
+		assert_true(let_through > 100);
+		assert_true(observed > 1000);
 		for (unsigned i = 0; i < ACTION_MONITOR; i++)
 			assert_true(actions[i] > 100);
 		for (unsigned i = 0; i < BLOCK_RESPONSE_COUNT; i++)
 			assert_true(responses[i] > 40);
 		assert_true(later_hops > 1000);
 		assert_true(given_failures > 40);
-		assert_true(passes > 100);
+		assert_true(passes > 60);
 	}
 	free(world);
 	free(walk);
