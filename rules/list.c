@@ -14,6 +14,7 @@ static const struct list_format_type *const list_formats[LIST_FORMAT_COUNT] = {
 	[LIST_BIND] = &list_format_bind,
 	[LIST_DNSCRYPT] = &list_format_dnscrypt,
 	[LIST_RPZ] = &list_format_rpz,
+	[LIST_NETWORKS] = &list_format_networks,
 };
 
 static const char *const reject_texts[LIST_REJECT_COUNT] = {

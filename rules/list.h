@@ -19,6 +19,7 @@ enum list_format {
 	LIST_BIND,
 	LIST_DNSCRYPT,
 	LIST_RPZ,
+	LIST_NETWORKS,
 	LIST_FORMAT_COUNT,
 	LIST_AUTO = LIST_FORMAT_COUNT /* not named: whoever loads the list finds out first */
 };
@@ -35,7 +36,7 @@ struct list_pattern {
 	uint32_t line;
 };
 
-/* The same of the addresses of an answer (RPZ's rpz-ip). */
+/* The same of the addresses of an answer (networks; RPZ's rpz-ip). */
 struct list_network {
 	struct network network;
 	const struct facet *facet;

@@ -112,6 +112,7 @@ static const struct schema_word list_formats[] = {
 	{ "bind", LIST_BIND, false },
 	{ "dnscrypt", LIST_DNSCRYPT, false },
 	{ "rpz", LIST_RPZ, false },
+	{ "networks", LIST_NETWORKS, false },
 	{ 0 },
 };
 static const struct schema_word listener_kinds[] = {

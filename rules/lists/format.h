@@ -48,6 +48,7 @@ extern const struct list_format_type list_format_unbound;
 extern const struct list_format_type list_format_bind;
 extern const struct list_format_type list_format_dnscrypt;
 extern const struct list_format_type list_format_rpz;
+extern const struct list_format_type list_format_networks;
 
 /* The row of a format in list.c. */
 const struct list_format_type *list_format_of(enum list_format format);

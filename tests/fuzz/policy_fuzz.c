@@ -2,8 +2,10 @@
  *
  * Input: a byte of options, three bytes of rules, a byte with the question's type; then, each
  * behind a length of two bytes, the texts of three lists; what is left is an answer as it came from
- * an upstream. Checked: the image says what a linear scan of the lists says, for every name of the
- * answer; a verdict is one that the semantics allow, and is never made better by an answer. */
+ * an upstream. The same is judged once more in a group that only observes, and with exceptions of
+ * names of the lists. Checked: the image says what a linear scan of the lists says, for every name
+ * of the answer; a verdict is one that the semantics allow, and is never made better by an answer.
+ */
 #include "tests/unit/policy_texts.h"
 
 #include "dns/types.h"
@@ -12,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LISTS = 3, SCANNED_MAX = 512 };
+enum { LISTS = 3, SCANNED_MAX = 512, EXCEPTIONS = 4 };
 
 #define MUST(what)                                                                                 \
 	do {                                                                                       \
@@ -94,9 +96,17 @@ static void on_rule(void *context, const struct rule_match *match, const struct 
 		size_t len = policy_entry_name(&match->entry, name).len;
 		MUST(len <= longest && len >= scan_list(watching->scan, match->list, name, true));
 	}
-	MUST(fit->decisive ==
+	MUST((fit->decisive || match->observed) ==
 		(rule_fits(fit) && !watching->decided && rule->action != ACTION_MONITOR));
-	watching->decided |= fit->decisive;
+	watching->decided |= fit->decisive || match->observed;
+}
+
+static void on_exception(void *context, const struct exception *exception)
+{
+	struct watching *watching = context;
+	struct slice name = dns_name_slice(&watching->name);
+	MUST(dns_name_is_under(name, dns_name_slice(&exception->name)));
+	watching->decided = true;
 }
 
 static unsigned badness(const struct verdict *verdict)
@@ -118,7 +128,10 @@ static void check_verdict(const struct policy *policy, const struct verdict *ver
 		MUST(verdict->action == ACTION_BLOCK && match->rule == POLICY_NO_ID);
 	MUST(verdict->reason != REASON_FAIL_CLOSED || verdict->action == ACTION_NONE);
 	for (unsigned i = 0; i < verdict->monitor_count; i++)
-		MUST(policy_rule(policy, verdict->monitors[i].rule)->action == ACTION_MONITOR);
+		MUST((policy_rule(policy, verdict->monitors[i].rule)->action == ACTION_MONITOR) !=
+			verdict->monitors[i].observed);
+	MUST(verdict->reason != REASON_EXCEPTION ||
+		(verdict->exception != 0 && match->rule == POLICY_NO_ID));
 	if (match->rule == POLICY_NO_ID)
 		return;
 	enum action action = policy_rule(policy, match->rule)->action;
@@ -132,7 +145,7 @@ static bool same_verdicts(const struct verdict *a, const struct verdict *b)
 	return a->action == b->action && a->reason == b->reason && a->trusted == b->trusted &&
 		a->match.rule == b->match.rule && a->match.hop == b->match.hop &&
 		a->match.entry.kind == b->match.entry.kind &&
-		a->match.entry.labels == b->match.entry.labels &&
+		a->match.entry.labels == b->match.entry.labels && a->exception == b->exception &&
 		a->monitor_count == b->monitor_count;
 }
 
@@ -149,15 +162,30 @@ static struct verdict judge(const struct policy *policy, const struct facts *fac
 	return verdict;
 }
 
+/* Of the names that the first list has, in turn. */
+static struct exceptions *exceptions_of(const struct scan *scan)
+{
+	struct exception at[EXCEPTIONS];
+	size_t count = 0;
+	for (size_t i = 0; i < scan->count && count < EXCEPTIONS; i++, count++)
+		at[count] = (struct exception){ .id = (uint32_t)count + 1,
+			.action = count % 2 ? ACTION_ALLOW : ACTION_BLOCK,
+			.kind = scan->patterns[i].kind,
+			.name = scan->patterns[i].name,
+			.until_s = 1 };
+	return exceptions_new(at, count);
+}
+
 static void judge_message(
 	const struct policy *policy, const struct scan *scan, uint16_t type, struct slice message)
 {
 	struct dns_answer answer;
 	struct dns_name name;
 	struct watching watching = { .policy = policy, .scan = scan };
-	struct policy_trace trace = {
-		.on_name = on_name, .on_rule = on_rule, .context = &watching
-	};
+	struct policy_trace trace = { .on_name = on_name,
+		.on_exception = on_exception,
+		.on_rule = on_rule,
+		.context = &watching };
 	if (dns_answer_open(&answer, message) != 0)
 		return;
 	name.len = (uint8_t)answer.name.len;
@@ -166,6 +194,13 @@ static void judge_message(
 	struct verdict watched = judge(policy, &facts, &answer, &trace);
 	struct verdict unwatched = judge(policy, &facts, &answer, NULL);
 	MUST(same_verdicts(&watched, &unwatched));
+	facts.exceptions = exceptions_of(scan);
+	MUST(facts.exceptions);
+	watching.hop = 0;
+	watched = judge(policy, &facts, &answer, &trace);
+	unwatched = judge(policy, &facts, &answer, NULL);
+	MUST(same_verdicts(&watched, &unwatched));
+	exceptions_unref((struct exceptions *)(uintptr_t)facts.exceptions);
 }
 
 static struct slice take_text(struct reader *input)
@@ -225,7 +260,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.rebinding_exception_count = 1 };
 	struct policy_texts built;
 	MUST(policy_texts_build(&built, &spec, texts, options) == 0);
-	judge_message(built.policy, &scan, type, reader_bytes(&input, reader_left(&input)));
+	struct slice message = reader_bytes(&input, reader_left(&input));
+	judge_message(built.policy, &scan, type, message);
+	policy_texts_free(&built);
+	association.observe = true;
+	MUST(policy_texts_build(&built, &spec, texts, options) == 0);
+	judge_message(built.policy, &scan, type, message);
 	policy_texts_free(&built);
 	return 0;
 }
