@@ -28,6 +28,10 @@ static const struct cli_verb verbs[] = {
 		cli_fetch },
 	{ "revisions", "-c FILE [--json | diff N [M] | rollback N --because WHY | unpin]",
 		"list the policies that went live, compare two, put one back", cli_revisions },
+	{ "replay",
+		"-c CANDIDATE [--current FILE] LOG... [--json] [--top N] [--examples N] "
+		"[--max-differences N] [--threads N]",
+		"run a recorded query log through a candidate, and tell what differs", cli_replay },
 	{ "version", "", "show versions", cli_version },
 };
 
@@ -40,7 +44,8 @@ static void print_help(FILE *to)
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		fprintf(to, "  namegate %-8s %s\n%19s%s\n", verbs[i].name, verbs[i].arguments, "",
 			verbs[i].summary);
-	fputs("\nexit codes: 0; 1 failure at run time; 2 usage; 78 bad configuration\n"
+	fputs("\nexit codes: 0; 1 failure at run time; 2 usage; 3 differences (replay); "
+	      "78 bad configuration\n"
 	      "signals of run: HUP reload; USR1 reopen the query log; TERM, INT finish and end\n",
 		to);
 }

@@ -4,9 +4,10 @@
 
 enum exit_code {
 	EXIT_FINE = 0,
-	EXIT_FAILED = 1,  /* at run time */
-	EXIT_USAGE = 2,   /* the command line */
-	EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h */
+	EXIT_FAILED = 1,    /* at run time */
+	EXIT_USAGE = 2,     /* the command line */
+	EXIT_DIFFERENT = 3, /* of replay: there are differences */
+	EXIT_CONFIG = 78,   /* EX_CONFIG of sysexits.h */
 };
 
 struct cli_verb {
@@ -26,6 +27,7 @@ int cli_fetch(int argc, char **argv);
 int cli_flush(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 int cli_lists(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* "-c FILE" alone; NULL after a message when it is not that. */

@@ -315,6 +315,13 @@ static void read_answers(struct reader *from, struct log_line *line, struct fiel
 
 /* ---- the objects ---- */
 
+static void read_exception(struct reader *from, struct log_line *line, struct fields *fields)
+{
+	(void)fields;
+	line->has_exception = true;
+	take_value(from);
+}
+
 static const struct key ext_key_table[] = {
 	WANTED("view", own_view),
 	WANTED("client_id", client_id),
@@ -328,6 +335,8 @@ static const struct key ext_key_table[] = {
 	WANTED("hop", hop),
 	WANTED("matched_address", matched_address),
 	KNOWN("monitored"),
+	KNOWN("observed"),
+	NESTED("exception", read_exception),
 	WANTED("reason", reason),
 	KNOWN("fail_mode"),
 	KNOWN("revision"),
@@ -466,7 +475,7 @@ bool log_line_read(struct log_line *line, struct slice text)
 	struct reader from = reader_of(text);
 	struct fields fields;
 	memset(&fields, 0, sizeof fields);
-	line->has_ext = line->is_truncated = false;
+	line->has_ext = line->has_exception = line->is_truncated = false;
 	line->answer_count = 0;
 	skip_blanks(&from);
 	read_object(&from, &line_keys, line, &fields);

@@ -41,6 +41,7 @@ struct log_line {
 	struct slice client_id;
 	struct slice policy_hash;
 	enum action action; /* ACTION_NONE where the line has none: nothing matched */
+	bool has_exception; /* an operator's exception had a say (exceptions.h) */
 	bool has_ext;       /* it is one of ours: rule and response are known */
 	bool has_view;      /* it has a vpc_id; empty: no view claimed the client */
 	bool is_truncated;  /* the line has not all records of the answer */
