@@ -18,8 +18,10 @@ static const struct cli_verb verbs[] = {
 		"all lists of a configuration as one image, for many proxies to map", cli_compile },
 	{ "flush", "-c FILE (NAME [--below] | --all)",
 		"let the running program forget cached answers", cli_flush },
-	{ "lint", "LIST [--format FORMAT] [--json] [--max N] [--strict]",
-		"tell everything that is odd about the lines of a list", cli_lint },
+	{ "lint", "(-c FILE | LIST [--format FORMAT]) [--json] [--max N] [--strict]",
+		"tell what a policy says that can never happen, or everything that is odd about "
+		"the lines of a list",
+		cli_lint },
 	{ "lists", "-c FILE [--json | refresh [NAME] | accept NAME]",
 		"tell what the running program knows of its lists; let it try them now; take one "
 		"out of quarantine",

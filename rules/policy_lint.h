@@ -35,9 +35,8 @@ enum policy_lint_kind {
 	POLICY_LINT_TOKEN_EXPIRED, /* and a view would take it */
 	POLICY_LINT_APEX, /* a list of plain names has "*.example" and does not hold "example" */
 	/* What only the program around knows; see proxy/policy_findings.h. */
-	POLICY_LINT_SUFFIX,   /* a rule lets through all names below a public suffix */
-	POLICY_LINT_HEALTH,   /* a view blocks a name by which clients test their network */
-	POLICY_LINT_PROTOCOL, /* a view wants of clients what none of its listeners can know */
+	POLICY_LINT_SUFFIX, /* a rule lets through all names below a public suffix */
+	POLICY_LINT_HEALTH, /* a view blocks a name by which clients test their network */
 	POLICY_LINT_KINDS
 };
 
@@ -62,8 +61,8 @@ struct policy_finding {
 	enum pattern_kind pattern;
 	/* SUFFIX: enum suffix_kind; HEALTH: how many names */
 	unsigned detail;
-	const char *text; /* HEALTH: the name; PROTOCOL: what is wanted */
-	const char *user; /* HEALTH: who asks for it */
+	const char *text; /* HEALTH: the name ... */
+	const char *user; /* ... and who asks for it */
 };
 
 struct policy_finding policy_finding_of(enum policy_lint_kind kind);
@@ -78,7 +77,7 @@ struct policy_lint_options {
 
 typedef void (*policy_lint_fn)(void *context, const struct policy_finding *finding);
 
-/* `policy` was built of `spec`. Tells all findings but the last three kinds, in the order of the
+/* `policy` was built of `spec`. Tells all findings but the last two kinds, in the order of the
  * kinds, and for each in that of the configuration. 0 or ERR_NO_MEMORY. */
 int policy_lint(const struct policy *policy, const struct policy_spec *spec,
 	const struct policy_lint_options *options, policy_lint_fn on_finding, void *context);

@@ -31,6 +31,7 @@ int cli_check(int argc, char **argv)
 			errors.count == 1 ? "" : "s");
 	else {
 		print_summary(snapshot);
+		cli_lint_warn(snapshot);
 		snapshot_unref(snapshot);
 	}
 	tls_ticket_keys_free(parts.ticket_keys);

@@ -2,6 +2,9 @@
 #ifndef PROXY_CLI_CLI_H
 #define PROXY_CLI_CLI_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum exit_code {
 	EXIT_FINE = 0,
 	EXIT_FAILED = 1,    /* at run time */
@@ -32,6 +35,19 @@ int cli_version(int argc, char **argv);
 
 /* "-c FILE" alone; NULL after a message when it is not that. */
 const char *cli_config_argument(int argc, char **argv);
+
+/* lint of a configuration's policy instead of a list. */
+struct lint_policy_arguments {
+	const char *config_file;
+	bool json;
+	bool strict;  /* notes make it fail as well */
+	uint64_t max; /* findings that are told; the others are counted */
+};
+int cli_lint_policy(const struct lint_policy_arguments *arguments);
+/* For check: the warnings on standard error, and how many there are of all. Looks for some seconds
+ * at most, and leaves out what loading has warned of. */
+struct snapshot;
+void cli_lint_warn(const struct snapshot *snapshot);
 
 /* Says what is wrong with the command line; gives EXIT_USAGE. */
 __attribute__((format(printf, 1, 2))) int cli_usage(const char *format, ...);

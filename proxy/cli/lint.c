@@ -1,4 +1,5 @@
-/* lint.c - tells everything that is odd about a list, as compilers do: FILE:LINE: KIND: TEXT. */
+/* lint.c - tells everything that is odd about a list, as compilers do: FILE:LINE: KIND: TEXT. About
+ * a configuration: lint_policy.c. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const size_t text_max = (size_t)4 << 30;
 
 struct lint_arguments {
 	const char *file;
+	const char *config_file; /* NULL: it is about a list */
 	enum list_format format; /* LIST_AUTO: finds out */
 	bool json;
 	bool strict;
@@ -36,6 +38,16 @@ static bool parse_number(const char *text, uint64_t *number)
 	return text[0] >= '0' && text[0] <= '9' && !*end && !errno;
 }
 
+static int take_subject(int argc, char **argv, struct lint_arguments *arguments)
+{
+	if (arguments->config_file && (optind != argc || arguments->format != LIST_AUTO))
+		return cli_usage("lint needs -c FILE or a LIST, not both");
+	if (!arguments->config_file && optind != argc - 1)
+		return cli_usage("lint needs one LIST, or -c FILE");
+	arguments->file = argv[optind];
+	return EXIT_FINE;
+}
+
 static int parse_arguments(int argc, char **argv, struct lint_arguments *arguments)
 {
 	static const struct option options[] = {
@@ -47,7 +59,7 @@ static int parse_arguments(int argc, char **argv, struct lint_arguments *argumen
 	};
 	*arguments = (struct lint_arguments){ .format = LIST_AUTO, .max = UINT64_MAX };
 	opterr = 0;
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
 		switch (option) {
 		case 'f':
 			if (!list_format_parse(optarg, &arguments->format))
@@ -57,15 +69,13 @@ static int parse_arguments(int argc, char **argv, struct lint_arguments *argumen
 			if (!parse_number(optarg, &arguments->max))
 				return cli_usage("\"%s\" is not a number", optarg);
 			break;
+		case 'c': arguments->config_file = optarg; break;
 		case 'j': arguments->json = true; break;
 		case 's': arguments->strict = true; break;
 		default: return cli_usage("lint does not know \"%s\"", argv[optind - 1]);
 		}
 	}
-	if (optind != argc - 1)
-		return cli_usage("lint needs one LIST");
-	arguments->file = argv[optind];
-	return EXIT_FINE;
+	return take_subject(argc, argv, arguments);
 }
 
 /* ---- the text ---- */
@@ -237,6 +247,9 @@ int cli_lint(int argc, char **argv)
 	int code = parse_arguments(argc, argv, &arguments);
 	if (code)
 		return code;
+	if (arguments.config_file)
+		return cli_lint_policy(&(struct lint_policy_arguments){
+			arguments.config_file, arguments.json, arguments.strict, arguments.max });
 	int error = read_text(arguments.file, &text);
 	if (error)
 		return fail(arguments.file, error);
