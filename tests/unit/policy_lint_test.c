@@ -66,12 +66,18 @@ static void check_spec(struct policy_fixture *fixture, const char *expected, uin
 	policy_fixture_free(fixture);
 }
 
+static void begin_fixture(struct policy_fixture *fixture, const char *const *rules)
+{
+	policy_fixture_init(fixture, rules);
+	fixture->spec.schedule_count = 0;
+}
+
 #define RULES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 static void check_rules(const char *const *rules, const char *expected)
 {
 	struct policy_fixture fixture;
-	policy_fixture_init(&fixture, rules);
+	begin_fixture(&fixture, rules);
 	check_spec(&fixture, expected, 0);
 }
 
@@ -126,7 +132,7 @@ static void lists_that_cannot_be_looked_at(void **state)
 	(void)state;
 	check_rules(RULES("10 BLOCK a", "20 BLOCK !"), "not_examined 20");
 	struct policy_fixture fixture;
-	policy_fixture_init(&fixture, RULES("10 BLOCK a", "20 BLOCK a"));
+	begin_fixture(&fixture, RULES("10 BLOCK a", "20 BLOCK a"));
 	check_spec(&fixture, "not_examined 20", 1);
 }
 
@@ -148,7 +154,7 @@ static void schedules(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy_fixture fixture;
-		policy_fixture_init(&fixture, RULES("10 BLOCK a", "20 BLOCK a"));
+		begin_fixture(&fixture, RULES("10 BLOCK a", "20 BLOCK a"));
 		fixture.spec.schedules = specs;
 		fixture.spec.schedule_count = 3;
 		fixture.rules[0][0].schedule = rows[i].first;
@@ -161,11 +167,11 @@ static void associations_that_observe(void **state)
 {
 	(void)state;
 	struct policy_fixture fixture;
-	policy_fixture_init(&fixture, RULES("101/10 BLOCK a", "102/20 BLOCK a"));
+	begin_fixture(&fixture, RULES("101/10 BLOCK a", "102/20 BLOCK a"));
 	fixture.associations[0].observe = true;
 	check_spec(&fixture, "observed", 0);
 	/* within the group the first one is the one that is noted */
-	policy_fixture_init(&fixture, RULES("101/10 BLOCK a", "101/15 BLOCK a", "102/20 BLOCK a"));
+	begin_fixture(&fixture, RULES("101/10 BLOCK a", "101/15 BLOCK a", "102/20 BLOCK a"));
 	fixture.associations[0].observe = true;
 	check_spec(&fixture, "shadowed 15 by 10; observed", 0);
 }
@@ -174,10 +180,10 @@ static void what_nothing_refers_to(void **state)
 {
 	(void)state;
 	struct policy_fixture fixture;
-	policy_fixture_init(&fixture, RULES("101/10 BLOCK a", "102/20 BLOCK b"));
+	begin_fixture(&fixture, RULES("101/10 BLOCK a", "102/20 BLOCK b"));
 	fixture.view.association_count = 1;
 	check_spec(&fixture, "group", 0);
-	policy_fixture_init(&fixture, RULES("101/10 BLOCK a", "101/20 BLOCK b"));
+	begin_fixture(&fixture, RULES("101/10 BLOCK a", "101/20 BLOCK b"));
 	fixture.rules[0][1].list = 0;
 	check_spec(&fixture, "shadowed 20 by 10; list", 0);
 }
@@ -198,7 +204,7 @@ static void tokens(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy_fixture fixture;
-		policy_fixture_init(&fixture, RULES("10 BLOCK a"));
+		begin_fixture(&fixture, RULES("10 BLOCK a"));
 		fixture.spec.tokens = specs;
 		fixture.spec.token_count = 2;
 		fixture.view.tokens = all;
@@ -233,7 +239,7 @@ static void views(void **state)
 		struct policy_fixture fixture;
 		struct network networks[3];
 		struct view_spec specs[3];
-		policy_fixture_init(&fixture, RULES("10 BLOCK a"));
+		begin_fixture(&fixture, RULES("10 BLOCK a"));
 		fixture.spec.views = specs;
 		for (size_t j = 0; j < 3; j++) {
 			const char *text = j ? rows[i].others[j - 1] : rows[i].first;
@@ -252,7 +258,7 @@ static void views(void **state)
 	struct view_spec specs[2];
 	const uint16_t listener = 0;
 	for (size_t listeners = 1; listeners <= 2; listeners++) {
-		policy_fixture_init(&fixture, RULES("10 BLOCK a"));
+		begin_fixture(&fixture, RULES("10 BLOCK a"));
 		specs[0] = specs[1] = fixture.view;
 		specs[1].listeners = &listener;
 		specs[1].listener_count = 1;
@@ -273,7 +279,7 @@ static void wildcards_that_miss_their_apex(void **state)
 	check_rules(RULES("10 BLOCK *"), "");
 	check_rules(RULES("10 BLOCK *.a=EXCEPT,b"), "");
 	struct policy_fixture fixture;
-	policy_fixture_init(&fixture, RULES("10 BLOCK *.a"));
+	begin_fixture(&fixture, RULES("10 BLOCK *.a"));
 	fixture.lists[0].format = LIST_WILDCARD; /* there it means both */
 	check_spec(&fixture, "", 0);
 }
@@ -342,7 +348,7 @@ static void make_policy(struct policy_fixture *fixture, char texts[RULES_MAX][25
 		texts[i][to.len] = '\0';
 		rules[i] = texts[i];
 	}
-	policy_fixture_init(fixture, rules);
+	begin_fixture(fixture, rules);
 }
 
 /* Schedules, observing, and lists that are shared. */
