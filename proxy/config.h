@@ -49,7 +49,7 @@ enum { CONFIG_UPSTREAMS_MAX = 32 }; /* as many as one question can be sent to */
 
 enum { CONFIG_UPSTREAM_GROUPS_MAX = 64, CONFIG_ROUTES_MAX = 256 };
 
-enum { CONFIG_TOKENS_MAX = 10000, CONFIG_REVISIONS_MAX = 1000 };
+enum { CONFIG_TOKENS_MAX = 10000, CONFIG_REVISIONS_MAX = 1000, CONFIG_EXPECTS_MAX = 10000 };
 
 enum upstream_protocol { UPSTREAM_DNS, UPSTREAM_DOT, UPSTREAM_DOH };
 
@@ -177,8 +177,8 @@ struct view_config {
 
 /* One test of the policy, of the policy's own file. */
 struct expect_config {
-	const char *name; /* as given, else "expect[3]" */
-	uint16_t view;    /* POLICY_NO_ID: the one that claims `client`, on `listener` */
+	const char *title; /* NULL: it has none */
+	uint16_t view;     /* POLICY_NO_ID: the one that claims `client`, on `listener` */
 	struct address client;
 	uint16_t listener;
 	struct dns_name question; /* as written */
@@ -189,7 +189,9 @@ struct expect_config {
 	int64_t now_s;       /* 0: schedules are judged at the time of the test */
 	enum action verdict; /* ACTION_ALLOW (by a rule or by no rule), ALERT, BLOCK */
 	int block_response;  /* enum block_response, or -1: any */
-	const char *rule;    /* by which rule: its name, or "group/rule"; NULL: any */
+	const char *rule; /* by which rule: its name, or "group/rule"; "none": by no rule; NULL:
+			     any, or none */
+	const char *file; /* where it stands */
 	unsigned line;
 };
 

@@ -180,6 +180,21 @@ struct draft_local_record {
 	unsigned ttl_s;
 };
 
+struct draft_expect {
+	struct draft_element element;
+	const char *title;
+	const char *view;
+	struct address client;
+	const char *listener;
+	struct dns_name name; /* as written */
+	uint16_t type;
+	struct draft_list answer; /* struct draft_name */
+	int64_t at_s;             /* 0: the time of the test */
+	int verdict;
+	int block_response;
+	const char *rule;
+};
+
 struct draft {
 	struct draft_element element; /* the root */
 	unsigned workers;
@@ -207,6 +222,7 @@ struct draft {
 		struct draft_list views; /* struct draft_name */
 	} shadow;
 	unsigned revisions;
+	struct draft_list expects;
 	struct draft_list rebinding_exceptions; /* struct draft_domain */
 	struct draft_list local_data;
 	const char *query_log_file;

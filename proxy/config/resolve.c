@@ -98,5 +98,6 @@ void resolve_draft(struct resolve *resolve)
 	resolve_routes(resolve);
 	resolve_builtins(resolve);
 	resolve_local_data(resolve);
+	resolve_expects(resolve);
 	resolve_places(resolve);
 }

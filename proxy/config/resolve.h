@@ -43,6 +43,11 @@ void resolve_views(struct resolve *resolve);      /* views */
 void resolve_routes(struct resolve *resolve);     /* routes, rebinding_exceptions */
 void resolve_builtins(struct resolve *resolve);   /* what of ours the rules refer to */
 void resolve_local_data(struct resolve *resolve); /* local_data */
+void resolve_expects(struct resolve *resolve);    /* expect */
+
+/* The answers in expectations: `answer` of each, of `question` and `type`. */
+void resolve_expect_answers(struct resolve *resolve, const struct draft_expect *from,
+	struct expect_config *to, size_t count);
 
 /* The parts of a view. Who it claims: certificates, tokens, paths, tls_names; whether two claim
  * alike in these, and by which (a text such as `token "tablet"`); and whether strangers are kept

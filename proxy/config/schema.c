@@ -68,6 +68,24 @@ static const struct schema_word client_certificates[] = {
 	{ "required", CLIENT_CERTIFICATES_REQUIRED, false },
 	{ 0 },
 };
+static const struct schema_word verdicts[] = {
+	{ "ALLOW", ACTION_ALLOW, false },
+	{ "ALERT", ACTION_ALERT, false },
+	{ "BLOCK", ACTION_BLOCK, false },
+	{ 0 },
+};
+/* With those that only an entry can want. */
+static const struct schema_word expected_block_responses[] = {
+	{ "NODATA", BLOCK_NODATA, false },
+	{ "NXDOMAIN", BLOCK_NXDOMAIN, false },
+	{ "OVERRIDE", BLOCK_OVERRIDE, false },
+	{ "REFUSED", BLOCK_REFUSED, false },
+	{ "DROP", BLOCK_DROP, false },
+	{ "ADDRESS", BLOCK_ADDRESS, false },
+	{ "TRUNCATE", BLOCK_TRUNCATE, false },
+	{ "RECORDS", BLOCK_RECORDS, false },
+	{ 0 },
+};
 static const struct schema_word modes[] = {
 	{ "enforce", DRAFT_ENFORCE, false },
 	{ "observe", DRAFT_OBSERVE, false },
@@ -184,6 +202,8 @@ static const struct schema_word local_types[] = {
 	ROW("views[]." key, kind, struct draft_view, __VA_ARGS__)
 #define ASSOCIATION(key, kind, ...) \
 	ROW("views[].associations[]." key, kind, struct draft_association, __VA_ARGS__)
+#define EXPECT(key, kind, ...) \
+	ROW("expect[]." key, kind, struct draft_expect, __VA_ARGS__)
 #define LOCAL_RECORD(key, kind, ...) \
 	ROW("local_data[]." key, kind, struct draft_local_record, __VA_ARGS__)
 
@@ -382,6 +402,21 @@ const struct schema_key schema_keys[] = {
 	ASSOCIATION("rule_group", NAME, rule_group, .required = true, RANGE(1, NAME_LEN_MAX)),
 	ASSOCIATION("priority", NUMBER, priority, .required = true, RANGE(1, INT_MAX)),
 	ASSOCIATION("mode", WORD, mode, .preset = "enforce", .words = modes),
+
+	ROOT("expect", GROUPS, expects, .absent = "no expectations", RANGE(0, CONFIG_EXPECTS_MAX),
+		OF(struct draft_expect)),
+	EXPECT("title", TEXT, title, .absent = "its place: expect[0]", RANGE(1, 200)),
+	EXPECT("view", NAME, view, .absent = "client is given", RANGE(1, NAME_LEN_MAX)),
+	EXPECT("client", ADDRESS, client, .absent = "view is given"),
+	EXPECT("listener", NAME, listener, .absent = "the view's first", RANGE(1, NAME_LEN_MAX)),
+	EXPECT("name", DOMAIN, name, .required = true),
+	EXPECT("type", QUERY_TYPE, type, .preset = "A"),
+	EXPECT("answer", TEXTS, answer, .absent = "the question alone is judged", RANGE(1, 256)),
+	EXPECT("at", TIME, at_s, .absent = "the time of the test"),
+	EXPECT("verdict", WORD, verdict, .required = true, .words = verdicts),
+	EXPECT("block_response", WORD, block_response, .absent = "any",
+		.words = expected_block_responses),
+	EXPECT("rule", TEXT, rule, .absent = "any, or none", RANGE(1, 2 * NAME_LEN_MAX + 1)),
 
 	ROOT("shadow", GROUP, element, .absent = "no candidate"),
 	ROOT("shadow.file", FILE, shadow.file, .required = true, RANGE(1, FILE_LEN_MAX)),

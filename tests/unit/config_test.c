@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dns/answer.h"
 #include "dns/types.h"
 #include "proxy/config/builtin.h"
 #include "proxy/config/problem.h"
@@ -383,6 +384,37 @@ static void check_every_schedule(const struct policy_spec *policy)
 	assert_null(schedules[2].zone);
 }
 
+static void check_every_expectation(const struct config *config)
+{
+	const struct expect_config *expects = config->expects;
+	assert_int_equal(config->expect_count, 4);
+	assert_string_equal(expects[0].title, "a title");
+	assert_int_equal(expects[0].view, 0);
+	assert_int_equal(expects[0].listener, 0);
+	assert_name(&expects[0].question, "A.example.");
+	assert_int_equal(expects[0].type, DNS_TYPE_A);
+	assert_int_equal(expects[0].answer.len, 0);
+	assert_int_equal(expects[0].now_s, 0);
+	assert_int_equal(expects[0].verdict, ACTION_ALERT);
+	assert_int_equal(expects[0].block_response, -1);
+	assert_null(expects[0].rule);
+	assert_string_equal(expects[0].file, VECTORS "every_key.conf");
+	assert_null(expects[1].title);
+	assert_int_equal(expects[1].view, POLICY_NO_ID);
+	assert_address(&expects[1].client, "10.0.0.7");
+	assert_int_equal(expects[1].listener, 3);
+	assert_int_equal(expects[1].type, DNS_TYPE_AAAA);
+	assert_int_not_equal(expects[1].answer.len, 0);
+	assert_int_equal(expects[1].now_s, 1795341600);
+	assert_int_equal(expects[1].verdict, ACTION_BLOCK);
+	assert_int_equal(expects[1].block_response, BLOCK_NODATA);
+	assert_string_equal(expects[1].rule, "one/own page");
+	assert_int_equal(expects[1].line, expects[0].line + 1);
+	assert_int_equal(expects[2].view, 2);
+	assert_int_equal(expects[2].listener, 1); /* the view's first */
+	assert_string_equal(expects[3].rule, "none");
+}
+
 static void check_every_record(const struct policy_spec *policy)
 {
 	static const struct {
@@ -532,8 +564,7 @@ static void check_every_identity(const struct config *config)
 	assert_int_equal(home->tokens[0], 0);
 	assert_int_equal(home->tokens[1], 2);
 	ASSERT_TEXTS(home->paths, home->path_count, "kids", "a-b.c_d~1");
-	ASSERT_TEXTS(
-		home->tls_names, home->tls_name_count, "kids.dns.example", "*.dns.example");
+	ASSERT_TEXTS(home->tls_names, home->tls_name_count, "kids.dns.example", "*.dns.example");
 	assert_string_equal(config->tls_client_ca, VECTORS "clients.pem");
 	assert_int_equal(config->client_certificates, CLIENT_CERTIFICATES_REQUIRED);
 	const struct listener_config *listener = &config->listeners[0];
@@ -704,6 +735,7 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(config->policy.groups[1].rule_count, 0);
 	check_every_view(&config->policy);
 	check_every_schedule(&config->policy);
+	check_every_expectation(config);
 	check_every_identity(config);
 	check_every_conduct(config);
 	check_every_record(&config->policy);
@@ -722,6 +754,104 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(config->limits.handshake_timeout_ms, 1500);
 	assert_int_equal(config->limits.request_timeout_ms, 120000);
 	assert_int_equal(config->limits.idle_timeout_ms, 3600000);
+	config_free(config);
+}
+
+/* "owner ttl type length" of each record of an expectation's answer. */
+static void write_answer(struct slice message, char *text, size_t size)
+{
+	struct dns_answer answer;
+	struct dns_record_walk walk;
+	struct dns_record record;
+	size_t len = 0;
+	assert_int_equal(dns_answer_open(&answer, message), 0);
+	assert_true(dns_answer_is_for(&answer, slice_of("\3www\1a", 7), DNS_TYPE_A, 1));
+	assert_int_equal(answer.rcode, 0);
+	text[0] = '\0';
+	for (dns_record_walk_begin(&walk, &answer); dns_record_next(&walk, &record);) {
+		char owner[DNS_NAME_TEXT_MAX], target[DNS_NAME_TEXT_MAX] = "";
+		struct dns_name name;
+		if (dns_record_target(&answer, &record, &name))
+			dns_name_text(dns_name_slice(&name), target);
+		assert_int_equal(record.section, DNS_SECTION_ANSWER);
+		assert_int_equal(record.class, DNS_CLASS_IN);
+		len += (size_t)snprintf(text + len, size - len, "%s %u %u %s;",
+			dns_name_text(dns_name_slice(&record.owner), owner), record.ttl_s,
+			record.type, *target ? target : "-");
+		assert_true(len < size);
+	}
+}
+
+static void test_the_answer_of_an_expectation(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *records, *expected;
+	} cases[] = {
+		{ "\"A 192.0.2.1\"", "www.a. 60 1 -;" },
+		{ "\"www.a. A 192.0.2.1\", \"A 192.0.2.2\"", "www.a. 60 1 -;www.a. 60 1 -;" },
+		{ "\"www.a CNAME X.b\", \"A 192.0.2.1\"", "www.a. 60 5 X.b.;X.b. 60 1 -;" },
+		{ "\"  300 IN CNAME x.b.\", \"IN 10 CNAME y.b.\", \"1h A 192.0.2.1\"",
+			"www.a. 300 5 x.b.;x.b. 10 5 y.b.;y.b. 3600 1 -;" },
+		{ "\"a. DNAME b.c.\", \"A 192.0.2.1\"", "a. 60 39 b.c.;www.b.c. 60 1 -;" },
+		{ "\"x. DNAME b.c.\", \"A 192.0.2.1\"", "x. 60 39 b.c.;www.a. 60 1 -;" },
+		{ "\"DNAME b.c.\", \"A 192.0.2.1\"", "www.a. 60 39 b.c.;www.a. 60 1 -;" },
+		{ "\"mx. A 192.0.2.1\", \"MX 10 mx.\"", "mx. 60 1 -;www.a. 60 15 -;" },
+		{ "\"mx A 192.0.2.1\"", "mx. 60 1 -;" },
+		{ "\"HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1\"", "www.a. 60 65 .;" },
+		{ "\"HTTPS 0 other.example.\"", "www.a. 60 65 other.example.;" },
+		{ "\"AAAA 2001:db8::1\"", "www.a. 60 28 -;" },
+		{ "\"TXT \\\"two words\\\" ; a comment\"", "www.a. 60 16 -;" },
+		{ "\"TYPE65280 \\\\# 2 abcd\"", "www.a. 60 65280 -;" },
+		{ "\"www\\\\.x.a. A 192.0.2.1\"", "www\\046x.a. 60 1 -;" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[1024], answer[2048];
+		snprintf(text, sizeof text,
+			MINIMAL
+			"expect = ( { view = \"all\"; name = \"www.a\"; verdict = \"ALLOW\"; "
+			"answer = [ %s ]; } );",
+			cases[i].records);
+		struct config *config = load_good_text(text);
+		write_answer(config->expects[0].answer, answer, sizeof answer);
+		assert_string_equal(answer, cases[i].expected);
+		config_free(config);
+	}
+}
+
+/* As many records as there may be, each as long as can be: that is no DNS message. */
+static void test_an_answer_that_is_too_long(void **state)
+{
+	(void)state;
+	static char text[256 * 1024];
+	struct told *told;
+	size_t len = (size_t)snprintf(text, sizeof text,
+		MINIMAL
+		"expect = ( { view = \"all\"; name = \"a\"; verdict = \"ALLOW\"; answer = [ ");
+	for (int i = 0; i < 256; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s\"TXT %0250d %0250d\"",
+			i ? "," : "", i, i);
+	snprintf(text + len, sizeof text - len, " ]; } );");
+	assert_null(load_text(text, &told));
+	assert_non_null(strstr(told->text, "these records make no DNS message"));
+	assert_int_equal(told->errors.count, 1);
+}
+
+/* All that there may be, with answers: a second is far more than it needs. */
+static void test_many_expectations(void **state)
+{
+	(void)state;
+	static char text[4 * 1024 * 1024];
+	size_t len = (size_t)snprintf(text, sizeof text, MINIMAL "expect = (");
+	for (int i = 0; i < CONFIG_EXPECTS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len,
+			"%s{ view = \"all\"; name = \"n%d.example\"; verdict = \"ALLOW\"; "
+			"answer = [ \"CNAME c%d.example.\", \"A 192.0.2.1\" ]; rule = \"none\"; }",
+			i ? ",\n" : "\n", i, i);
+	snprintf(text + len, sizeof text - len, ");");
+	struct config *config = load_good_text(text);
+	assert_int_equal(config->expect_count, CONFIG_EXPECTS_MAX);
+	assert_int_equal(config->expects[CONFIG_EXPECTS_MAX - 1].line, CONFIG_EXPECTS_MAX + 1);
 	config_free(config);
 }
 
@@ -1457,6 +1587,9 @@ int main(void)
 		cmocka_unit_test(test_the_sample_is_read_in_full),
 		cmocka_unit_test(test_what_is_left_out_has_its_default),
 		cmocka_unit_test(test_every_key_is_taken),
+		cmocka_unit_test(test_the_answer_of_an_expectation),
+		cmocka_unit_test(test_an_answer_that_is_too_long),
+		cmocka_unit_test(test_many_expectations),
 		cmocka_unit_test(test_the_authority_of_a_doh_upstream),
 		cmocka_unit_test(test_the_identity_of_a_group),
 		cmocka_unit_test(test_the_default_group),
