@@ -175,6 +175,9 @@ struct view_config {
 	enum failure_word on_failure[FAILURE_COUNT];
 };
 
+/* What `rule` of an expectation says when no rule is to decide. */
+#define EXPECT_NO_RULE "none"
+
 /* One test of the policy, of the policy's own file. */
 struct expect_config {
 	const char *title; /* NULL: it has none */
@@ -189,9 +192,9 @@ struct expect_config {
 	int64_t now_s;       /* 0: schedules are judged at the time of the test */
 	enum action verdict; /* ACTION_ALLOW (by a rule or by no rule), ALERT, BLOCK */
 	int block_response;  /* enum block_response, or -1: any */
-	const char *rule; /* by which rule: its name, or "group/rule"; "none": by no rule; NULL:
-			     any, or none */
-	const char *file; /* where it stands */
+	const char *rule;    /* by which rule: its name, or "group/rule"; "none": by no rule; NULL:
+				any, or none */
+	const char *file;    /* where it stands */
 	unsigned line;
 };
 

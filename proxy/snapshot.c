@@ -1,11 +1,13 @@
 #include "proxy/snapshot.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/client_health.h"
+#include "proxy/expect_gate.h"
 #include "proxy/policy_load.h"
 #include "proxy/upstream/system_resolvers.h"
 
@@ -89,13 +91,29 @@ static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labe
 	return true;
 }
 
-static bool load_policy(
-	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
+/* A policy that was kept has been in force: what it was good for then it is good for now, and the
+ * way back must not be closed. */
+static bool are_expected(const struct snapshot *snapshot, const struct snapshot_parts *parts)
+{
+	return !parts->offline && !snapshot->kept && snapshot->config->expect_count > 0;
+}
+
+/* `before`: of the same configuration, in force; or NULL. */
+static bool load_policy(struct snapshot *snapshot, const struct snapshot_parts *parts,
+	const struct policy *before, struct config_errors *errors)
 {
 	struct lists_options options = parts->lists;
 	options.keep =
 		options.keep && errors->count == 0; /* it comes into force, or leaves no trace */
 	options.may_miss = snapshot->kept != 0;
+	struct expect_gate gate = { .config = snapshot->config,
+		.before = before,
+		.errors = errors,
+		.now_s = (int64_t)time(NULL) };
+	if (are_expected(snapshot, parts)) {
+		options.holds = expect_gate_holds;
+		options.context = &gate;
+	}
 	snapshot->lists = lists_load(snapshot->config, &options, errors);
 	if (!snapshot->lists)
 		return false;
@@ -120,7 +138,7 @@ static bool load_parts(
 	bool upstreams = parts->offline ||
 		(upstream_plan_find(snapshot->upstreams, errors) &&
 			upstream_plan_load(snapshot->upstreams, errors));
-	bool policy = load_policy(snapshot, parts, errors);
+	bool policy = load_policy(snapshot, parts, NULL, errors);
 	return tls && upstreams && policy && finish(snapshot, parts);
 }
 
@@ -147,7 +165,7 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 		return NULL;
 	snapshot->tls = before->tls ? tls_context_ref(before->tls) : NULL;
 	snapshot->kept = before->kept;
-	if (load_policy(snapshot, parts, errors) && finish(snapshot, parts))
+	if (load_policy(snapshot, parts, before->policy, errors) && finish(snapshot, parts))
 		return snapshot;
 	snapshot_free(snapshot);
 	return NULL;

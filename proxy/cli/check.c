@@ -14,6 +14,9 @@ static void print_summary(const struct snapshot *snapshot)
 	printf("%s: good: %zu views, %zu rules, %zu lists with %" PRIu64 " patterns, policy %s\n",
 		snapshot->config->file, policy_view_count(policy), policy_rule_count(policy),
 		policy_list_count(policy), patterns, snapshot->policy_hash);
+	if (snapshot->config->expect_count)
+		printf("%s: %zu expectations hold\n", snapshot->config->file,
+			snapshot->config->expect_count);
 }
 
 int cli_check(int argc, char **argv)

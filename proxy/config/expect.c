@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 
-/* What `rule` says when no rule is to decide. */
-static const char no_rule[] = "none";
-
 /* All rules under their names and under "group/rule"; the same name may be in many groups. */
 static struct names name_rules(struct resolve *resolve)
 {
@@ -28,7 +25,7 @@ static struct names name_rules(struct resolve *resolve)
 			names_add(&names, arena_text(resolve->scratch, text), NULL, j);
 		}
 	}
-	names_add(&names, no_rule, NULL, 0);
+	names_add(&names, EXPECT_NO_RULE, NULL, 0);
 	names_check(&names, resolve->errors);
 	return names;
 }

@@ -18,6 +18,7 @@ static const char *const names[LIST_FAULT_COUNT] = {
 	[LIST_FAULT_SIGNATURE] = "signature",
 	[LIST_FAULT_NOT_A_LIST] = "not_a_list",
 	[LIST_FAULT_EMPTY] = "empty",
+	[LIST_FAULT_EXPECTATION] = "expectation",
 	[LIST_FAULT_TOO_FEW] = "too_few",
 	[LIST_FAULT_SHRUNK] = "shrunk",
 	[LIST_FAULT_GROWN] = "grown",

@@ -22,9 +22,10 @@ enum list_fault {
 	/* guards */
 	LIST_FAULT_DIGEST,
 	LIST_FAULT_SIGNATURE,
-	LIST_FAULT_NOT_A_LIST, /* by its bytes or content type; a format nobody recognises */
-	LIST_FAULT_EMPTY,      /* not one entry */
-	LIST_FAULT_TOO_FEW,    /* as the bounds of struct list_guards, from here on */
+	LIST_FAULT_NOT_A_LIST,  /* by its bytes or content type; a format nobody recognises */
+	LIST_FAULT_EMPTY,       /* not one entry */
+	LIST_FAULT_EXPECTATION, /* with it the policy does not do what is expected of it */
+	LIST_FAULT_TOO_FEW,     /* as the bounds of struct list_guards, from here on */
 	LIST_FAULT_SHRUNK,
 	LIST_FAULT_GROWN,
 	LIST_FAULT_REJECTS,

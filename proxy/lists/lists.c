@@ -4,7 +4,8 @@
  *      image in force. Others: open them. What cannot be opened falls back.
  *   2. build one image of what is kept and what is new.
  *   3. ask the guards about what is new. What they refuse falls back, and step 2 again.
- *   4. leave on the disk what the next run can use.
+ *   4. ask whether all of it together does what is expected. If not, what is new falls back.
+ *   5. leave on the disk what the next run can use.
  *
  * Falling back: to the edition in force; else to the last good one on this disk; else the list is
  * missing, and views that use it are in their fail mode. */
@@ -21,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EDITIONS = 3 }; /* that may be refused, one after the other */
+enum { EDITIONS = 4 }; /* that may be refused, one after the other */
 
 /* ---- step 2: the image ---- */
 
@@ -196,15 +197,75 @@ static bool judge(struct loading *loading)
 	return all;
 }
 
+/* ---- step 4: what is expected of all ---- */
+
+/* May the edition in force stand in for it? Where a list was missing and only lists are new, that
+ * is the lack of it. What stands in the configuration itself has no other edition. */
+static bool can_wait(const struct loading *loading, const struct item_load *load)
+{
+	return load->how == READ && load->item->origin != LIST_INLINE && loading->options->keep &&
+		(load->before || loading->options->is_refresh);
+}
+
+static bool has_news(const struct loading *loading)
+{
+	for (size_t i = 0; i < loading->lists->count; i++)
+		if (can_wait(loading, &loading->items[i]))
+			return true;
+	return false;
+}
+
+static void refuse_news(const struct loading *loading, const char *why)
+{
+	for (size_t i = 0; i < loading->lists->count; i++) {
+		struct item_load *load = &loading->items[i];
+		if (!can_wait(loading, load))
+			continue;
+		list_edition_fail(&load->edition, LIST_FAULT_EXPECTATION, "%s", why);
+		lists_note_fault(load);
+		load->refused_suffix = load->suffix;
+		load->how = load->before ? KEEP : MISSING;
+	}
+}
+
+static bool holds(struct loading *loading, bool is_last, char why[FETCH_WHY_MAX])
+{
+	const struct lists_options *options = loading->options;
+	return !options->holds || options->holds(options->context, loading->lists, is_last, why);
+}
+
+static void note_missing(const struct loading *loading)
+{
+	for (size_t i = 0; i < loading->lists->count; i++)
+		loading->lists->errors[i] = loading->items[i].how == MISSING ? ERR_MALFORMED : 0;
+}
+
+enum outcome { GOOD, AGAIN, LOST };
+
+static enum outcome ask_for_all(struct loading *loading)
+{
+	char why[FETCH_WHY_MAX];
+	bool is_last = !has_news(loading);
+	note_missing(loading);
+	if (holds(loading, is_last, why))
+		return GOOD;
+	if (is_last)
+		return LOST;
+	refuse_news(loading, why);
+	return AGAIN;
+}
+
 static bool build_and_judge(struct loading *loading)
 {
 	for (unsigned round = 0; round <= EDITIONS; round++) {
-		if (use_previous(loading))
-			return true;
-		if (!build(loading))
+		bool is_previous = use_previous(loading);
+		if (!is_previous && !build(loading))
 			return false;
-		if (judge(loading))
-			return true;
+		if (!is_previous && !judge(loading))
+			continue;
+		enum outcome outcome = ask_for_all(loading);
+		if (outcome != AGAIN)
+			return outcome == GOOD;
 	}
 	return lists_tell_failure(
 		loading, "domain_lists", "the lists change faster than they are read");
@@ -233,7 +294,6 @@ static void finish_items(struct loading *loading)
 		item->source_len = kept ? load->before->source_len : load->edition.raw.len;
 		memcpy(item->source_hash, kept ? load->before->source_hash : load->edition.hash,
 			IMAGE_HASH_LEN);
-		lists->errors[i] = load->how == MISSING ? ERR_MALFORMED : 0;
 	}
 	lists->is_same = decides_as(lists, loading->options->previous);
 	if (!lists->is_same || lists->file == loading->previous->file)
@@ -271,7 +331,7 @@ static bool take_from_image(struct loading *loading)
 		good = lists_tell_failure(loading, "lists_image", message);
 	}
 	lists->is_same = good && decides_as(lists, loading->options->previous);
-	return good;
+	return good && holds(loading, true, (char[FETCH_WHY_MAX]){ 0 });
 }
 
 /* ---- the whole ---- */

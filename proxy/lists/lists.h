@@ -46,7 +46,14 @@ struct lists_options {
 	bool may_miss;   /* of lists_image: it was kept without the lists that were missing then */
 	bool is_refresh; /* of lists in force: one that was missing may go on missing */
 	bool keep;       /* leave in the state directory what the next run can use */
-	uint64_t salt;   /* 0: that of the lists before; without them by chance */
+	/* Behind the guards: does the policy do what is expected of it with these lists? If not,
+	 * what is new in them falls back as if a guard had refused it (`why` says why, for people),
+	 * and it is asked again. `is_last`: nothing can fall back, all is lost when it does not
+	 * hold; then it tells the errors itself. NULL: nobody is asked. */
+	bool (*holds)(
+		void *context, const struct lists *lists, bool is_last, char why[FETCH_WHY_MAX]);
+	void *context;
+	uint64_t salt; /* 0: that of the lists before; without them by chance */
 };
 
 /* NULL on failure, which was told to `errors`. What is wrong with single lists is logged. */
