@@ -33,4 +33,15 @@ static inline bool slice_equals_text(struct slice a, const char *text)
 	return slice_equals(a, slice_of_text(text));
 }
 
+/* The same of secrets: how long it takes depends on the lengths alone. */
+static inline bool slice_equals_secret(struct slice a, struct slice b)
+{
+	unsigned different = 0;
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		different |= (unsigned)(a.at[i] ^ b.at[i]);
+	return different == 0;
+}
+
 #endif

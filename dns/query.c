@@ -21,6 +21,18 @@ bool dns_opt_read(struct dns_opt *opt, struct slice rdata)
 	return true;
 }
 
+bool dns_opt_find(const struct dns_opt *opt, uint16_t code, struct slice *value)
+{
+	struct reader options = reader_of(opt->options);
+	while (reader_left(&options) > 0) {
+		uint16_t found = reader_u16(&options);
+		*value = reader_bytes(&options, reader_u16(&options));
+		if (found == code && !options.failed)
+			return true;
+	}
+	return false;
+}
+
 /* RFC 7828 3.2.1: a client sends the option empty. */
 static bool keepalive_is_empty(const struct dns_opt *opt)
 {

@@ -54,6 +54,9 @@ enum dns_query_fault {
 	DNS_QUERY_NOTAUTH,   /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
 };
 
+/* The value of the first option with this code; false when there is none. */
+bool dns_opt_find(const struct dns_opt *opt, uint16_t code, struct slice *value);
+
 /* Opens a client's message. `query` is filled as far as the message could be read, so that an error
  * answer can echo id, flags and question. The view points into `message` and dies with it.
  * Everything is checked here: counts, names, record bounds, one OPT at most and only in the

@@ -34,6 +34,9 @@ static const struct cli_verb verbs[] = {
 		"-c CANDIDATE [--current FILE] LOG... [--json] [--top N] [--examples N] "
 		"[--max-differences N] [--threads N]",
 		"run a recorded query log through a candidate, and tell what differs", cli_replay },
+	{ "token", "NAME [--for TIME]",
+		"make a secret by which a client is known, and its row of the configuration",
+		cli_token },
 	{ "version", "", "show versions", cli_version },
 };
 

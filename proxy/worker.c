@@ -10,6 +10,7 @@
 #include "proxy/front/listener.h"
 #include "proxy/front/udp.h"
 #include "proxy/query/query.h"
+#include "proxy/query/token_memo.h"
 
 enum { SLEPT_US = 2 * 1000 * 1000 }; /* a suspend, and no jitter of two clocks */
 
@@ -301,10 +302,11 @@ static bool take_memory(struct worker *worker, const struct config *config)
 	worker->packed_buffer = malloc(DNS_PACKED_MAX);
 	worker->conns = conn_table_new(worker, config->limits.connections);
 	worker->queries = query_table_new(config->limits.queries);
+	worker->tokens = token_memo_new();
 	worker->udp = udp_front_new(worker);
 	return worker->read_buffer && worker->plain_buffer && worker->cipher_buffer &&
 		worker->reply_buffer && worker->cache_buffer && worker->packed_buffer &&
-		worker->conns && worker->queries && worker->udp;
+		worker->conns && worker->queries && worker->tokens && worker->udp;
 }
 
 static void give_memory_back(struct worker *worker)
@@ -317,6 +319,7 @@ static void give_memory_back(struct worker *worker)
 	free(worker->packed_buffer);
 	conn_table_free(worker->conns);
 	query_table_free(worker->queries);
+	token_memo_free(worker->tokens);
 	udp_front_free(worker->udp);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		free((char *)(uintptr_t)worker->listeners[i].path);

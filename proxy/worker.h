@@ -43,6 +43,7 @@ struct worker_upstreams {
 
 struct conn_table;
 struct query_table;
+struct token_memo;
 struct udp_front;
 struct listener_socket;
 
@@ -65,6 +66,7 @@ struct worker {
 	struct list retired;                /* of worker_upstreams */
 	struct conn_table *conns;
 	struct query_table *queries;
+	struct token_memo *tokens;
 	struct cache *cache; /* shared by all workers; NULL: none */
 	struct udp_front *udp;
 	struct listener_socket *listeners;

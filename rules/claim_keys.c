@@ -249,17 +249,6 @@ int claim_keys_build(struct claim_keys *keys, const struct policy_spec *spec, st
 
 /* ---- finding ---- */
 
-/* In a time that does not depend on where they differ. */
-static bool same_bytes(struct slice a, struct slice b)
-{
-	unsigned different = 0;
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		different |= (unsigned)(a.at[i] ^ b.at[i]);
-	return different == 0;
-}
-
 /* The first key whose hash is not lower. */
 static size_t place_of(const struct claim_keys *keys, uint64_t hash)
 {
@@ -281,7 +270,7 @@ uint32_t claim_keys_find(const struct claim_keys *keys, enum claim_form form, st
 		return CLAIM_KEY_NONE;
 	uint64_t hash = hash_of(keys, form, bytes);
 	for (size_t i = place_of(keys, hash); i < keys->count && keys->keys[i].hash == hash; i++)
-		if (keys->keys[i].form == form && same_bytes(keys->keys[i].bytes, bytes))
+		if (keys->keys[i].form == form && slice_equals_secret(keys->keys[i].bytes, bytes))
 			return (uint32_t)i;
 	return CLAIM_KEY_NONE;
 }

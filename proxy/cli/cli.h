@@ -31,6 +31,7 @@ int cli_flush(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 int cli_lists(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_token(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* "-c FILE" alone; NULL after a message when it is not that. */

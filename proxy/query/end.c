@@ -66,6 +66,8 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 		.protocol = q->to.protocol,
 		.client = q->to.client,
 		.client_port = q->to.client_port,
+		.client_by = q->client_id.len ? claim_kind_name(q->client_by) : NULL,
+		.client_id = q->client_id,
 		.name = q->asked.name,
 		.type = q->asked.type,
 		.class = q->asked.class,
@@ -88,9 +90,15 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 	query_log_write(q->worker->log, &event);
 }
 
-void query_end(struct query *q, const struct outcome *outcome)
+static void tell(const struct query *q, const struct outcome *outcome)
 {
 	uint32_t duration_us = (uint32_t)(worker_now_us(q->worker) - q->begun_us);
+	count(q, outcome, duration_us);
+	write_log(q, outcome, duration_us);
+}
+
+void query_end(struct query *q, const struct outcome *outcome)
+{
 	if (q->held)
 		conn_release(q->worker, &q->to);
 	if (outcome->reply.len == 0)
@@ -99,8 +107,16 @@ void query_end(struct query *q, const struct outcome *outcome)
 		udp_front_reply(q->worker->udp, &q->to, outcome->reply);
 	else
 		conn_reply(q->worker, &q->to, outcome->reply, outcome->max_age_s);
-	count(q, outcome, duration_us);
-	write_log(q, outcome, duration_us);
+	tell(q, outcome);
+}
+
+void query_end_rejected(struct query *q, unsigned status)
+{
+	const struct outcome outcome = {
+		.source = METRICS_SOURCE_ERROR, .rcode = DNS_RCODE_REFUSED, .ede = DNS_EDE_NONE
+	};
+	conn_reject(q->worker, &q->to, status);
+	tell(q, &outcome);
 }
 
 void query_end_with_rcode(

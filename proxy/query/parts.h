@@ -1,6 +1,7 @@
 /* parts.h - what the files of query/ share. For them alone.
  *
  *   query.c   the way in: steps 3 to 6, and where an answer is sought
+ *   admission.c  whose view: step 4
  *   wait.c    the table, the wait for an upstream, and the way back: steps 7 to 10
  *   answer.c  from what was found to a reply: steps 11 and 12
  *   svcb.c    HTTPS and SVCB records, as a view's clients get them
@@ -16,9 +17,10 @@
 #include "proxy/worker.h"
 
 enum {
-	BLOCK_TTL_S = 60,  /* of negative and made-up answers */
-	STALE_TTL_S = 30,  /* RFC 8767 4 */
-	LOCAL_MAX = 16384, /* bytes of an answer of our own */
+	BLOCK_TTL_S = 60,    /* of negative and made-up answers */
+	STALE_TTL_S = 30,    /* RFC 8767 4 */
+	LOCAL_MAX = 16384,   /* bytes of an answer of our own */
+	CLIENT_ID_MAX = 255, /* bytes of what the log calls a client */
 };
 
 struct query {
@@ -42,6 +44,10 @@ struct query {
 	bool is_kept; /* answered from the cache */
 	uint32_t age_s;
 	bool held; /* counted by its connection */
+	enum claim_kind client_by;
+	struct slice client_id; /* of the policy, of the connection in the turn that brought the
+				   query, or in client_id_text */
+	uint8_t client_id_text[CLIENT_ID_MAX];
 	uint8_t name_asked[DNS_NAME_MAX];
 	uint8_t name_lower[DNS_NAME_MAX];
 };
@@ -97,6 +103,10 @@ static inline struct slice query_sought(const struct query *q)
 	return q->chase.len ? dns_name_slice(&q->chase) : q->facts.name;
 }
 
+/* admission.c: a view that claims the client, or the end. `token` is one that came beside the
+ * message; empty: none. */
+bool query_admit(struct query *q, const struct claims *transport, struct slice token);
+
 /* query.c: an answer for the name that is sought: ours, kept, or to be waited for. */
 void query_seek(struct query *q);
 /* A fresh or stale answer that is kept; false when there is none. `q` is not ended then. */
@@ -137,6 +147,8 @@ struct dns_reply_limits query_reply_limits(const struct query *q);
 void query_end(struct query *q, const struct outcome *outcome);
 void query_end_with_rcode(
 	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text);
+/* Over HTTP alone: no DNS message, but this status. */
+void query_end_rejected(struct query *q, unsigned status);
 void query_end_with_reply(struct query *q, struct dns_reply *reply, enum metrics_source source);
 
 #endif

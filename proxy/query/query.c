@@ -71,6 +71,8 @@ static void query_init(
 	q->verdict.exception = 0;
 	q->verdict.monitor_count = 0;
 	q->facts.view = POLICY_NO_ID;
+	q->client_by = CLAIM_NETWORK;
+	q->client_id.len = 0;
 	q->facts.is_datagram = to->protocol == PROTOCOL_UDP;
 	q->facts.schedules = worker->schedules;
 	query_take_exceptions(q);
@@ -88,32 +90,14 @@ static bool query_open(struct query *q, struct slice message)
 	return fault == DNS_QUERY_FINE;
 }
 
-/* Step 4: a view that claims the client, or the end. */
-static bool query_admit(struct query *q, const struct claims *claims)
-{
-	struct admission admission = policy_find_view(query_policy(q), claims);
-	q->facts.view = admission.view;
-	if (q->facts.view != POLICY_NO_ID)
-		return true;
-	metrics_drop(q->worker->metrics, METRICS_DROP_NO_VIEW);
-	if (admission.fault == ADMISSION_PATH_UNKNOWN) {
-		conn_reject(q->worker, &q->to, 404);
-		return false;
-	}
-	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED,
-		"no view claims this client");
-	return false;
-}
-
 void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
 	struct slice token, struct slice message)
 {
 	struct query query;
 	struct query *q = &query;
 
-	(void)token; /* no view asks for one yet */
 	query_init(q, worker, to, message);
-	if (!query_open(q, message) || !query_admit(q, claims))
+	if (!query_open(q, message) || !query_admit(q, claims, token))
 		return;
 	policy_judge_query(query_policy(q), &q->facts, &q->verdict, NULL);
 	if (verdict_is_final(&q->verdict))

@@ -19,7 +19,9 @@ struct query_log_event {
 	enum protocol protocol;
 	struct address client;
 	uint16_t client_port;
-	struct slice name; /* wire, as asked */
+	const char *client_by;  /* by what it was known, other than its address; or NULL */
+	struct slice client_id; /* who it is then */
+	struct slice name;      /* wire, as asked */
 	uint16_t type;
 	uint16_t class;
 	uint16_t rcode;

@@ -10,9 +10,9 @@ enum {
 	/* A domain name in a line: each byte as \DDD, its backslash doubled. */
 	DOMAIN_MAX = 5 * DNS_NAME_MAX,
 	/* Kept for what follows the answers: configured names (list and group twice, view, rule,
-	 * monitored rules with their groups, hash, upstream), an exception's reason, entry and
-	 * matched name, and the fixed text. */
-	REST_MAX = 17 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
+	 * monitored rules with their groups, hash, upstream), the client, an exception's reason,
+	 * entry and matched name, and the fixed text. */
+	REST_MAX = 18 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
 };
 
 _Static_assert(3 * QUERY_LOG_NAME_MAX + DOMAIN_MAX + 512 + REST_MAX < LOG_LINE_MAX,
@@ -390,6 +390,16 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 	}
 }
 
+static void write_client_id(struct writer *line, const struct query_log_event *event)
+{
+	if (!event->client_by)
+		return;
+	FIELD(line, "client_by", event->client_by);
+	LITERAL(line, ",\"client_id\":\"");
+	escape_json(line, event->client_id, QUERY_LOG_NAME_MAX);
+	LITERAL(line, "\"");
+}
+
 static void write_ext(
 	struct writer *line, const struct query_log_event *event, bool answers_are_truncated)
 {
@@ -403,6 +413,7 @@ static void write_ext(
 	LITERAL(line, ",\"ext\":");
 	size_t opening = line->len;
 	FIELD(line, "view", view ? view->name : NULL);
+	write_client_id(line, event);
 	write_verdict(line, event);
 	if (event->policy) {
 		NUMBER(line, "revision", event->revision);

@@ -170,6 +170,25 @@ static void no_view_has_little_to_say(void **state)
 		AWS_HEAD "\"vpc_id\":\"\"," AWS_QUESTION("Www.Example.", "NOERROR") AWS_CLIENT "}");
 }
 
+static void a_client_is_called_by_its_name(void **state)
+{
+	struct policy *policy = make_policy();
+	struct dns_name name, lower;
+	struct query_log_event event = event_of(&name, "www.good.test");
+	judge(policy, &event, 0, &lower);
+	(void)state;
+	struct slice line = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	assert_null(json_member(line, "client_by").at);
+	assert_null(json_member(line, "client_id").at);
+	event.client_by = "certificate";
+	event.client_id = slice_of_text("cn:An\"na\x01");
+	line = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(line, "client_by", "\"certificate\"");
+	check_member(line, "client_id", "\"cn:An\\\"na\\u0001\"");
+	assert_null(json_member(line_of(&event, QUERY_LOG_AWS), "ext").at);
+	free_policy();
+}
+
 static void a_block_is_told_in_full(void **state)
 {
 	struct policy *policy = make_policy();
@@ -1031,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(json_escapes),
 		cmocka_unit_test(text_keeps_quotes_and_loses_controls),
 		cmocka_unit_test(no_view_has_little_to_say),
+		cmocka_unit_test(a_client_is_called_by_its_name),
 		cmocka_unit_test(a_block_is_told_in_full),
 		cmocka_unit_test(every_shape_of_a_verdict),
 		cmocka_unit_test(a_hop_names_itself),

@@ -167,6 +167,22 @@ static void reads_options(void **state)
 	assert_true(dns_opt_read(&opt, slice_of(NULL, 0)));
 }
 
+static void finds_an_option(void **state)
+{
+	(void)state;
+	struct dns_opt opt = { 0 };
+	struct slice value;
+	assert_false(dns_opt_find(&opt, 0xffa0, &value));
+	assert_true(dns_opt_read(&opt, wire("000c0002 0000 ffa00000 ffa00003 616263")));
+	assert_true(dns_opt_find(&opt, 0xffa0, &value)); /* the first one */
+	assert_int_equal(value.len, 0);
+	assert_true(dns_opt_find(&opt, 12, &value));
+	assert_int_equal(value.len, 2);
+	assert_false(dns_opt_find(&opt, 0xffa1, &value));
+	opt.options = wire("ffa00004 616263"); /* not one that dns_opt_read() takes */
+	assert_false(dns_opt_find(&opt, 0xffa0, &value));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +193,7 @@ int main(void)
 		cmocka_unit_test(a_query_without_opt_has_none),
 		cmocka_unit_test(malformed_queries_show_what_could_be_read),
 		cmocka_unit_test(reads_options),
+		cmocka_unit_test(finds_an_option),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
