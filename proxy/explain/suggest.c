@@ -469,22 +469,19 @@ static bool place_rule(
 static const char *rule_paste(struct suggesting *suggesting, const struct trace_change *row)
 {
 	struct trace *trace = suggesting->trace;
-	const char *list =
-		trace_format(trace, "domain_lists:  { name = \"%s\"; domains = [ \"%s\" ]; }\n",
-			row->list, row->domain);
-	const char *trust =
-		strcmp(row->redirection, "TRUST") == 0 ? " redirection = \"TRUST\";" : "";
+	const char *list = trace_format(trace,
+		"domain_lists:  { name = \"%s\"; domains = [ \"%s\" ]; }", row->list, row->domain);
+	const char *rule = trace_format(trace,
+		"{ name = \"%s\"; priority = %u; action = \"%s\"; domain_list = \"%s\";%s%s }",
+		row->rule, row->priority, row->action, row->list,
+		row->block_response ? " block_response = \"NXDOMAIN\";" : "",
+		strcmp(row->redirection, "TRUST") == 0 ? " redirection = \"TRUST\";" : "");
 	if (row->association == 0)
-		return trace_format(trace,
-			"%srule group %s:  { name = \"%s\"; priority = %u; action = \"%s\"; "
-			"domain_list = \"%s\";%s }",
-			list, row->group, row->rule, row->priority, row->action, row->list, trust);
+		return trace_format(trace, "%s\nrule group %s:  %s", list, row->group, rule);
 	return trace_format(trace,
-		"%srule_groups:  { name = \"%s\"; rules = ( { name = \"%s\"; priority = %u; "
-		"action = \"%s\"; domain_list = \"%s\";%s } ); }\n"
+		"%s\nrule_groups:  { name = \"%s\"; rules = ( %s ); }\n"
 		"view %s, associations:  { rule_group = \"%s\"; priority = %u; }",
-		list, row->group, row->rule, row->priority, row->action, row->list, trust,
-		row->view, row->group, row->association);
+		list, row->group, rule, row->view, row->group, row->association);
 }
 
 static void tell_rule(struct suggesting *suggesting, const struct excerpt_tweak *tweak,
@@ -500,6 +497,8 @@ static void tell_rule(struct suggesting *suggesting, const struct excerpt_tweak 
 		: trace_text(trace, spec->groups[tweak->group].name);
 	row->priority = tweak->rule->priority;
 	row->action = action_name(tweak->rule->action);
+	if (tweak->rule->action == ACTION_BLOCK)
+		row->block_response = block_response_name(tweak->rule->block_response);
 	row->redirection = tweak->rule->redirection == REDIRECTION_TRUST ? "TRUST" : "INSPECT";
 	row->domain = tweak->domain;
 	row->view = trace_text(trace, view_name(suggesting));

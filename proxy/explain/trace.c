@@ -160,6 +160,7 @@ static const struct trace_field change_fields[] = {
 	FIELD(trace_change, rule, "rule", TEXT),
 	FIELD(trace_change, priority, "priority", NUMBER),
 	FIELD(trace_change, action, "action", TEXT),
+	FIELD(trace_change, block_response, "block_response", TEXT),
 	FIELD(trace_change, redirection, "redirection", TEXT),
 	FIELD(trace_change, domain, "domain", TEXT),
 	FIELD(trace_change, view, "view", TEXT),

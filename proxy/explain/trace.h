@@ -180,6 +180,7 @@ struct trace_change {
 	const char *rule;
 	uint32_t priority;
 	const char *action;
+	const char *block_response;
 	const char *redirection;
 	const char *domain; /* the inline list of the rule: one */
 	const char *view;
