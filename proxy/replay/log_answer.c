@@ -243,15 +243,24 @@ static bool is_rebinding(const struct log_line *line)
 	return slice_equals_text(line->reason, "rebinding");
 }
 
+/* SERVFAIL, because the answer could not be followed to its end, or the lists were not there. */
+static bool has_failed(const struct log_line *line)
+{
+	return line->rcode == DNS_RCODE_SERVFAIL &&
+		slice_equals_text(line->reason, "policy_failed");
+}
+
 /* Did something of the answer decide? */
 static bool is_about_answer(const struct log_line *line)
 {
-	return line->hop > 0 || line->matched_address.len > 0 || is_rebinding(line);
+	return has_failed(line) || line->hop > 0 || line->matched_address.len > 0 ||
+		is_rebinding(line);
 }
 
 /* What decided, where the line has not the records that it stood in: they were blocked, or had no
  * room in a datagram. The way to it is not known, a CNAME at the question is as good. Of an address
- * that was private the line says whose it was; one that is private as well stands for it. */
+ * that was private the line says whose it was; one that is private as well stands for it. For what
+ * could not be followed stands what nobody can follow. */
 static void add_matched(struct building *building)
 {
 	static const uint8_t private[4] = { 10, 0, 0, 1 };
@@ -260,6 +269,10 @@ static void add_matched(struct building *building)
 	struct dns_name name;
 	struct address address = address_of_v4(private);
 	struct slice question = dns_name_slice(&line->name);
+	if (has_failed(line)) {
+		add_record(building, question, DNS_TYPE_CNAME, question);
+		return;
+	}
 	if (!dns_name_from_text(&name, log_line_plain(line->matched_name, text, sizeof text)))
 		return;
 	struct slice owner = dns_name_slice(&name);
@@ -275,9 +288,7 @@ static void add_matched(struct building *building)
 /* Is the reply of the line one that we made up? */
 static bool is_ours(const struct log_line *line)
 {
-	return line->action == ACTION_BLOCK ||
-		(line->rcode == DNS_RCODE_SERVFAIL &&
-			slice_equals_text(line->reason, "policy_failed"));
+	return line->action == ACTION_BLOCK || has_failed(line);
 }
 
 struct slice log_line_answer(const struct log_line *line, void *buffer, unsigned *left_out)

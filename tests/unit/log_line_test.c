@@ -350,6 +350,11 @@ static void an_answer_is_a_message_again(void **state)
 			"q.a.test. CNAME b.test.;b.test. AAAA 2001:db8::9;", 0, LOG_ANSWER_PART },
 		{ BLOCK "\"reason\":\"rebinding\",\"matched_name\":\"q.a.test.\"", "",
 			"q.a.test. A 10.0.0.1;", 0, LOG_ANSWER_PART },
+		/* What could not be followed. */
+		{ "\"reason\":\"policy_failed\"},\"rcode\":\"SERVFAIL\",\"x\":{", "",
+			"q.a.test. CNAME q.a.test.;", 0, LOG_ANSWER_PART },
+		{ "\"reason\":\"policy_failed\"", "A 192.0.2.1", "q.a.test. A 192.0.2.1;", 0,
+			LOG_ANSWER_WHOLE },
 		/* An alert about what had no room in a datagram. */
 		{ ALERT "\"hop\":1,\"matched_name\":\"b.test.\"", "", "q.a.test. CNAME b.test.;", 0,
 			LOG_ANSWER_WHOLE },
