@@ -54,9 +54,12 @@ def base64url(wire):
 class H2:
     """One connection. Streams are numbers; `wait(stream)` gives the Response."""
 
-    def __init__(self, address, port, ca_file, path="/dns-query", receive_window=None):
+    def __init__(
+        self, address, port, ca_file, path="/dns-query", receive_window=None, source=None
+    ):
         self.authority, self.path = "%s:%d" % (address, port), path
-        raw = socket.create_connection((address, port), PATIENCE_S)
+        source = (source, 0) if source else None
+        raw = socket.create_connection((address, port), PATIENCE_S, source)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_window:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_window)
