@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "proxy/explain/svcb_text.h"
 #include "proxy/watch/escape.h"
 #include "rules/lists/zone_rdata.h"
 
@@ -59,14 +60,18 @@ static struct slice answer_section(struct slice text)
 	return text;
 }
 
-/* A DNAME's text is that of a CNAME; answers of policy zones may not have one. */
+/* A DNAME's text is that of a CNAME; answers of policy zones may not have one. SVCB they know in
+ * the generic form alone. */
 static bool write_rdata(struct writer *to, const struct zone_entry *entry)
 {
 	static const struct dns_name root = { .len = 1 };
 	size_t len_at = to->len;
 	uint16_t type = entry->type == DNS_TYPE_DNAME ? DNS_TYPE_CNAME : entry->type;
+	bool is_svcb = (type == DNS_TYPE_SVCB || type == DNS_TYPE_HTTPS) && entry->rdata_count &&
+		!slice_equals_text(entry->rdata[0].text, "\\#");
 	writer_u16(to, 0);
-	if (!zone_rdata_read(to, type, entry->rdata, entry->rdata_count, &root))
+	if (is_svcb ? !svcb_text_read(to, entry->rdata, entry->rdata_count, &root)
+		    : !zone_rdata_read(to, type, entry->rdata, entry->rdata_count, &root))
 		return false;
 	writer_patch_u16(to, len_at, (uint16_t)(to->len - len_at - 2));
 	return true;

@@ -224,7 +224,8 @@ FORMATS = {
 def make_zone(scripted, random):
     """Each name has an address, some behind aliases; it stays the same, as a cache holds it."""
     for qname in NAMES:
-        chain = [qname] + random.sample([x for x in NAMES if x != qname], random.choice((0, 0, 1, 2)))
+        others = [x for x in NAMES if x != qname]
+        chain = [qname] + random.sample(others, random.choice((0, 0, 1, 2)))
         address = random.choice(("192.0.2.1", "198.51.100.7", "10.0.0.5"))
         scripted.zone[qname + "."] = answering(chain, address)
 
