@@ -10,6 +10,7 @@ static const struct cli_verb verbs[] = {
 	{ "check", "-c FILE", "tell all errors of a configuration and its files", cli_check },
 	{ "explain",
 		"-c FILE NAME [--type TYPE] [--client ADDRESS] [--view NAME] [--listener NAME] "
+		"[--certificate NAME]... [--token TEXT] [--path NAME] [--tls-name NAME] "
 		"[--answer RECORD]... [--answer-file FILE] [--live] [--running] [--expect VERDICT] "
 		"[--json]",
 		"show how a question would be decided, why, and what would change it",

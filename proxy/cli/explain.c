@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "proxy/cli/claims_arguments.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/explain_running.h"
 #include "proxy/explain/answer_text.h"
@@ -24,9 +25,8 @@ struct explain_arguments {
 	const char *file;
 	const char *name;
 	const char *type;
-	const char *client;
 	const char *view;
-	const char *listener;
+	struct claims_arguments claims;
 	const char *records[RECORDS_MAX];
 	size_t record_count;
 	const char *answer_file;
@@ -38,7 +38,7 @@ struct explain_arguments {
 
 /* One run. */
 struct explaining {
-	const struct explain_arguments *arguments;
+	struct explain_arguments *arguments;
 	struct snapshot *snapshot;
 	struct explain_world world;
 	struct explain_question question;
@@ -75,9 +75,8 @@ static int parse_arguments(int argc, char **argv, struct explain_arguments *argu
 {
 	static const struct option options[] = {
 		{ "type", required_argument, NULL, 't' },
-		{ "client", required_argument, NULL, 'a' },
 		{ "view", required_argument, NULL, 'v' },
-		{ "listener", required_argument, NULL, 'l' },
+		CLAIMS_OPTIONS,
 		{ "answer", required_argument, NULL, 'r' },
 		{ "answer-file", required_argument, NULL, 'f' },
 		{ "expect", required_argument, NULL, 'e' },
@@ -93,33 +92,22 @@ static int parse_arguments(int argc, char **argv, struct explain_arguments *argu
 		switch (option) {
 		case 'c': arguments->file = optarg; break;
 		case 't': arguments->type = optarg; break;
-		case 'a': arguments->client = optarg; break;
 		case 'v': arguments->view = optarg; break;
-		case 'l': arguments->listener = optarg; break;
 		case 'r': code = take_record(arguments, optarg); break;
 		case 'f': arguments->answer_file = optarg; break;
 		case 'e': arguments->expect = optarg; break;
 		case 'j': arguments->json = true; break;
 		case 'L': arguments->live = true; break;
 		case 'R': arguments->running = true; break;
-		default: return cli_usage("explain does not know \"%s\"", argv[optind - 1]);
+		default:
+			if (!claims_arguments_take(&arguments->claims, option, optarg))
+				return cli_usage("explain does not know \"%s\"", argv[optind - 1]);
 		}
 	}
 	return code ? code : check_arguments(arguments, argc, argv);
 }
 
 /* ---- the question ---- */
-
-static bool find_listener(const struct config *config, const char *name, uint16_t *listener)
-{
-	for (size_t i = 0; i < config->listener_count; i++) {
-		if (strcmp(config->listeners[i].name, name) != 0)
-			continue;
-		*listener = (uint16_t)i;
-		return true;
-	}
-	return false;
-}
 
 static bool find_view(const struct config *config, const char *name, uint16_t *view)
 {
@@ -134,16 +122,14 @@ static bool find_view(const struct config *config, const char *name, uint16_t *v
 
 static int read_claims(struct explaining *explaining)
 {
-	const struct explain_arguments *arguments = explaining->arguments;
+	struct explain_arguments *arguments = explaining->arguments;
 	const struct config *config = explaining->snapshot->config;
 	struct explain_question *question = &explaining->question;
-	const char *client = arguments->client ? arguments->client : "127.0.0.1";
-	if (!address_parse(&question->claims.client, client))
-		return cli_usage("\"%s\" is not an address", client);
-	if (arguments->listener &&
-		!find_listener(config, arguments->listener, &question->claims.listener))
-		return cli_usage("there is no listener \"%s\"", arguments->listener);
-	question->claims.now_s = explaining->world.now_s;
+	const char *wrong;
+	const char *error = claims_arguments_read(
+		&arguments->claims, config, explaining->world.now_s, &question->claims, &wrong);
+	if (error)
+		return cli_usage("\"%s\": %s", wrong, error);
 	question->view = POLICY_NO_ID;
 	if (arguments->view && !find_view(config, arguments->view, &question->view))
 		return cli_usage("there is no view \"%s\"", arguments->view);
@@ -318,9 +304,9 @@ static int ask_running(struct explaining *explaining)
 	const struct explain_arguments *arguments = explaining->arguments;
 	const struct explain_request request = { .name = arguments->name,
 		.type = arguments->type ? arguments->type : "A",
-		.client = arguments->client,
+		.client = arguments->claims.client,
 		.view = arguments->view,
-		.listener = arguments->listener,
+		.listener = arguments->claims.listener,
 		.answer = explaining->question.answer,
 		.is_live = arguments->live,
 		.claims = &explaining->question.claims };

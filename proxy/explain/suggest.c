@@ -98,6 +98,13 @@ static const struct exception *all_exceptions(const struct suggesting *suggestin
 					     : NULL;
 }
 
+/* Of two for the same name in the same view the newer one stays alone. */
+static bool is_replaced(const struct exception *old, const struct exception *by)
+{
+	return strcmp(old->view, by->view) == 0 &&
+		dns_name_equals(dns_name_slice(&old->name), dns_name_slice(&by->name));
+}
+
 /* All but `without` (0: none), and one more (NULL: none). */
 static bool try_exceptions(const struct suggesting *suggesting, uint32_t without,
 	const struct exception *more, struct verdict *verdict)
@@ -106,7 +113,7 @@ static bool try_exceptions(const struct suggesting *suggesting, uint32_t without
 	const struct exception *all = all_exceptions(suggesting, &count);
 	struct exception *some = calloc(count + 1, sizeof *some);
 	for (size_t i = 0; some && i < count; i++)
-		if (all[i].id != without)
+		if (all[i].id != without && !(more && is_replaced(&all[i], more)))
 			some[kept++] = all[i];
 	if (some && more)
 		some[kept++] = *more;
