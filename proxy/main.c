@@ -38,6 +38,12 @@ static const struct cli_verb verbs[] = {
 	{ "token", "NAME [--for TIME]",
 		"make a secret by which a client is known, and its row of the configuration",
 		cli_token },
+	{ "shadow",
+		"-c FILE (start CANDIDATE [--share PERCENT] [--view NAME]... | stop | promote | "
+		"status [--json])",
+		"let the running program judge real queries by a candidate as well; put it in "
+		"force",
+		cli_shadow },
 	{ "version", "", "show versions", cli_version },
 };
 

@@ -1,6 +1,7 @@
 #include "proxy/server.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -24,6 +25,7 @@
 #include "proxy/front/listener.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/lists/list_state.h"
+#include "proxy/shadow/shadow_keeper.h"
 #include "proxy/status.h"
 #include "proxy/watch/admin.h"
 #include "proxy/worker.h"
@@ -36,8 +38,16 @@ enum {
 	LARGE_MEMORY = 1024 * 1024,
 };
 
-/* What is to be loaded; a configuration comes with its lists. */
-enum load { LOAD_CONFIG = 1, LOAD_LISTS = 2 };
+/* What is to be loaded; a configuration comes with its lists. The shadow's are loaded by
+ * themselves, behind what comes into force. */
+enum load {
+	LOAD_CONFIG = 1,
+	LOAD_LISTS = 2,
+	LOAD_PROMOTE = 4, /* the candidate's configuration instead of ours */
+	LOAD_SHADOW = 8,
+	LOAD_SHADOW_LISTS = 16,
+	LOAD_FOR_SHADOW = LOAD_SHADOW | LOAD_SHADOW_LISTS,
+};
 
 struct server {
 	uv_loop_t loop;
@@ -47,11 +57,15 @@ struct server {
 	struct background background; /* in which lists are loaded */
 	const char *file;
 	struct tls_ticket_keys *ticket_keys;
-	struct snapshot *loaded; /* by the thread beside */
-	struct lists *lists;     /* as they were loaded last; those in force decide the same */
-	unsigned loading;        /* enum load; 0: nothing */
+	struct snapshot *before;  /* in force when the load began; the thread beside looks at it */
+	struct snapshot *loaded;  /* by that thread */
+	struct lists *lists;      /* as they were loaded last; those in force decide the same */
+	unsigned loading;         /* enum load; 0: nothing */
+	char load_file[PATH_MAX]; /* the configuration that is being loaded */
 	unsigned wanted;
 	char accept[LIST_STATE_NAME_MAX];
+	char promote_hash[CONFIG_HASH_LEN +
+		1];                            /* of the candidate that comes into force; else "" */
 	struct revisions_wish wish, next_wish; /* of this load; of the next one */
 	char why[REVISION_WHY_MAX], next_why[REVISION_WHY_MAX];
 	struct keeper *keeper;
@@ -91,21 +105,26 @@ static void go_live(struct snapshot *loaded, const char *why, uint32_t after)
 static void load_aside(void *context)
 {
 	struct server *server = context;
+	bool is_whole = server->loading & (LOAD_CONFIG | LOAD_PROMOTE);
+	if (server->loading & LOAD_FOR_SHADOW) {
+		shadow_keeper_load(server->status.shadow);
+		return;
+	}
 	struct config_errors errors = { .on_error = log_config_error };
 	const struct snapshot_parts parts = { .labels = server->status.labels,
 		.ticket_keys = server->ticket_keys,
 		.lists = { .previous = server->lists,
 			.accept = server->accept[0] ? server->accept : NULL,
 			.must_load = true,
-			.is_refresh = !(server->loading & LOAD_CONFIG),
+			.is_refresh = !is_whole,
 			.keep = true },
 		.wish = server->wish,
-		.in_force = server->status.snapshot->config };
-	server->loaded = server->loading & LOAD_CONFIG
-		? snapshot_load(server->file, &parts, &errors)
-		: snapshot_load_lists(server->status.snapshot, &parts, &errors);
-	if (server->loaded && (server->loading & LOAD_CONFIG || !server->loaded->lists->is_same))
-		go_live(server->loaded, server->why, server->status.snapshot->revision);
+		.config_hash = server->promote_hash[0] ? server->promote_hash : NULL,
+		.in_force = server->before->config };
+	server->loaded = is_whole ? snapshot_load(server->load_file, &parts, &errors)
+				  : snapshot_load_lists(server->before, &parts, &errors);
+	if (server->loaded && (is_whole || !server->loaded->lists->is_same))
+		go_live(server->loaded, server->why, server->before->revision);
 }
 
 static struct cache_settings cache_settings_of(const struct config *config)
@@ -119,13 +138,31 @@ static struct cache_settings cache_settings_of(const struct config *config)
 	return settings;
 }
 
+static void hand_out(struct status *status, struct snapshot *snapshot)
+{
+	for (unsigned i = 0; i < status->worker_count; i++)
+		worker_publish(status->workers[i], snapshot_ref(snapshot));
+	snapshot_unref(status->snapshot);
+	status->snapshot = snapshot;
+}
+
 static void publish(struct server *server, struct snapshot *loaded)
 {
 	struct status *status = &server->status;
-	for (unsigned i = 0; i < status->worker_count; i++)
-		worker_publish(status->workers[i], snapshot_ref(loaded));
-	snapshot_unref(status->snapshot);
-	status->snapshot = loaded;
+	loaded->shadow = shadow_keeper_pair(status->shadow, loaded);
+	hand_out(status, loaded);
+}
+
+/* The same policy, beside another candidate or none. */
+static void publish_shadow(struct server *server)
+{
+	struct status *status = &server->status;
+	struct snapshot *copy = snapshot_with_shadow(
+		status->snapshot, shadow_keeper_pair(status->shadow, status->snapshot));
+	if (copy)
+		hand_out(status, copy);
+	else
+		log_error("shadow: out of memory, nothing changes");
 }
 
 static void take_lists(struct server *server, const struct snapshot *loaded)
@@ -162,15 +199,27 @@ static void settle_pin(const struct server *server)
 	const struct snapshot *snapshot = server->status.snapshot;
 	const char *state_directory = snapshot->config->state_directory;
 	struct revision_pin pin = { .number = snapshot->revision, .time_s = wall_s() };
-	if (!*state_directory || (snapshot->kept && !server->wish.rollback))
+	bool is_promoted = server->promote_hash[0] && snapshot->config->revisions > 0;
+	bool pins = server->wish.rollback || is_promoted;
+	if (!*state_directory || (snapshot->kept && !pins))
 		return;
 	snprintf(pin.why, sizeof pin.why, "%s", server->why);
-	if (server->wish.rollback && !config_text_hash(server->file, pin.config_hash))
+	if (pins && !config_text_hash(server->file, pin.config_hash))
 		pin.config_hash[0] = '\0'; /* it holds until the file can be read again */
-	int error = revisions_pin(state_directory, server->wish.rollback ? &pin : NULL);
+	int error = revisions_pin(state_directory, pins ? &pin : NULL);
 	if (error)
 		log_error("revisions: cannot %s: %s: the next reload takes %s",
-			server->wish.rollback ? "pin" : "unpin", error_text(error), server->file);
+			pins ? "pin" : "unpin", error_text(error), server->file);
+}
+
+/* The configuration's own shadow is loaded next; one that goes on, again. */
+static void follow_shadow(struct server *server)
+{
+	struct status *status = &server->status;
+	if (shadow_keeper_follow(status->shadow, status->snapshot->config, wall_s()))
+		server->wanted |= LOAD_SHADOW;
+	else if (status->snapshot->shadow)
+		publish_shadow(server); /* it has ended */
 }
 
 static void end_reload(struct server *server, struct snapshot *loaded)
@@ -179,11 +228,30 @@ static void end_reload(struct server *server, struct snapshot *loaded)
 	if (good) {
 		adopt(server, loaded);
 		settle_pin(server);
+		follow_shadow(server);
 	} else
 		log_error("reload: failed, revision %u stays in force",
 			server->status.snapshot->revision);
 	server->status.reload_successful = good;
 	metrics_reload(server->status.metrics, good);
+}
+
+/* Is the revision in force pinned? */
+static bool is_pinned(const struct snapshot *snapshot)
+{
+	const char *state_directory = snapshot->config->state_directory;
+	struct revision_pin pin;
+	return *state_directory && revisions_pinned(state_directory, &pin) &&
+		pin.number == snapshot->revision;
+}
+
+/* The candidate comes into force. Pinned it is what a restart would make of it: the kept one. */
+static void end_promote(struct server *server, struct snapshot *loaded)
+{
+	shadow_keeper_promoted(server->status.shadow, loaded);
+	end_reload(server, loaded);
+	if (loaded && is_pinned(loaded))
+		server->wanted |= LOAD_CONFIG;
 }
 
 /* The lists alone: what decides may be the same, but how each list came to it is news. */
@@ -204,6 +272,8 @@ static void end_lists(struct server *server, struct snapshot *loaded)
 		return;
 	}
 	publish(server, loaded);
+	if (loaded->shadow)
+		server->wanted |= LOAD_SHADOW_LISTS;
 	log_info(
 		"lists: revision %u is in force, policy %s", loaded->revision, loaded->policy_hash);
 }
@@ -214,14 +284,21 @@ static void on_loaded(void *context)
 {
 	struct server *server = context;
 	struct snapshot *loaded = server->loaded;
-	bool config = server->loading & LOAD_CONFIG;
+	unsigned loading = server->loading;
 	server->loading = 0;
 	server->loaded = NULL;
 	server->accept[0] = '\0';
-	if (config)
+	if (loading & LOAD_FOR_SHADOW) {
+		shadow_keeper_loaded(server->status.shadow);
+		publish_shadow(server);
+	} else if (loading & LOAD_PROMOTE)
+		end_promote(server, loaded);
+	else if (loading & LOAD_CONFIG)
 		end_reload(server, loaded);
 	else
 		end_lists(server, loaded);
+	snapshot_unref(server->before);
+	server->before = NULL;
 	begin_load(server);
 }
 
@@ -240,7 +317,34 @@ static void take_wish(struct server *server)
 		server->next_wish = (struct revisions_wish){ .rollback = 0 };
 		memcpy(server->why, server->next_why, sizeof server->why);
 	}
+	if (server->loading & LOAD_PROMOTE) {
+		server->wish.unpin = true; /* whatever is pinned */
+		snprintf(server->why, sizeof server->why, "promote");
+	}
 	server->wish.state_directory = server->status.snapshot->config->state_directory;
+}
+
+/* One thing at a time: what decides first, then what is judged beside it. */
+static unsigned next_load(unsigned wanted)
+{
+	if (wanted & LOAD_PROMOTE)
+		return LOAD_PROMOTE;
+	return wanted & LOAD_FOR_SHADOW && !(wanted & (LOAD_CONFIG | LOAD_LISTS))
+		? wanted & LOAD_FOR_SHADOW
+		: wanted & (LOAD_CONFIG | LOAD_LISTS);
+}
+
+static void prepare_load(struct server *server)
+{
+	struct shadow_keeper *shadow = server->status.shadow;
+	server->before = snapshot_ref(server->status.snapshot);
+	bool is_promote = server->loading & LOAD_PROMOTE;
+	snprintf(server->load_file, sizeof server->load_file, "%s",
+		is_promote ? shadow_keeper_file(shadow) : server->file);
+	snprintf(server->promote_hash, sizeof server->promote_hash, "%s",
+		is_promote ? shadow_keeper_hash(shadow) : "");
+	if (server->loading & LOAD_FOR_SHADOW)
+		shadow_keeper_prepare(shadow, server->before, server->loading & LOAD_SHADOW);
 }
 
 /* What was wanted while a load was under way comes after it: it may have read the old files. */
@@ -248,9 +352,10 @@ static void begin_load(struct server *server)
 {
 	if (server->loading || !server->wanted || server->status.draining)
 		return;
-	server->loading = server->wanted;
-	server->wanted = 0;
+	server->loading = next_load(server->wanted);
+	server->wanted &= ~server->loading;
 	take_wish(server);
+	prepare_load(server);
 	int error = background_run(&server->background, load_aside, on_loaded, server);
 	if (!error)
 		return;
@@ -333,6 +438,9 @@ static void close_handles(struct server *server)
 	if (server->loaded)
 		snapshot_unref(server->loaded); /* it came too late */
 	server->loaded = NULL;
+	if (server->before)
+		snapshot_unref(server->before);
+	server->before = NULL;
 }
 
 static void begin_drain(struct server *server, const char *name)
@@ -689,6 +797,88 @@ static void tell_world(void *context, struct explain_world *world)
 		.context = server };
 }
 
+/* ---- the candidate ---- */
+
+static bool has_view(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy_view_count(policy); i++)
+		if (strcmp(policy_view(policy, (uint16_t)i)->name, name) == 0)
+			return true;
+	return false;
+}
+
+static const char *start_shadow(void *context, const struct shadow_order *order)
+{
+	struct server *server = context;
+	for (size_t i = 0; i < order->view_count; i++)
+		if (!has_view(server->status.snapshot->policy, order->views[i]))
+			return "there is no view of that name in force";
+	if (server->status.draining)
+		return "it is about to end";
+	if (shadow_keeper_state(server->status.shadow) == SHADOW_PROMOTING)
+		return "one is being promoted";
+	bool had_one = server->status.snapshot->shadow != NULL;
+	bool good = shadow_keeper_begin(server->status.shadow, order, wall_s());
+	if (had_one)
+		publish_shadow(server); /* the one before has ended */
+	if (!good)
+		return "out of memory";
+	want_load(server, LOAD_SHADOW);
+	return NULL;
+}
+
+static const char *stop_shadow(void *context)
+{
+	struct server *server = context;
+	enum shadow_state state = shadow_keeper_state(server->status.shadow);
+	if (state == SHADOW_OFF || state == SHADOW_PROMOTING)
+		return state == SHADOW_OFF ? "there is no shadow" : "it is being promoted";
+	shadow_keeper_end(server->status.shadow);
+	publish_shadow(server);
+	return NULL;
+}
+
+static const char *promote_shadow(void *context)
+{
+	struct server *server = context;
+	const struct status *status = &server->status;
+	const char *why = status->draining
+		? "it is about to end"
+		: shadow_keeper_promote(status->shadow, status->snapshot);
+	if (!why)
+		want_load(server, LOAD_PROMOTE);
+	return why;
+}
+
+/* The first line goes to the log, so there is nothing of clients in it. */
+static void tell_shadow(void *context, enum control_telling how, struct writer *answer)
+{
+	const struct server *server = context;
+	const struct status *status = &server->status;
+	writer_text(answer, shadow_state_name(shadow_keeper_state(status->shadow)));
+	writer_u8(answer, '\n');
+	switch (how) {
+	case CONTROL_TELL_STATE: shadow_keeper_tell_note(status->shadow, answer); break;
+	case CONTROL_TELL_TEXT:
+		shadow_keeper_tell_text(status->shadow, status->snapshot, wall_s(), answer);
+		break;
+	case CONTROL_TELL_JSON:
+		shadow_keeper_tell_json(status->shadow, status->snapshot, answer);
+		break;
+	}
+}
+
+static bool open_shadow(struct server *server)
+{
+	struct status *status = &server->status;
+	status->shadow = shadow_keeper_new(server->file, status->worker_count);
+	if (!status->shadow)
+		return false;
+	if (shadow_keeper_follow(status->shadow, status->snapshot->config, wall_s()))
+		want_load(server, LOAD_SHADOW);
+	return true;
+}
+
 static bool open_control(struct server *server)
 {
 	const char *path = server->status.snapshot->config->control_socket;
@@ -702,7 +892,11 @@ static bool open_control(struct server *server)
 		.revisions = tell_revisions,
 		.list_refresh = refresh_list,
 		.list_accept = accept_list,
-		.explain_world = tell_world };
+		.explain_world = tell_world,
+		.shadow_start = start_shadow,
+		.shadow_stop = stop_shadow,
+		.shadow_promote = promote_shadow,
+		.shadow_tell = tell_shadow };
 	int error;
 	if (!path)
 		return true;
@@ -747,7 +941,8 @@ static int serve(struct server *server)
 	const struct config *config = server->status.snapshot->config;
 	raise_descriptor_limit();
 	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
-		!open_admin(server) || !open_control(server) || !start_workers(server))
+		!open_shadow(server) || !open_admin(server) || !open_control(server) ||
+		!start_workers(server))
 		return EXIT_FAILED;
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,
@@ -770,6 +965,7 @@ static void clean_up(struct server *server)
 		query_log_close(status->log);
 	close_cache(status);
 	lists_unref(server->lists);
+	shadow_keeper_free(status->shadow);
 	if (status->snapshot)
 		snapshot_unref(status->snapshot);
 	free(status->workers);

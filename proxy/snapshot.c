@@ -9,10 +9,17 @@
 #include "proxy/client_health.h"
 #include "proxy/expect_gate.h"
 #include "proxy/policy_load.h"
+#include "proxy/shadow/shadow.h"
 #include "proxy/upstream/system_resolvers.h"
 
 static void snapshot_free(struct snapshot *snapshot)
 {
+	shadow_unref(snapshot->shadow);
+	if (snapshot->base) {
+		snapshot_unref(snapshot->base);
+		free(snapshot);
+		return;
+	}
 	policy_free(snapshot->policy);
 	lists_unref(snapshot->lists);
 	if (snapshot->tls)
@@ -35,6 +42,20 @@ void snapshot_unref(struct snapshot *snapshot)
 {
 	if (atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) == 1)
 		snapshot_free(snapshot);
+}
+
+struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *shadow)
+{
+	struct snapshot *copy = malloc(sizeof *copy);
+	if (!copy) {
+		shadow_unref(shadow);
+		return NULL;
+	}
+	*copy = *in_force;
+	atomic_init(&copy->references, 1);
+	copy->base = snapshot_ref(in_force->base ? in_force->base : in_force);
+	copy->shadow = shadow;
+	return copy;
 }
 
 static bool load_tls(
@@ -95,7 +116,8 @@ static bool take_labels(struct snapshot *snapshot, struct metrics_registry *labe
  * way back must not be closed. */
 static bool are_expected(const struct snapshot *snapshot, const struct snapshot_parts *parts)
 {
-	return !parts->offline && !snapshot->kept && snapshot->config->expect_count > 0;
+	bool may_come = !parts->offline || parts->lists.is_aside;
+	return may_come && !snapshot->kept && snapshot->config->expect_count > 0;
 }
 
 /* `before`: of the same configuration, in force; or NULL. */
@@ -172,9 +194,14 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 }
 
 /* Before anything is read that takes long, or written. */
-static bool may_follow(const struct config *in_force, const struct config *config)
+static bool may_follow(const struct snapshot_parts *parts, const struct config *config)
 {
+	const struct config *in_force = parts->in_force;
 	const char *setting = in_force ? config_needs_restart(in_force, config) : NULL;
+	if (parts->config_hash && strcmp(parts->config_hash, config->hash) != 0) {
+		log_error("reload: %s: it is not any more what was loaded before", config->file);
+		return false;
+	}
 	if (setting)
 		log_error("reload: %s: \"%s\" has changed, which needs a restart", config->file,
 			setting);
@@ -188,7 +215,7 @@ struct snapshot *snapshot_load(
 	struct config *config = parts->offline
 		? config_load(file, errors)
 		: revisions_choose(file, &parts->wish, &kept, errors);
-	if (!config || !may_follow(parts->in_force, config)) {
+	if (!config || !may_follow(parts, config)) {
 		config_free(config);
 		return NULL;
 	}

@@ -16,6 +16,8 @@
 #include "rules/policy.h"
 #include "tls/context.h"
 
+struct shadow;
+
 struct snapshot {
 	_Atomic unsigned references;
 	struct upstream_plan *upstreams; /* holds the configuration */
@@ -26,11 +28,13 @@ struct snapshot {
 	struct routes *routes;
 	struct ddr *ddr;      /* NULL when offline */
 	uint32_t revision;    /* see revisions_go_live() */
-	uint32_t kept; /* the kept revision that the configuration comes from; 0: the file */
+	uint32_t kept;        /* the kept revision that the configuration comes from; 0: the file */
 	char policy_hash[33]; /* of the configuration's text and of what every list says */
 	/* Metric labels by index of the policy and the configuration. */
 	uint16_t *view_labels;
 	uint16_t *rule_labels;
+	struct shadow *shadow; /* a candidate that is judged beside it; NULL: none */
+	struct snapshot *base; /* of a copy: all but the shadow is its; NULL: ours */
 };
 
 struct snapshot_parts {
@@ -38,6 +42,7 @@ struct snapshot_parts {
 	struct tls_ticket_keys *ticket_keys;
 	struct lists_options lists;
 	const struct config *in_force; /* what needs a restart to differ from is refused; or NULL */
+	const char *config_hash; /* what is loaded must still be this; NULL: anything may come */
 	struct revisions_wish wish;
 	bool offline; /* explain, compile: neither certificate nor upstreams are looked at */
 };
@@ -52,6 +57,10 @@ struct snapshot *snapshot_load(
  * somebody is editing. `before` stays until this ends. */
 struct snapshot *snapshot_load_lists(const struct snapshot *before,
 	const struct snapshot_parts *parts, struct config_errors *errors);
+
+/* The same in force, under the same revision, with this shadow (NULL: without one), which is taken
+ * over. NULL when out of memory; then it is let go. */
+struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *shadow);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "proxy/cache/cache.h"
 #include "proxy/lists/keeper.h"
+#include "proxy/shadow/shadow.h"
 #include "proxy/versions.h"
 #include "proxy/worker.h"
 
@@ -280,6 +281,7 @@ static int write_metrics(void *context, struct bytes *to)
 		.pinned = snapshot->kept != 0,
 		.revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,
+		.shadow_hash = snapshot->shadow ? snapshot->shadow->candidate->policy_hash : NULL,
 		.certificate_not_after_s =
 			snapshot->tls ? tls_context_not_after_s(snapshot->tls) : 0,
 		.process = status->process,

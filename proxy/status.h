@@ -14,9 +14,10 @@ struct status {
 	struct snapshot *snapshot; /* the one in force */
 	struct worker **workers;
 	unsigned worker_count;
-	struct query_log *log;       /* NULL: none */
-	struct cache *cache;         /* NULL: none */
-	const struct keeper *keeper; /* of the lists */
+	struct query_log *log;        /* NULL: none */
+	struct cache *cache;          /* NULL: none */
+	const struct keeper *keeper;  /* of the lists */
+	struct shadow_keeper *shadow; /* of the candidate */
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

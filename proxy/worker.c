@@ -11,6 +11,7 @@
 #include "proxy/front/udp.h"
 #include "proxy/query/query.h"
 #include "proxy/query/token_memo.h"
+#include "proxy/shadow/shadow.h"
 
 enum { SLEPT_US = 2 * 1000 * 1000 }; /* a suspend, and no jitter of two clocks */
 
@@ -125,8 +126,13 @@ static void close_all_upstreams(struct worker *worker)
 static void note_schedules(struct worker *worker)
 {
 	const struct policy_spec *spec = &worker->epoch->snapshot->config->policy;
-	worker->schedules =
-		schedules_on(spec->schedules, spec->schedule_count, worker_wall_now_s(worker));
+	const struct shadow *shadow = worker->epoch->snapshot->shadow;
+	int64_t now_s = worker_wall_now_s(worker);
+	worker->schedules = schedules_on(spec->schedules, spec->schedule_count, now_s);
+	if (!shadow)
+		return;
+	spec = &shadow->candidate->config->policy;
+	worker->shadow_schedules = schedules_on(spec->schedules, spec->schedule_count, now_s);
 }
 
 /* A new snapshot from this turn on. Queries that wait go on with the one they began with. */

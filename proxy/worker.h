@@ -57,9 +57,10 @@ struct worker {
 	uv_timer_t tick;
 	uint64_t turn_us; /* monotonic time of this turn; 0: not yet read */
 	int64_t wall_offset_us;
-	int64_t boot_offset_us; /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
-	struct epoch *epoch;    /* the current one */
-	uint64_t schedules;     /* of its policy: which are on, as of the last tick */
+	int64_t boot_offset_us;    /* CLOCK_BOOTTIME, which counts suspend, less CLOCK_MONOTONIC */
+	struct epoch *epoch;       /* the current one */
+	uint64_t schedules;        /* of its policy: which are on, as of the last tick */
+	uint64_t shadow_schedules; /* the same of the candidate beside it */
 	struct exceptions *exceptions; /* published last; NULL: none, which is as empty */
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
 	struct worker_upstreams *upstreams; /* NULL when all is over */

@@ -32,6 +32,7 @@ int cli_lint(int argc, char **argv);
 int cli_lists(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_token(int argc, char **argv);
+int cli_shadow(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* "-c FILE" alone; NULL after a message when it is not that. */

@@ -15,6 +15,9 @@ struct control_revisions {
 	bool is_loading; /* another one is on its way */
 	bool is_good;    /* the last one came into force */
 };
+struct shadow_order; /* shadow/shadow.h */
+
+enum control_telling { CONTROL_TELL_STATE, CONTROL_TELL_TEXT, CONTROL_TELL_JSON };
 
 struct explain_world;
 
@@ -47,6 +50,13 @@ struct control_source {
 	int (*unpin)(void *context);
 	/* The texts live until the next callback. */
 	void (*revisions)(void *context, struct control_revisions *now);
+	/* A candidate is judged beside the policy in force from when it is loaded; not any more; it
+	 * comes into force once it is loaded again. Each gives NULL, or why not, a text that lives
+	 * until the next callback. NULL: there is no such thing. */
+	const char *(*shadow_start)(void *context, const struct shadow_order *order);
+	const char *(*shadow_stop)(void *context);
+	const char *(*shadow_promote)(void *context);
+	void (*shadow_tell)(void *context, enum control_telling how, struct writer *answer);
 
 	/* Fills in what decides now; it lives until the next callback. NULL: nothing does. */
 	void (*explain_world)(void *context, struct explain_world *world);
@@ -63,6 +73,9 @@ struct control_source {
  *     lists accept NAME
  *     explain FROM NAME TYPE [KEY=VALUE]...     control_explain.h
  *     revisions rollback NUMBER WHY | unpin | status
+ *     shadow start FILE SHARE [VIEW]...   FILE is absolute; words as above; SHARE 1 to 100
+ *     shadow stop | promote
+ *     shadow state | text | json      a line with the state, then why, or how it stands
  *
  * So an answer about a thousand lists takes several requests, each of which is short work for the
  * loop; a reload between them may be seen in part.

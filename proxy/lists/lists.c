@@ -155,7 +155,9 @@ static bool use_previous(struct loading *loading)
 		lists->numbers[i] = load->how == KEEP ? load->before_number : POLICY_NO_ID;
 		kept += load->how == KEEP;
 	}
-	if (!loading->previous || kept != image_list_count(loading->previous->file->image) ||
+	bool has_more =
+		loading->previous && kept != image_list_count(loading->previous->file->image);
+	if (!loading->previous || (has_more && !loading->options->is_aside) ||
 		salt_of(loading) != image_salt(loading->previous->file->image))
 		return false;
 	image_file_unref(lists->file);

@@ -45,7 +45,10 @@ struct lists_options {
 	bool must_load;  /* a list of a file that cannot be used, and never could, is an error */
 	bool may_miss;   /* of lists_image: it was kept without the lists that were missing then */
 	bool is_refresh; /* of lists in force: one that was missing may go on missing */
-	bool keep;       /* leave in the state directory what the next run can use */
+	/* Beside those in force: nothing is left behind, a list with a url is the one in force of
+	 * the same name and source, and an image that has more lists than these will do. */
+	bool is_aside;
+	bool keep; /* leave in the state directory what the next run can use */
 	/* Behind the guards: does the policy do what is expected of it with these lists? If not,
 	 * what is new in them falls back as if a guard had refused it (`why` says why, for people),
 	 * and it is asked again. `is_last`: nothing can fall back, all is lost when it does not

@@ -86,6 +86,29 @@ void lists_fall_back(const struct loading *loading, struct item_load *load)
 		use_fetched(loading, load, suffix_good);
 }
 
+static bool is_known(const struct loading *loading, const char *name)
+{
+	for (size_t i = 0; loading->previous && i < loading->previous->count; i++)
+		if (strcmp(loading->previous->items[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What is newer than the one in force is not looked at yet: that is for those in force to do. A
+ * name that is new may have been fetched by hand. */
+static void use_url_aside(const struct loading *loading, struct item_load *load)
+{
+	load->how = load->before ? KEEP : MISSING;
+	if (load->before ||
+		(!is_known(loading, load->spec->name) && use_fetched(loading, load, suffix_good)))
+		return;
+	if (!load->first_fault) {
+		list_edition_fail(&load->edition, LIST_FAULT_UNREADABLE,
+			"not fetched yet, and no list in force has its name and source");
+		lists_note_fault(load);
+	}
+}
+
 static void use_url(const struct loading *loading, struct item_load *load)
 {
 	const char *newest = lists_accepted(loading, load) ? suffix_quarantined : suffix_new;
@@ -111,7 +134,12 @@ static void find_edition(const struct loading *loading, struct item_load *load)
 		if (!use_file(load, load->spec->file, path))
 			lists_fall_back(loading, load);
 		return;
-	case LIST_URL: use_url(loading, load); return;
+	case LIST_URL:
+		if (loading->options->is_aside)
+			use_url_aside(loading, load);
+		else
+			use_url(loading, load);
+		return;
 	case LIST_IMAGE: return;
 	}
 }

@@ -50,13 +50,16 @@ bool query_admit(struct query *q, const struct claims *transport, struct slice b
 	bool has_token = find_token(q, beside, &token);
 	claims.now_s = q->facts.now_s;
 	claims.token = has_token ? token_memo_digest(q->worker->tokens, token) : NULL;
-	if (claims.token || !has_token)
+	if (claims.token || !has_token) {
 		admission = policy_find_view(query_policy(q), &claims);
+		q->facts.view = admission.view;
+		query_shadow_admit(q, &claims);
+	}
 	if (admission.fault) {
+		query_shadow_question(q);
 		refuse(q, admission.fault);
 		return false;
 	}
-	q->facts.view = admission.view;
 	q->client_by = admission.by;
 	q->client_id = admission.client_id;
 	return true;

@@ -132,19 +132,23 @@ void query_judge(struct query *q, const struct dns_answer *answer)
 	policy_judge_answer(query_policy(q), &facts, answer, &q->verdict, NULL);
 }
 
-/* Most answers have records of the question's own name only: there is nothing left to judge. */
+bool query_view_judges(const struct view_info *view, const struct dns_packed *packed)
+{
+	return packed->leads_somewhere ||
+		(packed->has_addresses && (view->rebinding_protection || view->has_networks));
+}
+
 static bool must_judge(const struct query *q, const struct dns_packed *packed)
 {
 	if (q->verdict.action == ACTION_BLOCK) /* overridden: its target is the operator's word */
 		return false;
-	const struct view_info *view = policy_view(query_policy(q), q->facts.view);
-	return packed->leads_somewhere ||
-		(packed->has_addresses && (view->rebinding_protection || view->has_networks));
+	return query_view_judges(policy_view(query_policy(q), q->facts.view), packed);
 }
 
 void query_answer(struct query *q, struct found *found)
 {
 	struct dns_answer answer;
+	query_shadow_answer(q, &found->packed);
 	if (must_judge(q, &found->packed)) {
 		if (dns_answer_open(&answer, found->packed.message) != 0) {
 			query_end_with_rcode(

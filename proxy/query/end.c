@@ -54,7 +54,8 @@ static const struct exception *exception_of(const struct query *q)
 	return exceptions ? exceptions_by_id(exceptions, q->verdict.exception) : NULL;
 }
 
-static void write_log(const struct query *q, const struct outcome *outcome, uint32_t duration_us)
+static void write_log(const struct query *q, const struct outcome *outcome,
+	const struct query_log_shadow *shadow, uint32_t duration_us)
 {
 	const struct snapshot *snapshot = query_snapshot(q);
 	if (!q->worker->log || q->asked.name.len == 0)
@@ -86,6 +87,7 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 		.age_s = q->age_s,
 		.duration_us = duration_us,
 		.ede = outcome->ede,
+		.shadow = shadow,
 	};
 	query_log_write(q->worker->log, &event);
 }
@@ -93,8 +95,11 @@ static void write_log(const struct query *q, const struct outcome *outcome, uint
 static void tell(const struct query *q, const struct outcome *outcome)
 {
 	uint32_t duration_us = (uint32_t)(worker_now_us(q->worker) - q->begun_us);
+	struct query_log_shadow shadow;
 	count(q, outcome, duration_us);
-	write_log(q, outcome, duration_us);
+	if (q->shadow.is_on)
+		query_shadow_end(q, &shadow);
+	write_log(q, outcome, q->shadow.is_on ? &shadow : NULL, duration_us);
 }
 
 void query_end(struct query *q, const struct outcome *outcome)

@@ -6,6 +6,7 @@
  *   answer.c  from what was found to a reply: steps 11 and 12
  *   svcb.c    HTTPS and SVCB records, as a view's clients get them
  *   block.c   a verdict as a reply
+ *   shadow.c  what the candidate would have done, beside all of it
  *   end.c     the exit: step 13 */
 #ifndef PROXY_QUERY_PARTS_H
 #define PROXY_QUERY_PARTS_H
@@ -21,6 +22,16 @@ enum {
 	STALE_TTL_S = 30,    /* RFC 8767 4 */
 	LOCAL_MAX = 16384,   /* bytes of an answer of our own */
 	CLIENT_ID_MAX = 255, /* bytes of what the log calls a client */
+};
+
+/* A query as the candidate sees it. */
+struct query_shadow {
+	bool is_taken;      /* its view was looked for */
+	bool is_on;         /* its question was judged */
+	bool is_answered;   /* it has seen the answer that the client gets */
+	uint16_t view;      /* the candidate's; POLICY_NO_ID: none claims the client */
+	uint64_t schedules; /* of the candidate */
+	struct verdict verdict;
 };
 
 struct query {
@@ -44,6 +55,7 @@ struct query {
 	bool is_kept; /* answered from the cache */
 	uint32_t age_s;
 	bool held; /* counted by its connection */
+	struct query_shadow shadow;
 	enum claim_kind client_by;
 	struct slice client_id; /* of the policy, of the connection in the turn that brought the
 				   query, or in client_id_text */
@@ -123,6 +135,9 @@ void query_judge(struct query *q, const struct dns_answer *answer);
 void query_answer(struct query *q, struct found *found);
 /* The same for a message of our own. */
 void query_answer_local(struct query *q, struct slice message);
+/* Most answers have records of the question's own name only: then there is nothing left to judge.
+ */
+bool query_view_judges(const struct view_info *view, const struct dns_packed *packed);
 /* The verdict says that this query does not get what it asked for. */
 void query_block(struct query *q);
 
@@ -141,6 +156,19 @@ struct slice query_block_text(const struct query *q, char *text, size_t size);
 void query_end_blocked(struct query *q);
 void query_end_by_verdict(struct query *q);
 const struct rule_info *query_rule(const struct query *q);
+
+/* shadow.c: the candidate judges what the policy in force has judged. Nothing of the query but its
+ * `shadow` changes. */
+/* Step 4: whose is it, if it is to be judged at all? Behind our own answer to that. */
+void query_shadow_admit(struct query *q, const struct claims *claims);
+/* Step 5. What is refused between the two is not judged. */
+void query_shadow_question(struct query *q);
+/* An answer of our own that leads elsewhere. */
+void query_shadow_local(struct query *q, const struct dns_answer *answer);
+/* The answer; before the policy in force judges it. */
+void query_shadow_answer(struct query *q, const struct dns_packed *packed);
+/* Counts; `told` is for the log. */
+void query_shadow_end(const struct query *q, struct query_log_shadow *told);
 
 /* end.c: the one exit. */
 struct dns_reply_limits query_reply_limits(const struct query *q);

@@ -67,6 +67,8 @@ static void query_init(
 	q->is_kept = false;
 	q->age_s = 0;
 	q->held = false;
+	q->shadow.is_taken = false;
+	q->shadow.is_on = false;
 	q->verdict.match.rule = POLICY_NO_ID;
 	q->verdict.exception = 0;
 	q->verdict.monitor_count = 0;
@@ -100,6 +102,7 @@ void query_begin(struct worker *worker, const struct reply_to *to, const struct 
 	if (!query_open(q, message) || !query_admit(q, claims, token))
 		return;
 	policy_judge_query(query_policy(q), &q->facts, &q->verdict, NULL);
+	query_shadow_question(q);
 	if (verdict_is_final(&q->verdict))
 		query_block(q);
 	else if (q->asked.class != DNS_CLASS_IN) /* CH and the like ask about a server itself */
@@ -124,6 +127,7 @@ static void end_local(struct query *q, const struct local_answer *local)
 			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, NULL);
 		return;
 	}
+	query_shadow_local(q, &answer);
 	query_judge(q, &answer);
 	if (verdict_is_final(&q->verdict)) {
 		query_block(q);

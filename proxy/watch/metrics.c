@@ -40,6 +40,16 @@ const char *metrics_source_name(enum metrics_source source)
 	return source < METRICS_SOURCE_COUNT ? names[source] : "error";
 }
 
+const char *metrics_outcome_name(enum metrics_outcome outcome)
+{
+	static const char *const names[METRICS_OUTCOME_COUNT] = {
+#define METRIC_OUTCOME(id, word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_OUTCOME
+	};
+	return outcome < METRICS_OUTCOME_COUNT ? names[outcome] : "FAILED";
+}
+
 /* --- labels --- */
 
 struct metrics_registry *metrics_registry_new(void)
@@ -266,6 +276,20 @@ void metrics_observed_match(struct metrics *m, uint16_t rule_id)
 void metrics_exception(struct metrics *m, uint16_t view_id)
 {
 	add(m, METRICS_CELL_EXCEPTIONS + INDEX(0, VIEW, view_id), 1);
+}
+
+void metrics_shadow_decision(struct metrics *m, uint16_t view_id, enum metrics_outcome outcome)
+{
+	size_t index = INDEX(0, VIEW, view_id);
+	add(m, METRICS_CELL_SHADOW_DECISIONS + INDEX(index, OUTCOME, outcome), 1);
+}
+
+void metrics_shadow_difference(
+	struct metrics *m, uint16_t view_id, enum metrics_outcome from, enum metrics_outcome to)
+{
+	size_t index = INDEX(0, VIEW, view_id);
+	index = INDEX(index, FROM, from);
+	add(m, METRICS_CELL_SHADOW_DIFFERENCES + INDEX(index, TO, to), 1);
 }
 
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status)

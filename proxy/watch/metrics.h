@@ -27,6 +27,13 @@ enum metrics_source {
 	METRICS_SOURCE_COUNT
 };
 
+enum metrics_outcome {
+#define METRIC_OUTCOME(id, word) METRICS_OUTCOME_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_OUTCOME
+	METRICS_OUTCOME_COUNT
+};
+
 enum metrics_drop_reason {
 #define METRIC_DROP(id, word) METRICS_DROP_##id,
 #include "proxy/watch/metrics.def"
@@ -64,6 +71,8 @@ enum metrics_upstream_error {
 
 /* "upstream", "cache", "rule" ...: also the log's word. */
 const char *metrics_source_name(enum metrics_source source);
+/* "BLOCK", "UNKNOWN" ... */
+const char *metrics_outcome_name(enum metrics_outcome outcome);
 
 /* --- labels that the configuration gives --- */
 
@@ -97,6 +106,10 @@ void metrics_decision(struct metrics *m, uint16_t view_id, enum action action,
 void metrics_rule_match(struct metrics *m, uint16_t rule_id);
 void metrics_observed_match(struct metrics *m, uint16_t rule_id);
 void metrics_exception(struct metrics *m, uint16_t view_id);
+/* What the candidate would have done; `view_id` is the view in force. */
+void metrics_shadow_decision(struct metrics *m, uint16_t view_id, enum metrics_outcome outcome);
+void metrics_shadow_difference(
+	struct metrics *m, uint16_t view_id, enum metrics_outcome from, enum metrics_outcome to);
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status);
 /* `version` as tls_stream_version() has it; `error` as tls_stream_error(), "timeout" or "closed"
  * (before the handshake ended); NULL: it succeeded. */
@@ -196,6 +209,7 @@ struct metrics_told {
 	bool pinned;
 	uint32_t revision;
 	const char *policy_hash;
+	const char *shadow_hash;         /* NULL: no candidate is judged */
 	int64_t certificate_not_after_s; /* 0: no certificate */
 	const struct metrics_build_label *build;
 	size_t build_count;

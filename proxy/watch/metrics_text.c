@@ -84,6 +84,9 @@ enum label {
 	LABEL_SOURCE,
 	LABEL_ACTION,
 	LABEL_BLOCK_RESPONSE,
+	LABEL_OUTCOME,
+	LABEL_FROM,
+	LABEL_TO,
 	LABEL_METHOD,
 	LABEL_STATUS,
 	LABEL_TLS_VERSION,
@@ -108,6 +111,11 @@ static const char *const rcodes[] = {
 #include "dns/types.def"
 #undef DNS_RCODE
 	"other",
+};
+static const char *const outcomes[] = {
+#define METRIC_OUTCOME(id, word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_OUTCOME
 };
 static const char *const sources[] = {
 #define METRIC_SOURCE(id, word) word,
@@ -176,6 +184,9 @@ static const struct {
 	[LABEL_ACTION] = { "action", METRICS_SIZE_ACTION, NULL, action_text },
 	[LABEL_BLOCK_RESPONSE] = { "block_response", METRICS_SIZE_BLOCK_RESPONSE, NULL,
 		block_response_text },
+	[LABEL_OUTCOME] = { "action", METRICS_SIZE_OUTCOME, outcomes, NULL },
+	[LABEL_FROM] = { "from", METRICS_SIZE_FROM, outcomes, NULL },
+	[LABEL_TO] = { "to", METRICS_SIZE_TO, outcomes, NULL },
 	[LABEL_METHOD] = { "method", METRICS_SIZE_METHOD, methods, NULL },
 	[LABEL_STATUS] = { "status", METRICS_SIZE_STATUS, statuses, NULL },
 	[LABEL_TLS_VERSION] = { "version", METRICS_SIZE_TLS_VERSION, metrics_tls_versions, NULL },
@@ -665,6 +676,15 @@ static void put_log(struct text *text, const struct metrics_told *told)
 	put_number(text, name, sink, "reason=\"failed\"", (int64_t)told->log_dropped_failed);
 }
 
+static void put_shadow(struct text *text, const struct metrics_told *told)
+{
+	char label[64];
+	if (!told->shadow_hash)
+		return;
+	snprintf(label, sizeof label, "policy_hash=\"%s\"", told->shadow_hash);
+	put_number(text, begin(text, FAMILY_SHADOW_INFO), label, "", 1);
+}
+
 static void put_configuration(struct text *text, const struct metrics_told *told)
 {
 	char label[256];
@@ -682,6 +702,7 @@ static void put_configuration(struct text *text, const struct metrics_told *told
 		put_number(text, begin(text, FAMILY_POLICY_PINNED), "", "", told->pinned);
 		put_number(text, begin(text, FAMILY_POLICY_REVISION), "", "", told->revision);
 	}
+	put_shadow(text, told);
 	if (told->certificate_not_after_s)
 		put_number(text, begin(text, FAMILY_CERTIFICATE_NOT_AFTER), "", "",
 			told->certificate_not_after_s);

@@ -12,6 +12,15 @@
 struct query_log;      /* the sink and its thread; one per process */
 struct query_log_ring; /* one per worker: written by it alone */
 
+/* What the candidate beside the policy in force would have done with it. */
+struct query_log_shadow {
+	const struct policy *policy;
+	const char *policy_hash;
+	const struct verdict *verdict; /* NULL when no view of it claims the client */
+	bool is_unknown;               /* let through, but there is no answer to judge */
+	bool differs;
+};
+
 /* What happened to one query. Slices are borrowed during the call. */
 struct query_log_event {
 	int64_t time_s; /* wall clock when the query arrived */
@@ -38,7 +47,8 @@ struct query_log_event {
 	bool is_kept;   /* from the cache */
 	uint32_t age_s; /* since an upstream said it; with is_kept */
 	uint32_t duration_us;
-	int ede; /* DNS_EDE_NONE when none was sent */
+	int ede;                               /* DNS_EDE_NONE when none was sent */
+	const struct query_log_shadow *shadow; /* NULL: no candidate judged it */
 };
 
 /* Opens the sink and starts its thread. NULL with errno set when the file cannot be opened; a

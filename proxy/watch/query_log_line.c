@@ -12,10 +12,12 @@ enum {
 	/* Kept for what follows the answers: configured names (list and group twice, view, rule,
 	 * monitored rules with their groups, hash, upstream), the client, an exception's reason,
 	 * entry and matched name, and the fixed text. */
-	REST_MAX = 18 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
+	OURS_MAX = 18 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 1024,
+	/* The candidate's: list, group, rule, hash; entry and matched name; the fixed text. */
+	SHADOW_MAX = 4 * QUERY_LOG_NAME_MAX + 2 * DOMAIN_MAX + 512,
 };
 
-_Static_assert(3 * QUERY_LOG_NAME_MAX + DOMAIN_MAX + 512 + REST_MAX < LOG_LINE_MAX,
+_Static_assert(3 * QUERY_LOG_NAME_MAX + DOMAIN_MAX + 512 + OURS_MAX + SHADOW_MAX < LOG_LINE_MAX,
 	"a line without answers always fits");
 
 #define LITERAL(to, text) writer_bytes((to), (text), sizeof(text) - 1)
@@ -166,14 +168,15 @@ static bool write_records(struct writer *line, struct slice reply)
 	return false;
 }
 
-static bool write_answers(struct writer *line, struct slice reply)
+static bool write_answers(struct writer *line, const struct query_log_event *event)
 {
+	size_t rest_len = event->shadow ? OURS_MAX + SHADOW_MAX : OURS_MAX;
 	LITERAL(line, ",\"answers\":[");
 	if (line->failed)
 		return false;
-	line->capacity -= REST_MAX;
-	bool is_truncated = write_records(line, reply);
-	line->capacity += REST_MAX;
+	line->capacity -= rest_len;
+	bool is_truncated = write_records(line, event->reply);
+	line->capacity += rest_len;
 	LITERAL(line, "]");
 	return is_truncated;
 }
@@ -354,21 +357,9 @@ static void write_exception(struct writer *line, const struct query_log_event *e
 	LITERAL(line, "}");
 }
 
-static void write_verdict(struct writer *line, const struct query_log_event *event)
+static void write_decision(struct writer *line, const struct query_log_event *event)
 {
-	/* Why, where it was not a rule. */
-	static const struct {
-		const char *reason, *fail_mode;
-	} reasons[] = {
-		[REASON_DEFAULT] = { "default_action", NULL },
-		[REASON_FAIL_CLOSED] = { "policy_failed", "closed" },
-		[REASON_FAIL_OPEN] = { "policy_failed", "open" },
-		[REASON_REBINDING] = { "rebinding", NULL },
-		[REASON_EXCEPTION] = { "exception", NULL },
-	};
 	const struct verdict *verdict = event->verdict;
-	if (!verdict)
-		return;
 	if (verdict->action != ACTION_NONE)
 		FIELD(line, "action", action_name(verdict->action));
 	if (verdict->action == ACTION_BLOCK)
@@ -382,12 +373,57 @@ static void write_verdict(struct writer *line, const struct query_log_event *eve
 		NUMBER(line, "hop", verdict->match.hop);
 	}
 	write_exception(line, event);
+}
+
+/* Why, where it was not a rule. */
+static void write_reason(struct writer *line, const struct verdict *verdict)
+{
+	static const struct {
+		const char *reason, *fail_mode;
+	} reasons[] = {
+		[REASON_DEFAULT] = { "default_action", NULL },
+		[REASON_FAIL_CLOSED] = { "policy_failed", "closed" },
+		[REASON_FAIL_OPEN] = { "policy_failed", "open" },
+		[REASON_REBINDING] = { "rebinding", NULL },
+		[REASON_EXCEPTION] = { "exception", NULL },
+	};
+	if (verdict->reason >= sizeof reasons / sizeof reasons[0])
+		return;
+	FIELD(line, "reason", reasons[verdict->reason].reason);
+	FIELD(line, "fail_mode", reasons[verdict->reason].fail_mode);
+}
+
+static void write_verdict(struct writer *line, const struct query_log_event *event)
+{
+	if (!event->verdict)
+		return;
+	write_decision(line, event);
 	write_monitors(line, event, false);
 	write_monitors(line, event, true);
-	if (verdict->reason < sizeof reasons / sizeof reasons[0]) {
-		FIELD(line, "reason", reasons[verdict->reason].reason);
-		FIELD(line, "fail_mode", reasons[verdict->reason].fail_mode);
-	}
+	write_reason(line, event->verdict);
+}
+
+/* The candidate's verdict, in the words of our own. */
+static void write_shadow(struct writer *line, const struct query_log_event *event)
+{
+	const struct query_log_shadow *shadow = event->shadow;
+	if (!shadow)
+		return;
+	struct query_log_event there = *event;
+	there.policy = shadow->policy;
+	there.verdict = shadow->verdict;
+	there.exception = NULL;
+	LITERAL(line, ",\"shadow\":{\"differs\":");
+	writer_text(line, shadow->differs ? "true" : "false");
+	if (there.verdict) {
+		write_decision(line, &there);
+		write_reason(line, there.verdict);
+	} else
+		LITERAL(line, ",\"reason\":\"no_view\"");
+	if (shadow->is_unknown)
+		LITERAL(line, ",\"answer\":\"unknown\"");
+	FIELD(line, "policy_hash", shadow->policy_hash);
+	LITERAL(line, "}");
 }
 
 static void write_client_id(struct writer *line, const struct query_log_event *event)
@@ -432,6 +468,7 @@ static void write_ext(
 		NUMBER(line, "ede", (uint64_t)event->ede);
 	if (answers_are_truncated)
 		LITERAL(line, ",\"answers_truncated\":true");
+	write_shadow(line, event);
 	LITERAL(line, "}");
 	/* Every field brought a comma; the first one opens the object instead. */
 	if (!line->failed)
@@ -449,7 +486,7 @@ void query_log_line_write(struct writer *line, const struct query_log_style *sty
 	LITERAL(line, "\",\"query_timestamp\":\"");
 	writer_bytes(line, stamp->text, sizeof stamp->text - 1);
 	write_question(line, event);
-	bool answers_are_truncated = write_answers(line, event->reply);
+	bool answers_are_truncated = write_answers(line, event);
 	write_client(line, event);
 	write_firewall(line, event);
 	if (style->format == QUERY_LOG_NAMEGATE)

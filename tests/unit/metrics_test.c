@@ -224,6 +224,7 @@ static struct metrics_told told_of_everything(void)
 		.has_policy = true,
 		.revision = 42,
 		.policy_hash = "c0ffee",
+		.shadow_hash = "decaf",
 		.certificate_not_after_s = 1804136767,
 		.build = build,
 		.build_count = 2,
@@ -244,6 +245,8 @@ static void move_everything(struct metrics_registry *registry, struct metrics *m
 	metrics_decision(m, view, ACTION_BLOCK, BLOCK_NXDOMAIN);
 	metrics_decision(m, view, ACTION_ALERT, BLOCK_NXDOMAIN);
 	metrics_rule_match(m, rule);
+	metrics_shadow_decision(m, view, METRICS_OUTCOME_UNKNOWN);
+	metrics_shadow_difference(m, view, METRICS_OUTCOME_BLOCK, METRICS_OUTCOME_UNKNOWN);
 	metrics_http(m, METRICS_METHOD_GET, 200);
 	metrics_http(m, METRICS_METHOD_OTHER, 418);
 	metrics_tls(m, "TLSv1.3", NULL, true);
@@ -383,6 +386,9 @@ static void every_family_moves(void **state)
 		{ N "config_last_reload_success_timestamp_seconds", 1772600768 },
 		{ N "policy_info{revision=\"42\",hash=\"c0ffee\"}", 1 },
 		{ N "policy_revision", 42 },
+		{ N "shadow_info{policy_hash=\"decaf\"}", 1 },
+		{ N "shadow_decisions_total{view=\"lan\",action=\"UNKNOWN\"}", 1 },
+		{ N "shadow_differences_total{view=\"lan\",from=\"BLOCK\",to=\"UNKNOWN\"}", 1 },
 		{ N "certificate_not_after_timestamp_seconds", 1804136767 },
 		{ N "worker_loop_last_turn_age_seconds{worker=\"0\"}", 0.5 },
 		{ N "build_info{version=\"0.1.0\",openssl=\"3.0 \\\"x\\\"\"}", 1 },
