@@ -130,7 +130,9 @@ void replay_judge(
 
 static void put_text(char *to, size_t size, const char *text)
 {
-	size_t len = strnlen(text, size - 1);
+	size_t len = strlen(text);
+	if (len >= size)
+		len = size - 1;
 	memcpy(to, text, len);
 	to[len] = '\0';
 }
