@@ -44,6 +44,9 @@ static const struct cli_verb verbs[] = {
 		"let the running program judge real queries by a candidate as well; put it in "
 		"force",
 		cli_shadow },
+	{ "learn", "-c FILE --view NAME [--min-count N] LOG...",
+		"print an allow-list of what a view asked for, for a default action of BLOCK",
+		cli_learn },
 	{ "version", "", "show versions", cli_version },
 };
 

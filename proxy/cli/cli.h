@@ -28,6 +28,7 @@ int cli_compile(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_fetch(int argc, char **argv);
 int cli_flush(int argc, char **argv);
+int cli_learn(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 int cli_lists(int argc, char **argv);
 int cli_replay(int argc, char **argv);

@@ -61,7 +61,7 @@ static uint16_t listener_of(const struct config *config, bool is_datagram)
 	return 0;
 }
 
-static uint16_t find_view(const struct replay_judge *judge, const struct log_line *line)
+uint16_t replay_judge_view(const struct replay_judge *judge, const struct log_line *line)
 {
 	uint16_t view = line->view.len ? view_by_name(judge->policy, line->view) : POLICY_NO_ID;
 	if (view != POLICY_NO_ID || !line->has_client)
@@ -112,7 +112,7 @@ void replay_judge(
 	struct replay_judge *judge, struct replay_line *line, struct replay_verdict *verdict)
 {
 	const struct log_line *from = line->line;
-	verdict->view = find_view(judge, from);
+	verdict->view = replay_judge_view(judge, from);
 	verdict->sight = REPLAY_SAW_ALL;
 	if (verdict->view == POLICY_NO_ID)
 		return;

@@ -51,12 +51,14 @@ struct replay_judge {
 void replay_judge_init(
 	struct replay_judge *judge, const struct policy *policy, const struct config *config);
 
+/* Views go by the name in the line, where the policy has one of that name; else by the client's
+ * address and the first listener that speaks as the client did. POLICY_NO_ID: none. */
+uint16_t replay_judge_view(const struct replay_judge *judge, const struct log_line *line);
+
 /* What of an answer would have been looked at, and was it there? */
 enum replay_sight { REPLAY_SAW_ALL, REPLAY_SAW_PART, REPLAY_SAW_NOTHING };
 
-/* Views go by the name in the line, where the policy has one of that name; else by the client's
- * address and the first listener that speaks as the client did. Schedules are those of the line's
- * time; there are no exceptions. */
+/* Schedules are those of the line's time; there are no exceptions. */
 struct replay_verdict {
 	uint16_t view; /* POLICY_NO_ID: none */
 	enum replay_sight sight;

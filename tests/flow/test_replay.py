@@ -410,3 +410,86 @@ def test_views_that_are_gone_or_new(recorded, tmp_path):
     _, told = replay("-c", config, log)
     assert told["different"] == len(lines)
     assert {change["after"] for change in told["changes"]["top"]} == {"REFUSED"}
+
+
+# ---- learn ----
+
+
+def learned_config(settings, text, tmp_path):
+    """The printed list in the place of all rules, and everything else blocked."""
+    start = {
+        key: value
+        for key, value in settings.items()
+        if key not in ("domain_lists", "rule_groups", "views")
+    }
+    view = {
+        "name": "lan",
+        "clients": settings["views"][0]["clients"],
+        "default_action": "BLOCK",
+        "associations": [{"rule_group": "learned-lan", "priority": 1000}],
+    }
+    path = tmp_path / "learned.conf"
+    path.write_text(config_text(start) + text + config_text({"views": [view]}))
+    return str(path)
+
+
+def learn(config, *arguments):
+    done = run_command("learn", "-c", config, "--view", "lan", *map(str, arguments))
+    assert not SANITIZER_REPORT.search(done.stderr), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_was_learned_admits_all_of_it_and_nothing_foreign(recorded, tmp_path):
+    settings, log, lines = recorded
+    config = write_config(tmp_path / "same.conf", settings)
+    text = learn(config, log)
+    blocked = [line for line in lines if line["ext"].get("action") == "BLOCK"]
+    failed = [line for line in lines if line["ext"].get("reason") == "policy_failed"]
+    asked = len(lines) - len(blocked)
+    assert "# %d questions were blocked" % len(blocked) in text
+    assert "they cover %d of %d questions, 100.0 %%" % (asked, asked) in text
+    candidate = learned_config(settings, text, tmp_path)
+    assert run_command("check", "-c", candidate).returncode == 0
+    # The very lines that were not blocked, without what was decided then.
+    training = tmp_path / "training.jsonl"
+    training.write_text(
+        "".join(
+            json.dumps({key: line[key] for key in line if not key.startswith("firewall")})
+            + "\n"
+            for line in lines
+            if line not in blocked and line not in failed
+        )
+    )
+    _, told = replay("-c", candidate, training)
+    changes = {(one["before"], one["after"]) for one in told["changes"]["top"]}
+    assert changes <= {("ALERT", "ALLOW")}, changes
+    # Names that nobody asked for are blocked, all of them.
+    foreign = tmp_path / "foreign.jsonl"
+    record = {key: lines[0][key] for key in lines[0] if key not in ("ext", "answers")}
+    names = ["host%d.foreign%d.example." % (i, i % 7) for i in range(500)]
+    foreign.write_text(
+        "".join(json.dumps({**record, "query_name": name}) + "\n" for name in names)
+    )
+    _, told = replay("-c", candidate, foreign)
+    assert told["different"] == len(names)
+    assert [one["after"] for one in told["changes"]["top"]] == ["BLOCK NODATA"]
+
+
+def test_learn_leaves_out_what_is_rare_and_takes_one_view_only(recorded, tmp_path):
+    settings, log, lines = recorded
+    config = write_config(tmp_path / "same.conf", settings)
+    odd = tmp_path / "odd.jsonl"
+    record = {**lines[0], "answers": []}
+    rows = [{**record, "query_name": "often.example.com."}] * 3
+    rows += [{**record, "query_name": "seldom.example.net."}]
+    rows += [{**record, "vpc_id": "other", "srcaddr": "192.0.2.1", "query_name": "other.test."}]
+    odd.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = learn(config, "--min-count", 2, odd)
+    assert '"often.example.com" # 3 questions\n' in text
+    assert "seldom.example" not in text and "other.test" not in text
+    assert "they cover 3 of 4 questions, 75.0 %" in text
+    for bad in ([], ["--view", "lan"], ["--view", "nobody", str(odd)], [str(odd)]):
+        assert run_command("learn", "-c", config, *bad).returncode == 2
+    done = run_command("learn", "-c", config, "--view", "lan", str(tmp_path / "none"))
+    assert done.returncode == 1 and "No such file" in done.stderr
