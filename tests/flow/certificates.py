@@ -1,11 +1,17 @@
 """A private CA and leaf certificates, made by the project's own scripts."""
 
 import base64
+import datetime
 import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID as OID
 
 from program import ROOT
 
@@ -88,3 +94,76 @@ def _script(name, *arguments):
         timeout=60,
     )
     assert done.returncode == 0, "certs/%s: %s%s" % (name, done.stdout, done.stderr)
+
+
+@dataclass
+class ClientCertificate:
+    certificate: Path  # with what is above it, if there is anything
+    key: Path
+    sha256: str
+
+
+class ClientAuthority:
+    """An authority for certificates of clients. What it signs may be as wrong as a test wants."""
+
+    def __init__(self, directory, name="clients"):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory, self.name = directory, name
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = self._sign(self.key, name, self.key, name, is_ca=True)
+        self.file = directory / "ca.pem"
+        self.file.write_bytes(_pem(self.certificate))
+
+    def issue(self, file, name="anna", alt=(), start=-3600, end=3600, use=OID.CLIENT_AUTH):
+        """A leaf in `file`.pem and .key. `alt` are ("uri", "...") and the like; times in seconds
+        from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = self._sign(key, name, self.key, self.name, alt, start, end, use)
+        return self._write(file, made, key)
+
+    def self_signed(self, file, name="anna", alt=()):
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self._write(file, self._sign(key, name, key, name, alt, use=OID.CLIENT_AUTH), key)
+
+    def _sign(
+        self, key, name, by, by_name, alt=(), start=-3600, end=86400, use=None, is_ca=False
+    ):
+        now = datetime.datetime.utcnow().replace(microsecond=0)
+        kinds = {"uri": x509.UniformResourceIdentifier, "dns": x509.DNSName}
+        kinds["email"] = x509.RFC822Name
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, by_name)]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(seconds=start))
+            .not_valid_after(now + datetime.timedelta(seconds=end))
+            .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
+        )
+        if use:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        if alt:
+            names = x509.SubjectAlternativeName([kinds[kind](text) for kind, text in alt])
+            builder = builder.add_extension(names, critical=False)
+        return builder.sign(by, hashes.SHA256())
+
+    def _write(self, file, certificate, key):
+        made = ClientCertificate(
+            self.directory / (file + ".pem"),
+            self.directory / (file + ".key"),
+            certificate.fingerprint(hashes.SHA256()).hex(),
+        )
+        made.certificate.write_bytes(_pem(certificate))
+        made.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return made
+
+
+def _pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -50,16 +50,28 @@ class Udp:
 
 
 class Stream:
-    """TCP, or TLS when a context is given: DNS messages behind two bytes of length."""
+    """TCP, or TLS when a context is given: DNS messages behind two bytes of length. `preface` goes
+    out in clear before anything else; the server name is the address unless one is given, and ""
+    is none."""
 
-    def __init__(self, address, port, context=None, server_name=None, session=None, source=None):
+    def __init__(
+        self,
+        address,
+        port,
+        context=None,
+        server_name=None,
+        session=None,
+        source=None,
+        preface=b"",
+    ):
         source = (source, 0) if source else None
         self.socket = socket.create_connection((address, port), PATIENCE_S, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if preface:
+            self.socket.sendall(preface)
         if context:
-            self.socket = context.wrap_socket(
-                self.socket, server_hostname=server_name or address, session=session
-            )
+            name = address if server_name is None else server_name or None
+            self.socket = context.wrap_socket(self.socket, server_hostname=name, session=session)
 
     def send(self, *messages):
         """All messages in one write."""
@@ -122,8 +134,11 @@ class Stream:
         self.close()
 
 
-def tls_context(ca_file, alpn=None, version=None):
+def tls_context(ca_file, alpn=None, version=None, client=None):
+    """`client` is a certificate to show, with `certificate` and `key`."""
     context = ssl.create_default_context(cafile=ca_file)
+    if client:
+        context.load_cert_chain(client.certificate, client.key)
     if alpn:
         context.set_alpn_protocols([alpn])
     if version:

@@ -52,10 +52,20 @@ def base64url(wire):
 
 
 class H2:
-    """One connection. Streams are numbers; `wait(stream)` gives the Response."""
+    """One connection. Streams are numbers; `wait(stream)` gives the Response. A context, the server
+    name, a source and a preface as with Stream."""
 
     def __init__(
-        self, address, port, ca_file, path="/dns-query", receive_window=None, source=None
+        self,
+        address,
+        port,
+        ca_file,
+        path="/dns-query",
+        receive_window=None,
+        context=None,
+        server_name=None,
+        source=None,
+        preface=b"",
     ):
         self.authority, self.path = "%s:%d" % (address, port), path
         source = (source, 0) if source else None
@@ -63,7 +73,11 @@ class H2:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_window:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_window)
-        self.socket = tls_context(ca_file, "h2").wrap_socket(raw, server_hostname=address)
+        if preface:
+            raw.sendall(preface)
+        name = address if server_name is None else server_name or None
+        context = context or tls_context(ca_file, "h2")
+        self.socket = context.wrap_socket(raw, server_hostname=name)
         assert self.socket.selected_alpn_protocol() == "h2"
         config = h2.config.H2Configuration(
             client_side=True,

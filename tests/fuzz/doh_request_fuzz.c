@@ -54,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice rest = slice_of(data + 1, size - 1);
 	struct doh_request request;
 	doh_request_init(&request);
+	request.wants_forwarded = true;
 	for (;;) {
 		struct slice line = take_until(&rest, '\n');
 		if (line.len == 0)
@@ -70,6 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		unsigned now = doh_request_status(&request, false);
 		check(is_known(now) && (before == 200 || now == before));
 	}
+	struct framer_claims said = doh_claims_said(&request.claims);
+	check(said.path.len <= DOH_PATH_MAX && said.token.len <= DOH_TOKEN_MAX);
+	check(said.path.len == 0 || !memchr(said.path.at, '/', said.path.len));
+	check(said.forwarded.len <= DOH_FORWARDED_MAX);
+	check(said.x_forwarded_for.len <= DOH_FORWARDED_MAX);
 	unsigned status = doh_request_status(&request, true);
 	check(is_known(status) && (before == 200 || status == before));
 	check(request.message.len <= DOH_MESSAGE_MAX &&
