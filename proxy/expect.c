@@ -5,6 +5,8 @@
 #include "proxy/config/problem.h"
 #include "proxy/query/local.h"
 
+enum { LOCAL_MAX = 4096 };
+
 void expect_judge_init(struct expect_judge *judge, const struct config *config,
 	const struct policy *policy, int64_t now_s)
 {
@@ -40,7 +42,8 @@ static void judge_answer(
 	const struct expect_judge *judge, struct trial *trial, struct slice message)
 {
 	struct dns_answer answer;
-	if (!verdict_is_final(&trial->verdict) && dns_answer_open(&answer, message) == 0)
+	if (message.len && !verdict_is_final(&trial->verdict) &&
+		dns_answer_open(&answer, message) == 0)
 		policy_judge_answer(judge->policy, &trial->facts, &answer, &trial->verdict, NULL);
 }
 
@@ -49,17 +52,22 @@ static void judge_answer(
 static void judge_answers(
 	const struct expect_judge *judge, const struct expect_config *expect, struct trial *trial)
 {
-	uint8_t buffer[4096];
+	uint8_t buffer[LOCAL_MAX];
 	struct local_answer local;
 	const struct dns_query query = { .name = dns_name_slice(&expect->question),
 		.type = expect->type,
 		.class = DNS_CLASS_IN };
-	bool is_ours = local_data_answer(
-		&local, judge->policy, &query, trial->facts.name, buffer, sizeof buffer);
-	if (is_ours)
-		judge_answer(judge, trial, local.message);
-	if (expect->answer.len && (!is_ours || local.chase.len))
+	if (!local_data_answer(
+		    &local, judge->policy, &query, trial->facts.name, buffer, sizeof buffer)) {
 		judge_answer(judge, trial, expect->answer);
+		return;
+	}
+	judge_answer(judge, trial, local.message);
+	if (!local.chase.len)
+		return;
+	trial->facts.name = dns_name_slice(&local.chase); /* who is asked for */
+	judge_answer(judge, trial, expect->answer);
+	trial->facts.name = dns_name_slice(&trial->lower);
 }
 
 static uint64_t schedules_of(const struct expect_judge *judge, const struct expect_config *expect)

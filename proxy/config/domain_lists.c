@@ -35,6 +35,12 @@ static int on_inline_pattern(void *context, const struct list_pattern *pattern)
 	return 0;
 }
 
+static int on_inline_network(void *context, const struct list_network *network)
+{
+	on_inline_line(context, network->line);
+	return 0;
+}
+
 static void on_inline_reject(
 	void *context, uint32_t line, enum list_reject reject, struct slice text)
 {
@@ -57,9 +63,10 @@ static void check_inline(struct resolve *resolve, const struct draft_domain_list
 		.domains = from->domains.at,
 		.count = from->domains.count,
 	};
-	struct list_sink sink = {
-		.on_pattern = on_inline_pattern, .on_reject = on_inline_reject, .context = &check
-	};
+	struct list_sink sink = { .on_pattern = on_inline_pattern,
+		.on_network = on_inline_network,
+		.on_reject = on_inline_reject,
+		.context = &check };
 	list_read(to->format, to->inline_text, &sink);
 	tell_silent(&check, (uint32_t)check.count + 1);
 }

@@ -30,6 +30,7 @@ target_sources(upstream_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/scripted_d
 unit_test(chain_test rules)
 unit_test(policy_test rules)
 unit_test(svcb_text_test config)
+unit_test(expect_test proxy)
 unit_test(config_test proxy)
 unit_test(policy_model_test rules)
 unit_test(real_lists_test rules)
