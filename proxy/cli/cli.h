@@ -21,6 +21,7 @@ struct cli_verb {
 	int (*run)(int argc, char **argv);
 };
 
+int cli_report(int argc, char **argv);
 int cli_revisions(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
