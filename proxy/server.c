@@ -21,6 +21,7 @@
 #include "proxy/cli/cli.h"
 #include "proxy/control/control.h"
 #include "proxy/cpu_count.h"
+#include "proxy/exceptions/exception_book.h"
 #include "proxy/explain/explain.h"
 #include "proxy/front/listener.h"
 #include "proxy/lists/keeper.h"
@@ -69,6 +70,7 @@ struct server {
 	struct revisions_wish wish, next_wish; /* of this load; of the next one */
 	char why[REVISION_WHY_MAX], next_why[REVISION_WHY_MAX];
 	struct keeper *keeper;
+	struct exception_book *exceptions;
 	bool handles_open;
 	_Atomic unsigned workers_running;
 	struct status status; /* what the admin listener tells; owns the parts that serve */
@@ -469,10 +471,26 @@ static void on_signal(uv_signal_t *handle, int number)
 	}
 }
 
+static void on_exception_use(void *context, uint32_t id)
+{
+	struct server *server = context;
+	exception_book_use(server->exceptions, id, wall_s());
+}
+
+static void tend_exceptions(struct server *server)
+{
+	if (!server->exceptions)
+		return;
+	for (unsigned i = 0; i < server->status.worker_count; i++)
+		worker_tell_exceptions(server->status.workers[i], on_exception_use, server);
+	exception_book_tick(server->exceptions, wall_s());
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 	tls_ticket_keys_rotate(server->ticket_keys, uv_now(&server->loop) / 1000);
+	tend_exceptions(server);
 }
 
 /* In the worker's thread. */
@@ -700,6 +718,27 @@ static bool open_keeper(struct server *server)
 	return true;
 }
 
+static void publish_exceptions(void *context, struct exceptions *exceptions)
+{
+	struct server *server = context;
+	for (unsigned i = 0; i < server->status.worker_count; i++)
+		worker_publish_exceptions(server->status.workers[i], exceptions_ref(exceptions));
+}
+
+/* Before the workers start, so that the first query finds what an earlier run kept. */
+static bool open_exceptions(struct server *server)
+{
+	const struct exception_book_parts parts = {
+		.state_directory = server->status.snapshot->config->state_directory,
+		.now_s = wall_s(),
+		.publish = publish_exceptions,
+		.context = server,
+	};
+	server->exceptions = exception_book_new(&parts);
+	server->status.exceptions = server->exceptions;
+	return server->exceptions != NULL;
+}
+
 static size_t flush_cache(void *context, struct slice name, bool below)
 {
 	struct server *server = context;
@@ -790,6 +829,7 @@ static void tell_world(void *context, struct explain_world *world)
 		.policy = snapshot->policy,
 		.lists = snapshot->lists,
 		.routes = snapshot->routes,
+		.exceptions = exception_book_set(server->exceptions),
 		.now_s = wall_s(),
 		.policy_hash = snapshot->policy_hash,
 		.revision = snapshot->revision,
@@ -799,8 +839,11 @@ static void tell_world(void *context, struct explain_world *world)
 
 /* ---- the candidate ---- */
 
-static bool has_view(const struct policy *policy, const char *name)
+/* In force. */
+static bool has_view(void *context, const char *name)
 {
+	const struct server *server = context;
+	const struct policy *policy = server->status.snapshot->policy;
 	for (size_t i = 0; i < policy_view_count(policy); i++)
 		if (strcmp(policy_view(policy, (uint16_t)i)->name, name) == 0)
 			return true;
@@ -811,7 +854,7 @@ static const char *start_shadow(void *context, const struct shadow_order *order)
 {
 	struct server *server = context;
 	for (size_t i = 0; i < order->view_count; i++)
-		if (!has_view(server->status.snapshot->policy, order->views[i]))
+		if (!has_view(server, order->views[i]))
 			return "there is no view of that name in force";
 	if (server->status.draining)
 		return "it is about to end";
@@ -890,6 +933,8 @@ static bool open_control(struct server *server)
 		.rollback = rollback,
 		.unpin = unpin,
 		.revisions = tell_revisions,
+		.exceptions = server->exceptions,
+		.has_view = has_view,
 		.list_refresh = refresh_list,
 		.list_accept = accept_list,
 		.explain_world = tell_world,
@@ -941,8 +986,8 @@ static int serve(struct server *server)
 	const struct config *config = server->status.snapshot->config;
 	raise_descriptor_limit();
 	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
-		!open_shadow(server) || !open_admin(server) || !open_control(server) ||
-		!start_workers(server))
+		!open_shadow(server) || !open_exceptions(server) || !open_admin(server) ||
+		!open_control(server) || !start_workers(server))
 		return EXIT_FAILED;
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,
@@ -964,6 +1009,7 @@ static void clean_up(struct server *server)
 	if (status->log)
 		query_log_close(status->log);
 	close_cache(status);
+	exception_book_free(server->exceptions);
 	lists_unref(server->lists);
 	shadow_keeper_free(status->shadow);
 	if (status->snapshot)

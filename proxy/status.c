@@ -1,10 +1,12 @@
 #include "proxy/status.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <uv.h>
 
 #include "base/error.h"
 #include "proxy/cache/cache.h"
+#include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/shadow/shadow.h"
 #include "proxy/versions.h"
@@ -248,6 +250,16 @@ static void tell_log(const struct status *status, struct metrics_told *told)
 	told->log_dropped_failed = counters.dropped_failed;
 }
 
+static void tell_exceptions(const struct status *status, struct metrics_told *told)
+{
+	if (!status->exceptions)
+		return;
+	const struct exceptions *exceptions = exception_book_set(status->exceptions);
+	told->has_exceptions = true;
+	exceptions_all(exceptions, &told->exceptions);
+	exceptions_hash(exceptions, (int64_t)time(NULL), told->exceptions_hash);
+}
+
 static void tell_build(struct metrics_build_label labels[VERSION_ROWS],
 	struct version_row rows[VERSION_ROWS], struct metrics_told *told)
 {
@@ -288,6 +300,7 @@ static int write_metrics(void *context, struct bytes *to)
 		.now_ms = now_ms(),
 	};
 	tell_cache(status, &told);
+	tell_exceptions(status, &told);
 	tell_log(status, &told);
 	tell_build(labels, rows, &told);
 	int error = metrics_write(status->labels, &told, to);

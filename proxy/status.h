@@ -6,6 +6,7 @@
 #include "proxy/watch/admin.h"
 #include "proxy/watch/query_log.h"
 
+struct exception_book;
 struct keeper;
 struct worker;
 
@@ -14,10 +15,11 @@ struct status {
 	struct snapshot *snapshot; /* the one in force */
 	struct worker **workers;
 	unsigned worker_count;
-	struct query_log *log;        /* NULL: none */
-	struct cache *cache;          /* NULL: none */
-	const struct keeper *keeper;  /* of the lists */
-	struct shadow_keeper *shadow; /* of the candidate */
+	struct query_log *log;                   /* NULL: none */
+	struct cache *cache;                     /* NULL: none */
+	const struct keeper *keeper;             /* of the lists */
+	struct shadow_keeper *shadow;            /* of the candidate */
+	const struct exception_book *exceptions; /* NULL: not yet */
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

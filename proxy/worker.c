@@ -290,6 +290,27 @@ void worker_publish_exceptions(struct worker *worker, struct exceptions *excepti
 	exceptions_unref(atomic_exchange(&worker->exceptions_inbox, exceptions));
 }
 
+/* Two that share a place take turns in it. */
+void worker_note_exception(struct worker *worker, uint32_t id)
+{
+	_Atomic uint32_t *place = &worker->exceptions_used[id % EXCEPTIONS_MAX];
+	if (atomic_load_explicit(place, memory_order_relaxed) != id)
+		atomic_store_explicit(place, id, memory_order_relaxed);
+}
+
+void worker_tell_exceptions(
+	struct worker *worker, void (*on_use)(void *context, uint32_t id), void *context)
+{
+	for (size_t i = 0; i < EXCEPTIONS_MAX; i++) {
+		_Atomic uint32_t *place = &worker->exceptions_used[i];
+		uint32_t id = atomic_load_explicit(place, memory_order_relaxed)
+			? atomic_exchange_explicit(place, 0, memory_order_relaxed)
+			: 0;
+		if (id)
+			on_use(context, id);
+	}
+}
+
 void worker_drain(struct worker *worker)
 {
 	atomic_store(&worker->drain_wanted, true);

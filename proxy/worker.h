@@ -86,6 +86,7 @@ struct worker {
 	uint8_t *packed_buffer; /* DNS_PACKED_MAX: what an upstream said */
 	_Atomic(struct snapshot *) inbox;
 	_Atomic(struct exceptions *) exceptions_inbox;
+	_Atomic uint32_t exceptions_used[EXCEPTIONS_MAX]; /* ids, each in its place; 0: none */
 	_Atomic bool drain_wanted;
 };
 
@@ -128,6 +129,8 @@ static inline uint32_t worker_cache_now_s(struct worker *worker)
 /* Those that were published last, for a query that begins or goes on now; NULL: none. They stay
  * until the next call: nobody keeps them over a wait. */
 struct exceptions *worker_exceptions(struct worker *worker);
+/* Notes that an exception decided a query. */
+void worker_note_exception(struct worker *worker, uint32_t id);
 
 /* Queries pin the epoch that they began with while they wait. */
 static inline struct epoch *epoch_pin(struct epoch *epoch)
@@ -144,6 +147,10 @@ void worker_publish(struct worker *worker, struct snapshot *snapshot);
  * who was told that they are in force can rely on it. */
 void worker_publish_exceptions(struct worker *worker, struct exceptions *exceptions);
 void worker_drain(struct worker *worker);
+
+/* Tells which exceptions were used since the last call; safe from one other thread. */
+void worker_tell_exceptions(
+	struct worker *worker, void (*on_use)(void *context, uint32_t id), void *context);
 
 /* Tells the counters of this worker's upstreams, one by one; safe from any thread. */
 void worker_tell_upstreams(struct worker *worker,

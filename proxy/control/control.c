@@ -114,6 +114,7 @@ static void conn_obey(struct conn *conn, struct slice line)
 		conn_refuse(conn, "not a line of words");
 		return;
 	}
+	request.uid = (uint32_t)conn->peer.uid;
 	control_verbs_run(&conn->control->source, &request, &answer);
 	log_request(conn, line, &answer);
 	conn_say(conn, &answer);

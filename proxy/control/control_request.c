@@ -9,6 +9,7 @@ static bool is_printable(uint8_t byte)
 
 bool control_request_read(struct control_request *request, struct slice line)
 {
+	request->uid = CONTROL_NOBODY;
 	request->count = 0;
 	for (size_t at = 0; at < line.len;) {
 		size_t start = at;

@@ -19,7 +19,10 @@ enum {
 	CONTROL_ANSWER_MAX = 65536, /* bytes of an answer in all */
 };
 
+#define CONTROL_NOBODY UINT32_MAX
+
 struct control_request {
+	uint32_t uid; /* the user who asks, as the kernel says; CONTROL_NOBODY until it is set */
 	size_t count; /* at least 1 */
 	struct slice words[CONTROL_WORDS_MAX];
 };

@@ -307,6 +307,7 @@ static const struct {
 	{ "explain", control_explain_run },
 	{ "revisions", control_verb_revisions },
 	{ "shadow", shadow },
+	{ "exceptions", control_verb_exceptions },
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

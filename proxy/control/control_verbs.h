@@ -20,6 +20,7 @@ struct shadow_order; /* shadow/shadow.h */
 enum control_telling { CONTROL_TELL_STATE, CONTROL_TELL_TEXT, CONTROL_TELL_JSON };
 
 struct explain_world;
+struct exception_book;
 
 /* What the program can do. The callbacks run on the main thread and must not block. */
 struct control_source {
@@ -58,6 +59,11 @@ struct control_source {
 	const char *(*shadow_promote)(void *context);
 	void (*shadow_tell)(void *context, enum control_telling how, struct writer *answer);
 
+	/* What is allowed and blocked by hand; NULL: nothing can be. With it: is there a view of
+	 * that name? */
+	struct exception_book *exceptions;
+	bool (*has_view)(void *context, const char *view);
+
 	/* Fills in what decides now; it lives until the next callback. NULL: nothing does. */
 	void (*explain_world)(void *context, struct explain_world *world);
 
@@ -76,6 +82,9 @@ struct control_source {
  *     shadow start FILE SHARE [VIEW]...   FILE is absolute; words as above; SHARE 1 to 100
  *     shadow stop | promote
  *     shadow state | text | json      a line with the state, then why, or how it stands
+ *     exceptions add ALLOW|BLOCK exact|both NAME SECONDS WHY [VIEW]
+ *     exceptions end NUMBER
+ *     exceptions text FROM | json FROM    as many as fit, and the last line as that of lists
  *
  * So an answer about a thousand lists takes several requests, each of which is short work for the
  * loop; a reload between them may be seen in part.

@@ -8,6 +8,9 @@
 const char *control_verb_revisions(const struct control_source *source,
 	const struct control_request *request, struct writer *answer);
 
+const char *control_verb_exceptions(const struct control_source *source,
+	const struct control_request *request, struct writer *answer);
+
 /* 1 to 10 digits. */
 bool control_verb_number(struct slice word, uint32_t *number);
 

@@ -45,6 +45,8 @@ static void count(const struct query *q, const struct outcome *outcome, uint32_t
 	}
 	if (verdict->exception)
 		metrics_exception(metrics, view);
+	if (verdict->exception)
+		worker_note_exception(q->worker, verdict->exception);
 }
 
 /* NULL when it was ended while the query waited. */

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "proxy/config.h"
 #include "proxy/watch/process_stats.h"
-#include "rules/verdict.h"
+#include "rules/exceptions.h"
 
 enum {
 	METRICS_VIEWS = 256,  /* of each: most names with numbers of their own, */
@@ -205,6 +205,9 @@ struct metrics_told {
 	uint64_t log_dropped_failed;
 	bool reload_successful;
 	int64_t reload_success_s;
+	bool has_exceptions;
+	size_t exceptions; /* in force */
+	char exceptions_hash[EXCEPTION_HASH_MAX];
 	bool has_policy;
 	bool pinned;
 	uint32_t revision;

@@ -685,6 +685,21 @@ static void put_shadow(struct text *text, const struct metrics_told *told)
 	put_number(text, begin(text, FAMILY_SHADOW_INFO), label, "", 1);
 }
 
+static void put_exceptions(struct text *text, const struct metrics_told *told)
+{
+	char label[EXCEPTION_HASH_MAX + 16];
+	struct writer to = writer_of(label, sizeof label - 1);
+	if (!told->has_exceptions)
+		return;
+	writer_text(&to, "hash=\"");
+	writer_text(&to, told->exceptions_hash);
+	writer_text(&to, "\"");
+	label[to.len] = '\0';
+	put_number(
+		text, begin(text, FAMILY_EXCEPTIONS_IN_FORCE), "", "", (int64_t)told->exceptions);
+	put_number(text, begin(text, FAMILY_EXCEPTIONS_INFO), label, "", 1);
+}
+
 static void put_configuration(struct text *text, const struct metrics_told *told)
 {
 	char label[256];
@@ -768,6 +783,7 @@ int metrics_write(
 	put_upstreams(&text, registry, all);
 	put_cache(&text, told);
 	put_log(&text, told);
+	put_exceptions(&text, told);
 	put_configuration(&text, told);
 	put_build(&text, told);
 	put_process(&text, &told->process);

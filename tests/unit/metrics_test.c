@@ -221,6 +221,9 @@ static struct metrics_told told_of_everything(void)
 		.log_dropped_failed = 13,
 		.reload_successful = true,
 		.reload_success_s = 1772600768,
+		.has_exceptions = true,
+		.exceptions = 2,
+		.exceptions_hash = "0123456789abcdef0123456789abcdef",
 		.has_policy = true,
 		.revision = 42,
 		.policy_hash = "c0ffee",
@@ -247,6 +250,9 @@ static void move_everything(struct metrics_registry *registry, struct metrics *m
 	metrics_rule_match(m, rule);
 	metrics_shadow_decision(m, view, METRICS_OUTCOME_UNKNOWN);
 	metrics_shadow_difference(m, view, METRICS_OUTCOME_BLOCK, METRICS_OUTCOME_UNKNOWN);
+	metrics_observed_match(m, rule);
+	metrics_observed_match(m, rule);
+	metrics_exception(m, view);
 	metrics_http(m, METRICS_METHOD_GET, 200);
 	metrics_http(m, METRICS_METHOD_OTHER, 418);
 	metrics_tls(m, "TLSv1.3", NULL, true);
@@ -315,6 +321,12 @@ static void every_family_moves(void **state)
 		{ N "rule_matches_total{rule_group=\"base\",rule=\"no "
 		    "\\\"ads\\\"\",action=\"BLOCK\"}",
 			1 },
+		{ N "rule_observed_matches_total{rule_group=\"base\",rule=\"no "
+		    "\\\"ads\\\"\",action=\"BLOCK\"}",
+			2 },
+		{ N "exception_decisions_total{view=\"lan\"}", 1 },
+		{ N "exceptions", 2 },
+		{ N "exceptions_info{hash=\"0123456789abcdef0123456789abcdef\"}", 1 },
 		{ N "http_responses_total{method=\"GET\",status=\"200\"}", 1 },
 		{ N "http_responses_total{method=\"other\",status=\"other\"}", 1 },
 		{ N "tls_handshakes_total{version=\"TLSv1.3\",result=\"ok\",resumed=\"true\"}", 1 },
