@@ -37,6 +37,10 @@ static const struct cli_verb verbs[] = {
 		cli_lists },
 	{ "fetch", "-c FILE NAME [-o FILE]", "fetch one list by hand, and say what came",
 		cli_fetch },
+	{ "report", "-c FILE [--json] [LOG...]",
+		"what each list has that others have not, what it costs, and what it did in "
+		"recorded logs",
+		cli_report },
 	{ "revisions", "-c FILE [--json | diff N [M] | rollback N --because WHY | unpin]",
 		"list the policies that went live, compare two, put one back", cli_revisions },
 	{ "replay",

@@ -21,6 +21,7 @@ struct cli_verb {
 	int (*run)(int argc, char **argv);
 };
 
+int cli_report(int argc, char **argv);
 int cli_allow(int argc, char **argv);
 int cli_block(int argc, char **argv);
 int cli_exceptions(int argc, char **argv);

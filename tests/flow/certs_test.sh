@@ -1,5 +1,5 @@
 #!/bin/sh
-# certs_test.sh - make-ca and make-leaf, judged by openssl's own verifier. Needs nothing that runs.
+# certs_test.sh - make-ca, make-leaf and make-client, judged by openssl's own verifier. Needs nothing that runs.
 # Usage: certs_test.sh [DIRECTORY OF THE SCRIPTS]. The exit status says how many checks failed.
 # shellcheck disable=SC2016,SC2317,SC2012
 set -u
@@ -179,6 +179,30 @@ ok 'a second directory' refuses '"b"' "$certs/make-ca" "$home/not" b
 ok 'a name of two lines' refuses 'one line' "$certs/make-ca" "$home/not" --name 'a
 b'
 ok 'nothing was made' test ! -e "$home/not"
+
+# --- certificates of clients ---
+ca=$home/clients
+ok 'an authority' "$certs/make-ca" "$ca"
+verifies_client() {
+	openssl verify -CAfile "$ca/ca.pem" -no-CApath -no-CAstore -purpose "$1" "$ca/$2.pem"
+}
+ok 'a client' says '"cn:anna"' "$certs/make-client" "$ca" anna
+ok 'it is one' verifies_client sslclient anna
+ok 'and no server' not verifies_client sslserver anna
+ok 'its key is its own' test "$(mode_of "$ca/anna.key")" = -rw-------
+ok 'names' says '"dns:a.home.arpa"' "$certs/make-client" "$ca" b uri:spiffe://home.arpa/b?x \
+	dns:A.home.arpa email:b@home.arpa
+ok 'all of them' says 'URI:spiffe://home.arpa/b?x, DNS:a.home.arpa, email:b@home.arpa' \
+	openssl x509 -in "$ca/b.pem" -noout -ext subjectAltName
+ok 'a host of others' refuses 'may not sign it' "$certs/make-client" "$ca" c dns:www.bank.example
+for word in uri: uri:x dns: dns:a_b 'dns:a b' email:x x:y 'uri:a
+b:c' 'uri:a:b#c' 'uri:a:b$c' 'uri:a:b\c'; do
+	ok "no name: $word" refuses "\"$word" "$certs/make-client" "$ca" c "$word"
+done
+for word in '' . .. ../x a/b ca server 'a b' -x; do
+	ok "no file: $word" refuses "\"$word\":" "$certs/make-client" "$ca" "$word"
+done
+ok 'nothing was made' test ! -e "$ca/c.pem"
 
 echo "$count checks, $failed failed"
 [ "$failed" -le 100 ] || failed=100
