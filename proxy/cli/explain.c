@@ -236,7 +236,7 @@ static void find_world(struct explaining *explaining)
 static void look_into_lists(struct explaining *explaining)
 {
 	struct excerpt excerpt = { .failed = false };
-	if (excerpt_open(&excerpt, &explaining->world, &explaining->outcome, &explaining->trace)) {
+	if (excerpt_open(&excerpt, &explaining->world, &explaining->outcome)) {
 		excerpt_find_lines(&excerpt, &explaining->trace);
 		suggest_changes(&explaining->trace, &excerpt);
 	}

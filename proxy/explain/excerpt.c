@@ -244,23 +244,49 @@ static void read_list(struct excerpt *excerpt, uint16_t number)
 	list_edition_close(&edition);
 }
 
-static void read_lists(struct excerpt *excerpt, const struct trace *trace)
+/* Whatever the image knows, exceptions too; also of names and addresses that were not judged,
+ * because one before them ended it. */
+static void note_matches(
+	const struct excerpt *excerpt, const struct image_matches *matches, bool *wanted)
+{
+	for (size_t i = 0; i < excerpt->list_count; i++) {
+		uint16_t number = excerpt->world->lists->numbers[i];
+		wanted[i] |= number < IMAGE_LISTS_MAX &&
+			(image_matches_have(matches, number) || matches->entries[number].kind);
+	}
+}
+
+static void find_lists(const struct excerpt *excerpt, bool *wanted)
+{
+	const struct image *image = excerpt->world->lists->file->image;
+	uint16_t type = excerpt->outcome->facts.query_type;
+	static struct image_matches matches;
+	for (size_t i = 0; i < excerpt->name_count; i++) {
+		memset(&matches, 0, sizeof matches);
+		image_find(image, dns_name_slice(&excerpt->names[i]), type, &matches);
+		note_matches(excerpt, &matches, wanted);
+	}
+	for (size_t i = 0; i < excerpt->address_count; i++) {
+		memset(&matches, 0, sizeof matches);
+		image_find_address(image, &excerpt->addresses[i], type, &matches);
+		note_matches(excerpt, &matches, wanted);
+	}
+}
+
+static void read_lists(struct excerpt *excerpt)
 {
 	bool *wanted = calloc(excerpt->list_count + 1, sizeof *wanted);
-	for (size_t i = 0; wanted && i < trace_count(trace, TRACE_RULE); i++) {
-		const struct trace_rule *row = trace_row(trace, TRACE_RULE, i);
-		uint16_t list = row->entry ? excerpt_find_list(excerpt, row->list) : POLICY_NO_ID;
-		if (list == POLICY_NO_ID || wanted[list])
-			continue;
-		wanted[list] = true;
-		read_list(excerpt, list);
-	}
 	excerpt->failed |= !wanted;
+	if (wanted && excerpt->world->lists->file)
+		find_lists(excerpt, wanted);
+	for (size_t i = 0; wanted && i < excerpt->list_count; i++)
+		if (wanted[i])
+			read_list(excerpt, (uint16_t)i);
 	free(wanted);
 }
 
 bool excerpt_open(struct excerpt *excerpt, const struct explain_world *world,
-	const struct explain_outcome *outcome, const struct trace *trace)
+	const struct explain_outcome *outcome)
 {
 	struct dns_answer answer;
 	bool has_answer = outcome->answer.len && dns_answer_open(&answer, outcome->answer) == 0;
@@ -273,7 +299,7 @@ bool excerpt_open(struct excerpt *excerpt, const struct explain_world *world,
 	if (!excerpt->lists || !excerpt->addresses)
 		return false;
 	take_names(excerpt, has_answer ? &answer : NULL);
-	read_lists(excerpt, trace);
+	read_lists(excerpt);
 	return !excerpt->failed;
 }
 

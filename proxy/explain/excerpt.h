@@ -55,10 +55,10 @@ struct excerpt_tweak {
 	bool is_open;                               /* fail_mode "open" */
 };
 
-/* Reads the lists that rules of the trace have an entry from. Zeroed memory can be closed. False
- * when out of memory. */
+/* Reads the lists that have anything about the names and addresses. Zeroed memory can be closed.
+ * False when out of memory. */
 bool excerpt_open(struct excerpt *excerpt, const struct explain_world *world,
-	const struct explain_outcome *outcome, const struct trace *trace);
+	const struct explain_outcome *outcome);
 void excerpt_close(struct excerpt *excerpt);
 
 /* Judges the question, and the answer if there is one, with or without (NULL) a change. 0 or an

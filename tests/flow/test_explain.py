@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import time
 
 import pytest
@@ -143,6 +144,40 @@ class TestTelling:
         assert of(told["lists"], name="bad")[0]["fault"]
         (change,) = of(told["changes"], kind="setting")
         assert change["key"] == "fail_mode" and change["value"] == "open"
+
+    def test_an_answer_that_cannot_be_followed(self, written):
+        chain = ["%d.ok.test." % i for i in range(20)]
+        records = ["%s CNAME %s" % pair for pair in zip(chain, chain[1:])]
+        answer = [word for record in records for word in ("--answer", record)]
+        told = explain(written, "0.ok.test", *answer)
+        assert told["verdict"]["action"] == "FAIL" and told["verdict"]["blocked"]
+        assert of(told["changes"], kind="setting")[0]["key"] == "fail_mode"
+
+    def test_what_comes_to_light_behind_a_block(self, maker, written):
+        """A line less is no change where an address, not looked at before, blocks as well."""
+        networks = maker.directory / "networks.txt"
+        networks.write_text("192.0.2.0/24\n")
+        text = written.read_text()
+        text = text.replace(
+            "domain_lists = (",
+            'domain_lists = ( { name = "nets"; format = "networks"; file = "%s"; },' % networks,
+        ).replace(
+            "rules = (",
+            'rules = ( { name = "no-nets"; priority = 1; action = "BLOCK"; '
+            'block_response = "REFUSED"; domain_list = "nets"; },',
+        )
+        written.write_text(text)
+        told = explain(written, "bad.test", "--answer", "bad.test. A 192.0.2.1")
+        assert told["verdict"]["rule"] == "no-bad"
+        assert not of(told["changes"], kind="remove_entry")
+        (change,) = of(told["changes"], kind="rule")
+        assert change["redirection"] == "TRUST"
+        told = explain(written, "ok.test", "--answer", "ok.test. A 192.0.2.1")
+        assert told["verdict"]["rule"] == "no-nets" and told["verdict"]["entry"] == "192.0.2.0/24"
+        assert told["verdict"]["address"] == "192.0.2.1"
+        assert of(told["hops"], what="address")[0]["decides"]
+        (change,) = of(told["changes"], kind="remove_entry")
+        assert change["lines"] == [1] and change["entries"] == ["192.0.2.0/24"]
 
     def test_lines_that_another_covers(self, written):
         """www.bad.test is covered by *.bad.test, and comes to light without it."""
@@ -321,9 +356,9 @@ def make_list(random, directory, number):
 
 
 def make_rule(random, number, lists):
-    action = random.choice(("ALLOW", "ALLOW", "ALERT", "BLOCK", "BLOCK", "BLOCK", "MONITOR"))
-    more = {}
-    if action == "BLOCK":
+    action = random.choice(("ALLOW", "ALLOW", "ALERT", "BLOCK", "BLOCK", "GIVEN", "MONITOR"))
+    more = {"priority": (number % 10 + 1) * random.choice((1, 10, 10))}
+    if action in ("BLOCK", "GIVEN"):
         more["block_response"] = random.choice(("NODATA", "NXDOMAIN", "REFUSED"))
     if random.random() < 0.3:
         more["redirection"] = "TRUST"
@@ -332,11 +367,17 @@ def make_rule(random, number, lists):
     return rule("rule-%d" % number, action, random.choice(lists)["name"], **more)
 
 
+def make_rules(random, number, lists):
+    rules = [make_rule(random, 10 * number + i, lists) for i in range(3)]
+    taken = set()
+    return [r for r in rules if not (r["priority"] in taken or taken.add(r["priority"]))]
+
+
 def make_policy(random, settings, directory):
     settings = copy.deepcopy(settings)
     lists = [make_list(random, directory, i) for i in range(random.randint(1, 4))]
     groups = [
-        group("group-%d" % g, *(make_rule(random, 10 * g + i, lists) for i in range(3)))
+        group("group-%d" % g, *make_rules(random, g, lists))
         for g in range(random.randint(1, 3))
     ]
     view = settings["views"][0]
@@ -348,6 +389,7 @@ def make_policy(random, settings, directory):
         view["associations"][-1]["mode"] = "observe"
     view["default_action"] = random.choice(("ALLOW", "ALLOW", "BLOCK"))
     view["rebinding_protection"] = random.random() < 0.4
+    view["fail_mode"] = random.choice(("open", "closed"))
     settings["domain_lists"], settings["rule_groups"] = lists, groups
     return settings
 
@@ -457,9 +499,9 @@ def check_question(namegate, client, settings, name, qtype, count):
     if given:  # an answer without records cannot be said in words
         assert of_file["verdict"] == told["verdict"]
     assert of_file["changes"]
-    for kind in check_changes(namegate.directory, settings, told, name, qtype):
-        count[kind] = count.get(kind, 0) + 1
-    count[told["verdict"]["reason"]] = count.get(told["verdict"]["reason"], 0) + 1
+    kinds = check_changes(namegate.directory, settings, told, name, qtype)
+    for word in (*("change: " + kind for kind in kinds), told["verdict"]["reason"]):
+        count[word] = count.get(word, 0) + 1
 
 
 @pytest.mark.slow
@@ -480,4 +522,47 @@ def test_what_it_says_is_what_happens(maker, scripted, connect, seed):
         assert namegate.reload(policy), namegate.stderr
         for name in chance.sample(NAMES, 4):
             check_question(namegate, client, policy, name, chance.choice(("A", "A", "TXT")), count)
-    assert count.get("rule") and (count.get("remove_entry") or count.get("add_entry")), count
+    print(count)
+    assert count.get("rule", 0) > 2 and count.get("change: rule", 0) > 2, count
+
+
+def test_exceptions(maker, scripted, connect):
+    """What is proposed is done as it stands there, and undone as explain says."""
+    settings = maker.settings(scripted=scripted)
+    settings["control_socket"] = "control.sock"
+    blocking = rule("no", "BLOCK", "bad", block_response="NXDOMAIN")
+    with_rules(settings, [inline("bad", "www.bad.test")], [blocking])
+    namegate = maker.start(settings)
+    client = connect(namegate, "udp")
+
+    def told():
+        return explain(namegate.config, "www.bad.test", "--running")
+
+    def obey(kind):
+        (change,) = of(told()["changes"], kind=kind)
+        done = run_command(*shlex.split(change["command"])[1:])
+        assert done.returncode == 0, done.stderr
+        assert verdict_of(told()) == change["verdict"]
+
+    def rcode():
+        return client.ask(w.query("www.bad.test", w.A)).rcode
+
+    assert told()["verdict"]["blocked"] and rcode() == w.NXDOMAIN
+    obey("exception")
+    assert rcode() == w.NOERROR
+    found = told()
+    assert found["verdict"]["reason"] == "exception" and found["verdict"]["exception"] == 1
+    (row,) = found["exceptions"]
+    assert row["id"] == 1 and row["action"] == "ALLOW" and row["view"] == "lan"
+    assert row["name"] == "www.bad.test." and row["kind"] == "exact" and row["used"] == 1
+    assert row["until"] - found["policy"]["time"] in range(3590, 3601)
+    assert row["because"] == "say why" and "exceptions_hash" in found["policy"]
+    assert of(found["rules"], rule="no")[0]["outcome"] == "would_match"
+    assert found["notes"] == [] and of(found["changes"], kind="end_exception")
+    assert explain(namegate.config, "www.bad.test")["verdict"]["blocked"]  # the file's
+    obey("exception")  # the other way round: it takes the place of the first
+    assert rcode() == w.NXDOMAIN or told()["verdict"]["block_response"] == "NODATA"
+    assert [row["id"] for row in told()["exceptions"]] == [2]
+    obey("exception")
+    obey("end_exception")
+    assert rcode() == w.NXDOMAIN and told()["exceptions"] == []
