@@ -146,7 +146,9 @@ static void adopt(struct worker *worker, struct snapshot *snapshot)
 	}
 	struct epoch *old = worker->epoch;
 	worker->epoch = epoch;
-	bool keep = config_same_upstreams(worker->upstreams->plan->config, snapshot->config);
+	const struct upstream_plan *plan = worker->upstreams->plan;
+	bool keep = plan == snapshot->upstreams ||
+		config_same_upstreams(plan->config, snapshot->config);
 	int error = keep ? 0 : open_upstreams(worker, epoch);
 	if (error)
 		log_error("worker %u: cannot open the new upstreams, the old ones stay: %s",

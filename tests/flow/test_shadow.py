@@ -2,6 +2,7 @@
 candidate would have done is what it does when it is in force."""
 
 import copy
+import hashlib
 import signal
 import threading
 
@@ -390,7 +391,77 @@ def test_moved_rule_is_no_difference(begin, connect):
     assert (now["queries"], now["different"], now["by_another_rule"]) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("change", (rules_reordered, walled_garden))
+def test_explain_says_the_same(begin, connect, change):
+    """Of the candidate's file, about the same questions and live answers."""
+    namegate = begin()
+    candidate = write_candidate(namegate, change)
+    assert shadow(namegate, "start", candidate).returncode == 0
+    questions = [question for question in QUESTIONS if "%d" not in question[1]]
+    clients = {source: connect(namegate, "udp", source=source) for source in (LAN, GUEST)}
+    for source, name, qtype in questions:
+        clients[source].ask(w.query(name, qtype))
+    lines = log_lines(namegate, len(questions))
+    compared = 0
+    for line in lines:
+        said = line["ext"]["shadow"]
+        if said.get("answer") == "unknown" or "local-data" in line["query_name"]:
+            continue
+        words = [line["query_name"], "--type", line["query_type"], "--client", line["srcaddr"]]
+        words += ["--listener", "dns-%d" % namegate.ports["dns"]]
+        told = run_command("explain", "-c", candidate, *words, "--live", "--json")
+        assert told.returncode == 0, told.stderr
+        verdict = strict_json(told.stdout.encode())["verdict"]
+        for field in ("rule_group", "rule", "list", "entry", "block_response"):
+            assert said.get(field) == verdict.get(field), (field, said, verdict)
+        compared += 1
+    assert compared > 10
+
+
 # ---- who is judged ----
+
+
+def digest(token):
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def with_token(token):
+    option = w.option(0xFFA0, token.encode())
+    return w.query("ok.www.bad.test", edns=w.opt(options=option))
+
+
+def test_tokens(begin, connect):
+    """Who is whom is the candidate's own decision: of a token that it does not know, and of one
+    that is not known yet."""
+
+    def staff(settings, name, token):
+        settings["tokens"] = [{"name": name, "sha256": digest(token)}]
+        settings["views"].append(
+            {"name": "staff", "clients": ["127.0.0.0/8"], "tokens": [name], "associations": []}
+        )
+
+    namegate = begin(lambda settings: staff(settings, "old", "the old one"))
+    candidate = copy.deepcopy(namegate.settings)
+    candidate["views"].pop()
+    staff(candidate, "new", "the new one")
+    path = namegate.directory / "candidate.conf"
+    path.write_text(config_text(candidate))
+    told = shadow(namegate, "start", str(path))
+    assert told.returncode == 0, told.stderr
+    client = connect(namegate, "dot")
+    rcodes = [client.ask(with_token(t)).rcode for t in ("the old one", "the new one", "no one")]
+    assert rcodes == [w.NOERROR, w.REFUSED, w.REFUSED]
+    lines = [line["ext"] for line in namegate.wait_log("ok.www.bad.test", 3)]
+    assert [line.get("view") for line in lines] == ["staff", None, None]
+    assert [line["shadow"].get("reason") for line in lines] == ["no_view", None, "no_view"]
+    assert [line["shadow"].get("answer") for line in lines] == [None, "unknown", None]
+    assert [line["shadow"]["differs"] for line in lines] == [True, True, False]
+    metrics = namegate.metrics()
+    count = metrics.sum("namegate_shadow_differences_total", view="staff", **{"to": "NO_VIEW"})
+    assert count == 1
+    assert metrics.find("namegate_shadow_differences_total", view="", to="UNKNOWN")
+    written = namegate.stderr + namegate.log_file.read_text() + shadow(namegate, "status").stdout
+    assert "the old one" not in written and "the new one" not in written
 
 
 def test_views(begin, connect):
@@ -406,6 +477,7 @@ def test_views(begin, connect):
     assert status(namegate)["queries"] == 1 and status(namegate)["views"] == ["guest"]
 
 
+@pytest.mark.threads
 def test_share(begin, connect):
     """A client is in or out, whatever it asks; and some are either."""
     namegate = begin()
@@ -498,6 +570,7 @@ def test_wrong_words(begin):
 
 
 @pytest.mark.quick
+@pytest.mark.threads
 def test_stop(begin, connect):
     namegate = begin()
     client = connect(namegate, "udp")
@@ -551,6 +624,7 @@ def test_configuration(begin, connect, maker):
     namegate.wait_for(lambda: status(namegate)["state"] == "off", "the end of the shadow", 20)
 
 
+@pytest.mark.threads
 def test_reload_keeps_it(begin, connect):
     """One that a command began stays over a reload of the configuration, with its counters; the
     views and rules in force may have become others meanwhile."""
@@ -584,6 +658,7 @@ def kept(begin):
 
 
 @pytest.mark.quick
+@pytest.mark.threads
 def test_promote(kept, connect):
     client = connect(kept, "udp")
     candidate = write_candidate(kept, rule_removed)

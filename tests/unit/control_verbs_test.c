@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "dns/name.h"
+#include "proxy/shadow/shadow.h"
 
 /* A cache that remembers what it was told to forget. */
 static char flushed[DNS_NAME_TEXT_MAX + 16];
@@ -249,6 +250,88 @@ static void without_a_keeper_nothing_is_refreshed(void **state)
 		"error: nothing is known of lists\n");
 }
 
+/* ---- the shadow ---- */
+
+static const char *start_shadow(void *context, const struct shadow_order *order)
+{
+	assert_string_equal(context, "context");
+	int len = snprintf(ordered, sizeof ordered, "start %s %u", order->file, order->share);
+	for (size_t i = 0; i < order->view_count; i++)
+		len += snprintf(
+			ordered + len, sizeof ordered - (size_t)len, " [%s]", order->views[i]);
+	return NULL;
+}
+
+static const char *stop_shadow(void *context)
+{
+	assert_string_equal(context, "context");
+	snprintf(ordered, sizeof ordered, "stop");
+	return NULL;
+}
+
+static const char *promote_shadow(void *context)
+{
+	assert_string_equal(context, "context");
+	snprintf(ordered, sizeof ordered, "promote");
+	return "not today";
+}
+
+static void tell_shadow(void *context, enum control_telling how, struct writer *answer)
+{
+	assert_string_equal(context, "context");
+	snprintf(ordered, sizeof ordered, "tell %d", (int)how);
+	writer_text(answer, "off\n");
+}
+
+static void the_shadow_obeys(void **state)
+{
+	static const char usage[] =
+		"error: shadow start takes a file, a share of 1 to 100, and views\n";
+	static const struct {
+		const char *line, *ordered, *answer;
+	} rows[] = {
+		{ "shadow start /a/b.conf 100", "start /a/b.conf 100",
+			"begun; \"namegate shadow status\" tells how it stands\nok\n" },
+		{ "shadow start /a\\032b 1 lan g\\195\\164ste", "start /a b 1 [lan] [g\xc3\xa4ste]",
+			"begun; \"namegate shadow status\" tells how it stands\nok\n" },
+		{ "shadow start /a 0", "", usage },
+		{ "shadow start /a 101", "", usage },
+		{ "shadow start /a -1", "", usage },
+		{ "shadow start /a", "", usage },
+		{ "shadow start a 1", "", "error: the file must be absolute\n" },
+		{ "shadow start /a\\000 1", "", "error: not the name of a file or a view\n" },
+		{ "shadow start /a 1 \\9", "", "error: not the name of a file or a view\n" },
+		{ "shadow stop", "stop", "ok\n" },
+		{ "shadow stop it", "", "error: shadow stop takes nothing else\n" },
+		{ "shadow promote", "promote", "error: not today\n" },
+		{ "shadow promote it", "", "error: shadow promote takes nothing else\n" },
+		{ "shadow state", "tell 0", "off\nok\n" },
+		{ "shadow text", "tell 1", "off\nok\n" },
+		{ "shadow json", "tell 2", "off\nok\n" },
+		{ "shadow", "", NULL },
+		{ "shadow begin", "", NULL },
+	};
+	const struct control_source source = { .shadow_start = start_shadow,
+		.shadow_stop = stop_shadow,
+		.shadow_promote = promote_shadow,
+		.shadow_tell = tell_shadow,
+		.context = (void *)(uintptr_t) "context" };
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ordered[0] = '\0';
+		const char *answer = run(&source, rows[i].line, CONTROL_ANSWER_MAX);
+		if (strcmp(ordered, rows[i].ordered) != 0)
+			fail_msg("%s: %s", rows[i].line, ordered);
+		if (rows[i].answer)
+			assert_string_equal(answer, rows[i].answer);
+		else
+			assert_memory_equal(answer, "error: ", 7);
+	}
+	const struct control_source nothing = { .flush = NULL };
+	assert_string_equal(run(&nothing, "shadow stop", CONTROL_ANSWER_MAX),
+		"error: nothing can be judged beside\n");
+}
+
 /* What does not fit is not told in part. */
 static void a_long_answer_is_an_error(void **state)
 {
@@ -272,6 +355,7 @@ int main(void)
 		cmocka_unit_test(many_lists_are_told_in_pages),
 		cmocka_unit_test(lists_are_refreshed_and_accepted),
 		cmocka_unit_test(without_a_keeper_nothing_is_refreshed),
+		cmocka_unit_test(the_shadow_obeys),
 		cmocka_unit_test(a_long_answer_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,6 +430,49 @@ static void test_nothing_is_kept_unasked(void **state)
 	drop(&run);
 }
 
+/* Beside those in force nothing is fetched, moved or left behind; and what is the same is shared,
+ * also when it is not all. */
+static void test_beside_those_in_force(void **state)
+{
+	static const char fewer[] =
+		"{ name = \"first\"; file = \"first.txt\"; format = \"domains\"; },\n"
+		"{ name = \"fetched\"; source = \"https://lists.test/a\"; format = \"hosts\"; }";
+	static const char other_source[] =
+		"{ name = \"fetched\"; source = \"https://lists.test/b\"; format = \"hosts\"; }";
+	static const char by_hand[] =
+		"{ name = \"new\"; source = \"https://lists.test/n\"; format = \"hosts\"; }";
+	(void)state;
+	struct run run = load(&first_time);
+	struct lists_options aside = { .previous = run.lists, .must_load = true, .is_aside = true };
+	/* A newer edition that nobody has looked at yet is not this one's business. */
+	put("state/fetched.new", "0.0.0.0 e.test\n0.0.0.0 f.test\n0.0.0.0 g.test\n");
+	put("state/new.list", "0.0.0.0 h.test\n");
+	struct run beside = load_with(fewer, "", &aside);
+	assert_ptr_equal(beside.lists->file, run.lists->file);
+	assert_int_equal(entries_of(&beside, 0), 4);
+	assert_true(matches(&beside, 1, "f.test"));
+	assert_false(matches(&beside, 1, "g.test"));
+	assert_true(is_there("state/fetched.new"));
+	/* Another source of that name is another list. */
+	struct run another = load_with(other_source, "", &aside);
+	assert_int_equal(another.lists->numbers[0], POLICY_NO_ID);
+	assert_non_null(strstr(another.lists->items[0].why, "not fetched yet"));
+	struct run hand = load_with(by_hand, "", &aside);
+	assert_true(matches(&hand, 0, "h.test"));
+	/* What differs costs an image, in memory alone. */
+	put("first.txt", "a.test\nb.test\nc.test\nnew.test\n");
+	struct run changed = load_with(fewer, "", &aside);
+	assert_ptr_not_equal(changed.lists->file, run.lists->file);
+	assert_false(changed.lists->file->is_mapped);
+	assert_true(matches(&changed, 0, "new.test"));
+	assert_true(matches(&changed, 1, "e.test"));
+	drop(&changed);
+	drop(&hand);
+	drop(&another);
+	drop(&beside);
+	drop(&run);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -445,6 +488,7 @@ int main(void)
 		TEST(test_a_damaged_state_costs_a_rebuild),
 		TEST(test_from_an_image),
 		TEST(test_nothing_is_kept_unasked),
+		TEST(test_beside_those_in_force),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,6 +269,47 @@ static void every_shape_of_a_verdict(void **state)
 	free_policy();
 }
 
+/* What a candidate would have done stands behind, in the same words. */
+static void a_candidate_is_told(void **state)
+{
+	static const struct {
+		const char *name;
+		bool has_view, is_unknown, differs;
+		const char *action, *rule, *reason, *answer;
+	} rows[] = {
+		{ "exact.test", true, false, false, "\"BLOCK\"", "\"block\xef\xbf\xbd\"", "", "" },
+		{ "fine.test", true, false, true, "", "", "", "" },
+		{ "fine.test", true, true, true, "", "", "", "\"unknown\"" },
+		{ "fine.test", false, false, true, "", "", "\"no_view\"", "" },
+	};
+	struct policy *policy = make_policy();
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct dns_name name, lower;
+		struct query_log_event event = event_of(&name, rows[i].name);
+		struct verdict verdict = judge(policy, &event, 0, &lower);
+		const struct query_log_shadow shadow = { .policy = policy,
+			.policy_hash = "decaf",
+			.verdict = rows[i].has_view ? &verdict : NULL,
+			.is_unknown = rows[i].is_unknown,
+			.differs = rows[i].differs };
+		event.policy = NULL; /* none of it is ours */
+		event.verdict = NULL;
+		event.shadow = &shadow;
+		struct slice ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+		check_member(ext, "action", "");
+		struct slice told = json_member(ext, "shadow");
+		check_member(told, "differs", rows[i].differs ? "true" : "false");
+		check_member(told, "action", rows[i].action);
+		check_member(told, "rule", rows[i].rule);
+		check_member(told, "reason", rows[i].reason);
+		check_member(told, "answer", rows[i].answer);
+		check_member(told, "policy_hash", "\"decaf\"");
+		assert_int_equal(json_member(line_of(&event, QUERY_LOG_AWS), "ext").len, 0);
+	}
+	free_policy();
+}
+
 static void a_hop_names_itself(void **state)
 {
 	struct policy *policy = make_policy();
@@ -341,6 +382,14 @@ static void the_longest_name_fits(void **state)
 	event.verdict = &verdict;
 	struct slice line = line_of(&event, QUERY_LOG_NAMEGATE);
 	assert_int_equal(json_member(line, "query_name").len, 2 + 250 * 5 + 4);
+	const struct query_log_shadow shadow = {
+		.policy = policy, .policy_hash = "decaf", .verdict = &verdict
+	};
+	event.shadow = &shadow;
+	line = line_of(&event, QUERY_LOG_NAMEGATE); /* which is strict JSON, to its end */
+	assert_int_equal(
+		json_member(json_member(json_member(line, "ext"), "shadow"), "matched_name").len,
+		2 + 250 * 5 + 4);
 	free_policy();
 }
 
@@ -1053,6 +1102,7 @@ int main(void)
 		cmocka_unit_test(a_client_is_called_by_its_name),
 		cmocka_unit_test(a_block_is_told_in_full),
 		cmocka_unit_test(every_shape_of_a_verdict),
+		cmocka_unit_test(a_candidate_is_told),
 		cmocka_unit_test(a_hop_names_itself),
 		cmocka_unit_test(every_byte_in_a_label),
 		cmocka_unit_test(the_longest_name_fits),
