@@ -292,8 +292,8 @@ static void take_rule(
 	take_schedule(taking, rule, fit, row);
 	if (match->entry.kind)
 		take_entry(taking, match, row);
-	if (taking->is_address && match->entry.kind == 0)
-		return;
+	if (taking->trace->is_cut || (taking->is_address && match->entry.kind == 0))
+		return; /* what is not told need not be sought */
 	const struct explain_near near = { taking->world, &taking->outcome->facts };
 	explain_near_rule(taking->trace, &near,
 		taking->is_address ? slice_of(NULL, 0) : dns_name_slice(&taking->name), match, row);

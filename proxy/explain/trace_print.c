@@ -234,6 +234,26 @@ static void print_rule(FILE *to, const struct trace *trace, const struct trace_r
 	fputc('\n', to);
 }
 
+/* Of many rules most have nothing to say; JSON has all of them. */
+static void print_rules(FILE *to, const struct trace *trace, uint32_t hop)
+{
+	enum { RULES_SHOWN_MAX = 64 };
+	size_t count = trace_count(trace, TRACE_RULE), of_hop = 0, left_out = 0;
+	for (size_t i = 0; i < count; i++)
+		of_hop += ((struct trace_rule *)trace_row(trace, TRACE_RULE, i))->hop == hop;
+	for (size_t i = 0; i < count; i++) {
+		const struct trace_rule *row = trace_row(trace, TRACE_RULE, i);
+		if (row->hop != hop)
+			continue;
+		if (of_hop > RULES_SHOWN_MAX && !row->entry)
+			left_out++;
+		else
+			print_rule(to, trace, row);
+	}
+	if (left_out)
+		fprintf(to, "     and %zu rules whose lists do not have it\n", left_out);
+}
+
 static void print_hop(FILE *to, const struct trace *trace, const struct trace_hop *hop)
 {
 	if (hop->address)
@@ -242,11 +262,7 @@ static void print_hop(FILE *to, const struct trace *trace, const struct trace_ho
 		fprintf(to, "\nanswer leads to %s (name %u)\n", hop->name, hop->place);
 	else
 		fprintf(to, "\nname %s\n", hop->name);
-	for (size_t i = 0; i < trace_count(trace, TRACE_RULE); i++) {
-		const struct trace_rule *row = trace_row(trace, TRACE_RULE, i);
-		if (row->hop == hop->number)
-			print_rule(to, trace, row);
-	}
+	print_rules(to, trace, hop->number);
 }
 
 static void print_near(FILE *to, const struct trace *trace)

@@ -136,6 +136,16 @@ class TestTelling:
                       "to change it", "namegate allow www.bad.test --view lan --for 1h"):
             assert words in done.stdout
 
+    def test_many_rules_are_counted(self, maker):
+        settings = maker.settings(scripted=5300)
+        rules = [rule("rule-%d" % i, "ALERT", "ours") for i in range(70)]
+        rules[66]["domain_list"] = "bad"
+        lists = [inline("ours", "corp.test"), inline("bad", "bad.test")]
+        path = write(maker.directory, with_rules(settings, lists, rules))
+        out = run_command("explain", "-c", str(path), "bad.test").stdout
+        assert "and 69 rules whose lists do not have it" in out and "rules/rule-66 " in out
+        assert len(explain(path, "bad.test")["rules"]) == 70
+
     def test_a_view_in_its_fail_mode(self, written):
         """Nothing of the rules can be told, but why, and what opens it."""
         (written.parent / "bad.txt").write_text("<html>\n<body>\n</html>\n")

@@ -4,6 +4,7 @@
 #include "dns/name.h"
 #include "proxy/control/control_client.h"
 #include "proxy/control/control_verbs.h"
+#include "proxy/explain/explain.h"
 #include "tests/unit/rebuild.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,6 +46,36 @@ static int order(void *context, const char *name)
 	return name && strlen(name) > 3 ? -ENOENT : 0;
 }
 
+/* A policy of one view, without rules. */
+static void tell_world(void *context, struct explain_world *world)
+{
+	static const struct view_spec view = { .name = "lan" };
+	static const struct listener_config listener = { .name = "dns-53" };
+	static const uint16_t group = 0;
+	static const struct config config = { .file = "n.conf",
+		.listeners = &listener,
+		.listener_count = 1,
+		.view_groups = &group,
+		.policy = { .views = &view, .view_count = 1, .listener_count = 1 } };
+	static struct lists lists;
+	static struct policy *policy;
+	static struct routes *routes;
+	int error;
+	(void)context;
+	if (!policy)
+		policy = policy_build(&config.policy, NULL, &error);
+	if (!routes)
+		routes = routes_new(&config, 1);
+	REBUILD_REQUIRE(policy && routes);
+	*world = (struct explain_world){ .config = &config,
+		.policy = policy,
+		.lists = &lists,
+		.routes = routes,
+		.now_s = 1800000000,
+		.policy_hash = "0123",
+		.revision = 1 };
+}
+
 static void check_words(const struct control_request *request, struct slice line)
 {
 	REBUILD_REQUIRE(request->count > 0 && request->count <= CONTROL_WORDS_MAX);
@@ -74,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.list_status = tell_list,
 			.now_s = tell_now,
 			.list_refresh = order,
-			.list_accept = order },
+			.list_accept = order,
+			.explain_world = tell_world },
 		{ .flush = NULL },
 	};
 	struct control_request request;
