@@ -26,6 +26,7 @@
 #include "proxy/front/listener.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/lists/list_state.h"
+#include "proxy/query/rate_limit.h"
 #include "proxy/shadow/shadow_keeper.h"
 #include "proxy/status.h"
 #include "proxy/watch/admin.h"
@@ -640,6 +641,7 @@ static struct worker *open_worker(struct server *server, unsigned index)
 		.metrics = metrics_new(status->labels),
 		.log = status->log ? query_log_ring(status->log, index) : NULL,
 		.cache = status->cache,
+		.rate_limits = status->rate_limits,
 		.on_end = on_worker_end,
 		.context = server };
 	int error = ERR_NO_MEMORY;
@@ -676,7 +678,9 @@ static bool open_workers(struct server *server)
 	if (count == 0)
 		count = cpu_count();
 	status->workers = calloc(count, sizeof(struct worker *));
-	if (!status->workers || !open_log(status, count) || !open_cache(status))
+	status->rate_limits = rate_limits_new();
+	if (!status->workers || !status->rate_limits || !open_log(status, count) ||
+		!open_cache(status))
 		return false;
 	for (; status->worker_count < count; status->worker_count++) {
 		struct worker *worker = open_worker(server, status->worker_count);
@@ -1010,6 +1014,7 @@ static void clean_up(struct server *server)
 		query_log_close(status->log);
 	close_cache(status);
 	exception_book_free(server->exceptions);
+	rate_limits_free(status->rate_limits);
 	lists_unref(server->lists);
 	shadow_keeper_free(status->shadow);
 	if (status->snapshot)

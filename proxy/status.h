@@ -20,6 +20,7 @@ struct status {
 	const struct keeper *keeper;             /* of the lists */
 	struct shadow_keeper *shadow;            /* of the candidate */
 	const struct exception_book *exceptions; /* NULL: not yet */
+	struct rate_limits *rate_limits;
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

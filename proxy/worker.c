@@ -380,6 +380,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	worker->metrics = parts->metrics;
 	worker->log = parts->log;
 	worker->cache = parts->cache;
+	worker->rate_limits = parts->rate_limits;
 	list_init(&worker->retired);
 	worker->on_end = parts->on_end;
 	worker->context = parts->context;

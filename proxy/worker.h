@@ -43,6 +43,7 @@ struct worker_upstreams {
 
 struct conn_table;
 struct query_table;
+struct rate_limits;
 struct token_memo;
 struct udp_front;
 struct listener_socket;
@@ -68,7 +69,9 @@ struct worker {
 	struct conn_table *conns;
 	struct query_table *queries;
 	struct token_memo *tokens;
-	struct cache *cache; /* shared by all workers; NULL: none */
+	struct cache *cache;             /* shared by all workers; NULL: none */
+	struct rate_limits *rate_limits; /* the same */
+	unsigned limited;                /* questions over UDP beyond a limit */
 	struct udp_front *udp;
 	struct listener_socket *listeners;
 	size_t listener_count;
@@ -94,9 +97,10 @@ struct worker_parts {
 	unsigned index;
 	struct snapshot *snapshot; /* a reference is taken */
 	struct metrics *metrics;
-	struct query_log_ring *log;    /* may be NULL */
-	struct cache *cache;           /* may be NULL */
-	void (*on_end)(void *context); /* from the worker's thread, when its loop is empty */
+	struct query_log_ring *log;      /* may be NULL */
+	struct cache *cache;             /* may be NULL */
+	struct rate_limits *rate_limits; /* may be NULL: no view has a limit */
+	void (*on_end)(void *context);   /* from the worker's thread, when its loop is empty */
 	void *context;
 };
 

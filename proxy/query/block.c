@@ -168,8 +168,11 @@ void query_end_blocked(struct query *q)
 
 static void end_failed_closed(struct query *q)
 {
-	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
-		"the policy of this view could not be evaluated");
+	bool not_ready = policy_view(query_policy(q), q->facts.view)->failed;
+	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL,
+		not_ready ? DNS_EDE_NOT_READY : DNS_EDE_OTHER,
+		not_ready ? "a list of this view is not there yet"
+			  : "the policy of this view could not be evaluated");
 }
 
 void query_end_by_verdict(struct query *q)

@@ -30,8 +30,9 @@ static void count(const struct query *q, const struct outcome *outcome, uint32_t
 		q->message_len);
 	metrics_response(metrics, view, q->to.protocol, outcome->rcode, outcome->source,
 		duration_us, outcome->reply.len);
-	if (!claimed)
+	if (!q->is_judged)
 		return;
+	query_count_lists_not_ready(q);
 	const struct verdict *verdict = &q->verdict;
 	metrics_decision(metrics, view, verdict->action, verdict->block_response);
 	if (verdict->match.rule != POLICY_NO_ID)
@@ -56,12 +57,26 @@ static const struct exception *exception_of(const struct query *q)
 	return exceptions ? exceptions_by_id(exceptions, q->verdict.exception) : NULL;
 }
 
-static void write_log(const struct query *q, const struct outcome *outcome,
+/* A client that no view claims is told of as in the view that tells least. */
+static enum log_clients log_clients_of(const struct query *q)
+{
+	const struct config *config = query_snapshot(q)->config;
+	enum log_clients least = LOG_CLIENTS_FULL;
+	if (q->facts.view != POLICY_NO_ID)
+		return query_conduct(q)->log_clients;
+	for (size_t i = 0; i < config->policy.view_count; i++)
+		if (config->views[i].log_clients > least)
+			least = config->views[i].log_clients;
+	return least;
+}
+
+/* False when the line was lost. */
+static bool write_log(const struct query *q, const struct outcome *outcome,
 	const struct query_log_shadow *shadow, uint32_t duration_us)
 {
 	const struct snapshot *snapshot = query_snapshot(q);
 	if (!q->worker->log || q->asked.name.len == 0)
-		return;
+		return true;
 	int64_t begun_us = (int64_t)q->begun_us + q->worker->wall_offset_us;
 	const struct query_log_event event = {
 		.time_s = begun_us / 1000000,
@@ -71,6 +86,8 @@ static void write_log(const struct query *q, const struct outcome *outcome,
 		.client_port = q->to.client_port,
 		.client_by = q->client_id.len ? claim_kind_name(q->client_by) : NULL,
 		.client_id = q->client_id,
+		.log_clients = log_clients_of(q),
+		.is_rate_limited = q->is_rate_limited,
 		.name = q->asked.name,
 		.type = q->asked.type,
 		.class = q->asked.class,
@@ -80,7 +97,7 @@ static void write_log(const struct query *q, const struct outcome *outcome,
 		.policy_hash = snapshot->policy_hash,
 		.revision = snapshot->revision,
 		.view = q->facts.view,
-		.verdict = q->facts.view == POLICY_NO_ID ? NULL : &q->verdict,
+		.verdict = q->is_judged ? &q->verdict : NULL,
 		.exception = q->verdict.exception ? exception_of(q) : NULL,
 		.upstream = q->upstream,
 		.source = metrics_source_name(outcome->source),
@@ -91,30 +108,59 @@ static void write_log(const struct query *q, const struct outcome *outcome,
 		.ede = outcome->ede,
 		.shadow = shadow,
 	};
-	query_log_write(q->worker->log, &event);
+	return query_log_write(q->worker->log, &event);
 }
 
-static void tell(const struct query *q, const struct outcome *outcome)
+static uint32_t duration_of(const struct query *q)
 {
-	uint32_t duration_us = (uint32_t)(worker_now_us(q->worker) - q->begun_us);
-	struct query_log_shadow shadow;
-	count(q, outcome, duration_us);
-	if (q->shadow.is_on)
-		query_shadow_end(q, &shadow);
-	write_log(q, outcome, q->shadow.is_on ? &shadow : NULL, duration_us);
+	return (uint32_t)(worker_now_us(q->worker) - q->begun_us);
 }
 
-void query_end(struct query *q, const struct outcome *outcome)
+static void send_reply(struct query *q, const struct outcome *outcome)
 {
-	if (q->held)
-		conn_release(q->worker, &q->to);
 	if (outcome->reply.len == 0)
-		metrics_drop(q->worker->metrics, METRICS_DROP_RULE);
+		metrics_drop(q->worker->metrics,
+			q->is_judged ? METRICS_DROP_RULE : METRICS_DROP_RATE_LIMITED);
 	else if (q->to.protocol == PROTOCOL_UDP)
 		udp_front_reply(q->worker->udp, &q->to, outcome->reply);
 	else
 		conn_reply(q->worker, &q->to, outcome->reply, outcome->max_age_s);
-	tell(q, outcome);
+}
+
+static struct outcome outcome_of_rcode(
+	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text)
+{
+	struct outcome outcome = { .source = source, .rcode = rcode, .ede = ede };
+	outcome.reply = dns_reply_rcode(&q->asked, query_reply_limits(q), rcode, ede, ede_text,
+		q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	return outcome;
+}
+
+/* What is told of it; false when the line was lost. */
+static bool tell(struct query *q, const struct outcome *outcome, uint32_t duration_us)
+{
+	struct query_log_shadow shadow;
+	if (q->shadow.is_on)
+		query_shadow_end(q, &shadow);
+	return write_log(q, outcome, q->shadow.is_on ? &shadow : NULL, duration_us);
+}
+
+/* The line comes first: a view may want no answer to leave without one. */
+void query_end(struct query *q, const struct outcome *outcome)
+{
+	uint32_t duration_us = duration_of(q);
+	struct outcome told = *outcome;
+	if (q->held)
+		conn_release(q->worker, &q->to);
+	bool is_lost = !tell(q, outcome, duration_us);
+	if (is_lost && told.reply.len && told.rcode != DNS_RCODE_SERVFAIL &&
+		query_fails_closed(q, FAILURE_LOG_BLOCKED)) {
+		query_count_failure(q, FAILURE_LOG_BLOCKED, METRICS_FAILURE_CLOSED);
+		told = outcome_of_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
+			QUERY_LOG_BLOCKED_TEXT);
+	}
+	send_reply(q, &told);
+	count(q, &told, duration_us);
 }
 
 void query_end_rejected(struct query *q, unsigned status)
@@ -123,15 +169,14 @@ void query_end_rejected(struct query *q, unsigned status)
 		.source = METRICS_SOURCE_ERROR, .rcode = DNS_RCODE_REFUSED, .ede = DNS_EDE_NONE
 	};
 	conn_reject(q->worker, &q->to, status);
-	tell(q, &outcome);
+	count(q, &outcome, duration_of(q));
+	tell(q, &outcome, duration_of(q));
 }
 
 void query_end_with_rcode(
 	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text)
 {
-	struct outcome outcome = { .source = source, .rcode = rcode, .ede = ede };
-	outcome.reply = dns_reply_rcode(&q->asked, query_reply_limits(q), rcode, ede, ede_text,
-		q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	struct outcome outcome = outcome_of_rcode(q, source, rcode, ede, ede_text);
 	query_end(q, &outcome);
 }
 

@@ -2,6 +2,7 @@
  *
  *   query.c   the way in: steps 3 to 6, and where an answer is sought
  *   admission.c  whose view: step 4
+ *   conduct.c what the view permits, and what it does when something fails
  *   wait.c    the table, the wait for an upstream, and the way back: steps 7 to 10
  *   answer.c  from what was found to a reply: steps 11 and 12
  *   svcb.c    HTTPS and SVCB records, as a view's clients get them
@@ -54,7 +55,9 @@ struct query {
 	uint32_t upstream_us;
 	bool is_kept; /* answered from the cache */
 	uint32_t age_s;
-	bool held; /* counted by its connection */
+	bool held;            /* counted by its connection */
+	bool is_judged;       /* the verdict is one */
+	bool is_rate_limited; /* beyond the limit, answered or not */
 	struct query_shadow shadow;
 	enum claim_kind client_by;
 	struct slice client_id; /* of the policy, of the connection in the turn that brought the
@@ -118,6 +121,18 @@ static inline struct slice query_sought(const struct query *q)
 /* admission.c: a view that claims the client, or the end. `token` is one that came beside the
  * message; empty: none. */
 bool query_admit(struct query *q, const struct claims *transport, struct slice token);
+
+#define QUERY_LOG_BLOCKED_TEXT "the query log takes no lines"
+
+/* conduct.c: of a query that has a view. */
+const struct view_config *query_conduct(const struct query *q);
+/* May the client ask now? False: it was answered. */
+bool query_permit(struct query *q);
+/* Also of a query without a view: false. */
+bool query_fails_closed(const struct query *q, enum failure failure);
+void query_count_failure(
+	const struct query *q, enum failure failure, enum metrics_failure_result result);
+void query_count_lists_not_ready(const struct query *q);
 
 /* query.c: an answer for the name that is sought: ours, kept, or to be waited for. */
 void query_seek(struct query *q);

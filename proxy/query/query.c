@@ -69,6 +69,8 @@ static void query_init(
 	q->held = false;
 	q->shadow.is_taken = false;
 	q->shadow.is_on = false;
+	q->is_judged = false;
+	q->is_rate_limited = false;
 	q->verdict.match.rule = POLICY_NO_ID;
 	q->verdict.exception = 0;
 	q->verdict.monitor_count = 0;
@@ -99,8 +101,9 @@ void query_begin(struct worker *worker, const struct reply_to *to, const struct 
 	struct query *q = &query;
 
 	query_init(q, worker, to, message);
-	if (!query_open(q, message) || !query_admit(q, claims, token))
+	if (!query_open(q, message) || !query_admit(q, claims, token) || !query_permit(q))
 		return;
+	q->is_judged = true;
 	policy_judge_query(query_policy(q), &q->facts, &q->verdict, NULL);
 	query_shadow_question(q);
 	if (verdict_is_final(&q->verdict))
@@ -182,6 +185,15 @@ static void note_age(struct query *q, const struct cache_hit *hit)
 	q->age_s = hit->age_s;
 }
 
+/* What a failed attempt of ours left behind is still a failure. */
+static void count_remembered(const struct query *q, const struct found *found)
+{
+	bool is_ours = found->packed.ede == DNS_EDE_NO_REACHABLE_AUTHORITY ||
+		found->packed.ede == DNS_EDE_NETWORK_ERROR;
+	if (is_ours)
+		query_count_failure(q, FAILURE_UPSTREAMS_DOWN, METRICS_FAILURE_CLOSED);
+}
+
 static void end_fresh(struct query *q, const struct cache_hit *hit)
 {
 	struct found found = { .age = { .age_s = hit->age_s },
@@ -189,10 +201,13 @@ static void end_fresh(struct query *q, const struct cache_hit *hit)
 		.ede = hit->state == CACHE_FAILED ? DNS_EDE_CACHED_ERROR : DNS_EDE_NONE };
 	dns_packed_open(&found.packed, hit->value);
 	note_age(q, hit);
-	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK)
+	if (hit->state == CACHE_FAILED && q->verdict.action == ACTION_BLOCK) {
 		query_end_blocked(q); /* the override itself needs nobody */
-	else
-		query_answer(q, &found);
+		return;
+	}
+	if (hit->state == CACHE_FAILED)
+		count_remembered(q, &found);
+	query_answer(q, &found);
 }
 
 static void end_stale(struct query *q, const struct cache_hit *hit)
@@ -237,11 +252,18 @@ static bool seek_kept(struct query *q)
 		return true;
 	}
 	metrics_add(q->worker->metrics, METRIC_CACHE_MISSES, 1);
+	bool is_closed = query_fails_closed(q, FAILURE_UPSTREAMS_DOWN);
 	if (hit.state == CACHE_STALE && hit.retry_later) {
-		end_stale(q, &hit);
+		query_count_failure(q, FAILURE_UPSTREAMS_DOWN,
+			is_closed ? METRICS_FAILURE_CLOSED : METRICS_FAILURE_STALE);
+		if (is_closed)
+			query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL,
+				DNS_EDE_CACHED_ERROR, "no upstream answered a moment ago");
+		else
+			end_stale(q, &hit);
 		return true;
 	}
-	if (hit.state == CACHE_STALE)
+	if (hit.state == CACHE_STALE && !is_closed)
 		q->stale_at_ms =
 			worker_now_ms(q->worker) + query_snapshot(q)->config->cache.stale_after_ms;
 	return false;

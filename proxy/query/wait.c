@@ -143,20 +143,25 @@ void query_refresh(const struct query *q)
 
 /* ---- waiting ---- */
 
-/* There will be no answer: what was kept, however old, or the override, which needs nobody. */
-static bool end_with_less(struct query *q)
+/* There will be no answer: what was kept, however old, if the view wants that then, or the
+ * override, which needs nobody. */
+static bool end_with_less(struct query *q, enum failure failure)
 {
-	if (query_answer_stale(q))
+	if (!query_fails_closed(q, failure) && query_answer_stale(q)) {
+		query_count_failure(q, failure, METRICS_FAILURE_STALE);
 		return true;
-	if (q->verdict.action != ACTION_BLOCK)
-		return false;
-	query_end_blocked(q);
-	return true;
+	}
+	if (q->verdict.action == ACTION_BLOCK) {
+		query_end_blocked(q);
+		return true;
+	}
+	query_count_failure(q, failure, METRICS_FAILURE_CLOSED);
+	return false;
 }
 
-static void end_unasked(struct query *q, const char *why)
+static void end_unasked(struct query *q, enum failure failure, const char *why)
 {
-	if (!end_with_less(q))
+	if (!end_with_less(q, failure))
 		query_end_with_rcode(
 			q, METRICS_SOURCE_ERROR, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, why);
 }
@@ -164,7 +169,7 @@ static void end_unasked(struct query *q, const char *why)
 static void end_busy(struct query *q, enum metrics_drop_reason reason)
 {
 	metrics_drop(q->worker->metrics, reason);
-	end_unasked(q, "too many queries in flight");
+	end_unasked(q, FAILURE_OVER_CAPACITY, "too many queries in flight");
 }
 
 static void end_without_ask(struct query *q)
@@ -173,7 +178,8 @@ static void end_without_ask(struct query *q)
 	if (find_group(q, &group))
 		end_busy(q, METRICS_DROP_QUERIES_FULL);
 	else
-		end_unasked(q, "a reload took the upstreams of this name away");
+		end_unasked(
+			q, FAILURE_UPSTREAMS_DOWN, "a reload took the upstreams of this name away");
 }
 
 /* Counts the query for its connection, once; UDP has none. */
@@ -303,6 +309,19 @@ static void keep(struct worker *worker, const struct join_key *asked, struct sli
 
 /* ---- the way back ---- */
 
+/* Nobody answered; or somebody did, and has failed itself, which is not our network's fault and not
+ * counted as that. */
+static bool end_failed(struct query *q, int error)
+{
+	if (error)
+		return end_with_less(q, FAILURE_UPSTREAMS_DOWN);
+	if (!query_fails_closed(q, FAILURE_UPSTREAMS_DOWN) && query_answer_stale(q))
+		return true;
+	if (q->verdict.action == ACTION_BLOCK)
+		query_end_blocked(q);
+	return q->verdict.action == ACTION_BLOCK;
+}
+
 static void resume(struct query *q, const struct upstream_result *result,
 	const struct dns_packed *packed, const char *upstream)
 {
@@ -310,7 +329,7 @@ static void resume(struct query *q, const struct upstream_result *result,
 	found.source = result->error ? METRICS_SOURCE_ERROR : METRICS_SOURCE_UPSTREAM;
 	q->upstream = upstream;
 	q->upstream_us = result->duration_us;
-	if (packed->kind != DNS_PACKED_FAILURE || !end_with_less(q))
+	if (packed->kind != DNS_PACKED_FAILURE || !end_failed(q, result->error))
 		query_answer(q, &found);
 }
 

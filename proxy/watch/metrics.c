@@ -292,6 +292,20 @@ void metrics_shadow_difference(
 	add(m, METRICS_CELL_SHADOW_DIFFERENCES + INDEX(index, TO, to), 1);
 }
 
+void metrics_rate_limited(struct metrics *m, uint16_t view_id, enum metrics_limited result)
+{
+	size_t index = INDEX(0, VIEW, view_id);
+	add(m, METRICS_CELL_RATE_LIMITED + INDEX(index, LIMITED, result), 1);
+}
+
+void metrics_failure(struct metrics *m, uint16_t view_id, enum failure failure,
+	enum metrics_failure_result result)
+{
+	size_t index = INDEX(0, VIEW, view_id);
+	index = INDEX(index, FAILURE, failure);
+	add(m, METRICS_CELL_FAILURES + INDEX(index, FAILURE_RESULT, result), 1);
+}
+
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status)
 {
 	size_t known = 0;

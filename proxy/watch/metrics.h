@@ -41,6 +41,20 @@ enum metrics_drop_reason {
 	METRICS_DROP_COUNT
 };
 
+enum metrics_limited {
+#define METRIC_LIMITED(id, word) METRICS_LIMITED_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_LIMITED
+	METRICS_LIMITED_COUNT
+};
+
+enum metrics_failure_result {
+#define METRIC_FAILURE_RESULT(id, word) METRICS_FAILURE_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_FAILURE_RESULT
+	METRICS_FAILURE_RESULT_COUNT
+};
+
 enum metrics_method {
 #define METRIC_METHOD(id, word) METRICS_METHOD_##id,
 #include "proxy/watch/metrics.def"
@@ -110,6 +124,9 @@ void metrics_exception(struct metrics *m, uint16_t view_id);
 void metrics_shadow_decision(struct metrics *m, uint16_t view_id, enum metrics_outcome outcome);
 void metrics_shadow_difference(
 	struct metrics *m, uint16_t view_id, enum metrics_outcome from, enum metrics_outcome to);
+void metrics_rate_limited(struct metrics *m, uint16_t view_id, enum metrics_limited result);
+void metrics_failure(struct metrics *m, uint16_t view_id, enum failure failure,
+	enum metrics_failure_result result);
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status);
 /* `version` as tls_stream_version() has it; `error` as tls_stream_error(), "timeout" or "closed"
  * (before the handshake ended); NULL: it succeeded. */

@@ -94,6 +94,9 @@ enum label {
 	LABEL_RESUMED,
 	LABEL_DROP,
 	LABEL_RESULT,
+	LABEL_LIMITED,
+	LABEL_FAILURE,
+	LABEL_FAILURE_RESULT,
 };
 
 static const char *const protos[] = { "udp", "tcp", "dot", "doh" };
@@ -155,6 +158,23 @@ static const char *const upstream_errors[] = {
 #undef METRIC_UPSTREAM_ERROR
 };
 
+static const char *const limited[] = {
+#define METRIC_LIMITED(id, word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_LIMITED
+};
+static const char *const failures[] = {
+#define METRIC_FAILURE(word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_FAILURE
+};
+_Static_assert(sizeof failures / sizeof *failures == FAILURE_COUNT, "each has a word");
+static const char *const failure_results[] = {
+#define METRIC_FAILURE_RESULT(id, word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_FAILURE_RESULT
+};
+
 static const char *action_text(size_t index)
 {
 	return action_name((enum action)index);
@@ -194,6 +214,9 @@ static const struct {
 	[LABEL_RESUMED] = { "resumed", METRICS_SIZE_RESUMED, booleans, NULL },
 	[LABEL_DROP] = { "reason", METRICS_SIZE_DROP, drops, NULL },
 	[LABEL_RESULT] = { "result", METRICS_SIZE_RESULT, results, NULL },
+	[LABEL_LIMITED] = { "result", METRICS_SIZE_LIMITED, limited, NULL },
+	[LABEL_FAILURE] = { "failure", METRICS_SIZE_FAILURE, failures, NULL },
+	[LABEL_FAILURE_RESULT] = { "result", METRICS_SIZE_FAILURE_RESULT, failure_results, NULL },
 };
 
 static struct intern *interned(struct metrics_registry *registry, enum label label)

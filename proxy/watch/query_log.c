@@ -103,22 +103,32 @@ static void drop(struct query_log_ring *ring)
 	count(failed ? &ring->dropped_failed : &ring->dropped_full);
 }
 
-void query_log_write(struct query_log_ring *ring, const struct query_log_event *event)
+bool query_log_write(struct query_log_ring *ring, const struct query_log_event *event)
 {
 	struct writer line;
 	if (!ring)
-		return;
+		return true;
 	if (!log_ring_reserve(&ring->lines, is_important(event), &line)) {
 		drop(ring);
-		return;
+		return false;
 	}
 	query_log_line_write(&line, &ring->log->style, &ring->stamp, event);
 	if (line.failed) {
 		drop(ring);
-		return;
+		return false;
 	}
 	uint64_t waiting = log_ring_commit(&ring->lines, &line);
 	wake_if_needed(ring->log, &ring->lines, waiting);
+	return true;
+}
+
+bool query_log_is_blocked(struct query_log_ring *ring)
+{
+	struct writer line;
+	if (!ring)
+		return false;
+	return atomic_load_explicit(&ring->log->sink_is_failed, memory_order_relaxed) ||
+		!log_ring_reserve(&ring->lines, false, &line);
 }
 
 /* --- the thread: writing --- */
@@ -488,9 +498,13 @@ static int log_start(
 	log->file = strdup(config->file);
 	if (log->wake_fd < 0 || !log->file)
 		return -errno;
-	query_log_style_init(&log->style, config);
 	log_sink_init(&log->sink, log->file);
-	int error = make_rings(log, config->buffer_bytes, ring_count);
+	int error = query_log_style_init(&log->style, config);
+	if (error)
+		log_error("query_log: cannot use hash_key_file=\"%s\": %s", config->hash_key_file,
+			error_text(error));
+	if (!error)
+		error = make_rings(log, config->buffer_bytes, ring_count);
 	if (error)
 		return error;
 	/* A FIFO whose reader is not there yet is no reason not to start. */

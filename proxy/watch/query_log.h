@@ -30,7 +30,9 @@ struct query_log_event {
 	uint16_t client_port;
 	const char *client_by;  /* by what it was known, other than its address; or NULL */
 	struct slice client_id; /* who it is then */
-	struct slice name;      /* wire, as asked */
+	enum log_clients log_clients;
+	bool is_rate_limited; /* beyond the limit of its view, answered or not */
+	struct slice name;    /* wire, as asked */
 	uint16_t type;
 	uint16_t class;
 	uint16_t rcode;
@@ -38,8 +40,8 @@ struct query_log_event {
 	const struct policy *policy;
 	const char *policy_hash; /* content hash, hexadecimal */
 	uint32_t revision;
-	uint16_t view;                     /* POLICY_NO_ID: no view claims the client */
-	const struct verdict *verdict;     /* NULL when no view claims the client */
+	uint16_t view;                 /* POLICY_NO_ID: no view claims the client */
+	const struct verdict *verdict; /* NULL: no view claims the client, or it was not judged */
 	const struct exception *exception; /* that of the verdict; NULL: none, or it has ended */
 	const char *upstream;              /* name of who answered; NULL when nobody was asked */
 	const char *source; /* "upstream", "rule", "local", "error": where the reply is from */
@@ -65,9 +67,14 @@ struct query_log_ring *query_log_ring(struct query_log *log, unsigned index);
  */
 void query_log_reopen(struct query_log *log);
 
-/* Formats the line into the ring, or drops it and counts. Never waits, never allocates. NULL ring:
- * there is no log. */
-void query_log_write(struct query_log_ring *ring, const struct query_log_event *event);
+/* Formats the line into the ring, or drops it, counts, and gives false. Never waits, never
+ * allocates. NULL ring: there is no log, and nothing was dropped. */
+bool query_log_write(struct query_log_ring *ring, const struct query_log_event *event);
+
+/* Would a line be lost now: has the ring no room for one, or did the sink not take the last ones?
+ * By the worker of the ring. Whoever does not want to answer without a line asks before, and is
+ * told by query_log_write() after. */
+bool query_log_is_blocked(struct query_log_ring *ring);
 
 struct query_log_counters {
 	uint64_t lines;          /* handed to the sink in full */

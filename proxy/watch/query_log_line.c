@@ -45,7 +45,7 @@ static void write_mnemonic(struct writer *to, const char *name, uint16_t number)
 		writer_decimal(to, number);
 }
 
-void query_log_style_init(struct query_log_style *style, const struct query_log_config *config)
+int query_log_style_init(struct query_log_style *style, const struct query_log_config *config)
 {
 	struct writer head = writer_of(style->head, sizeof style->head);
 	LITERAL(&head, "{\"version\":\"1.100000\",\"account_id\":\"");
@@ -55,6 +55,7 @@ void query_log_style_init(struct query_log_style *style, const struct query_log_
 	LITERAL(&head, "\",\"vpc_id\":\"");
 	style->format = config->format;
 	style->head_len = head.len;
+	return log_client_key(config->hash_key_file, style->hash_key);
 }
 
 /* --- when --- */
@@ -181,22 +182,10 @@ static bool write_answers(struct writer *line, const struct query_log_event *eve
 	return is_truncated;
 }
 
-/* inet_ntop(3) goes through sprintf for IPv4, which would be a sixth of the whole line. */
-static void write_address(struct writer *line, const struct address *address)
-{
-	char text[ADDRESS_TEXT_MAX];
-	if (!address_is_v4(address)) {
-		writer_bytes(line, text, address_text(address, text));
-		return;
-	}
-	for (unsigned i = 12; i < 16; i++) {
-		if (i > 12)
-			writer_u8(line, '.');
-		writer_decimal(line, address->bytes[i]);
-	}
-}
-
-static void write_client(struct writer *line, const struct query_log_event *event)
+/* A port tells one client from another behind an address, so it is told with full addresses only.
+ */
+static void write_client(struct writer *line, const struct query_log_style *style,
+	const struct query_log_event *event)
 {
 	static const char *const transports[PROTOCOL_COUNT] = {
 		[PROTOCOL_UDP] = "UDP",
@@ -205,9 +194,10 @@ static void write_client(struct writer *line, const struct query_log_event *even
 		[PROTOCOL_DOH] = "DOH",
 	};
 	LITERAL(line, ",\"srcaddr\":\"");
-	write_address(line, &event->client);
+	log_client_write_address(line, &event->client, event->log_clients, style->hash_key);
 	LITERAL(line, "\",\"srcport\":\"");
-	writer_decimal(line, event->client_port);
+	if (event->log_clients == LOG_CLIENTS_FULL)
+		writer_decimal(line, event->client_port);
 	LITERAL(line, "\",\"transport\":\"");
 	writer_text(line, transports[event->protocol]);
 	LITERAL(line, "\",\"srcids\":{}");
@@ -426,18 +416,22 @@ static void write_shadow(struct writer *line, const struct query_log_event *even
 	LITERAL(line, "}");
 }
 
-static void write_client_id(struct writer *line, const struct query_log_event *event)
+static void write_client_id(struct writer *line, const struct query_log_style *style,
+	const struct query_log_event *event)
 {
 	if (!event->client_by)
 		return;
 	FIELD(line, "client_by", event->client_by);
+	size_t before = line->len;
 	LITERAL(line, ",\"client_id\":\"");
-	escape_json(line, event->client_id, QUERY_LOG_NAME_MAX);
-	LITERAL(line, "\"");
+	if (log_client_write_id(line, event->client_id, event->log_clients, style->hash_key))
+		LITERAL(line, "\"");
+	else
+		line->len = before;
 }
 
-static void write_ext(
-	struct writer *line, const struct query_log_event *event, bool answers_are_truncated)
+static void write_ext(struct writer *line, const struct query_log_style *style,
+	const struct query_log_event *event, bool answers_are_truncated)
 {
 	static const char *const protocols[PROTOCOL_COUNT] = {
 		[PROTOCOL_UDP] = "udp",
@@ -449,7 +443,7 @@ static void write_ext(
 	LITERAL(line, ",\"ext\":");
 	size_t opening = line->len;
 	FIELD(line, "view", view ? view->name : NULL);
-	write_client_id(line, event);
+	write_client_id(line, style, event);
 	write_verdict(line, event);
 	if (event->policy) {
 		NUMBER(line, "revision", event->revision);
@@ -466,6 +460,8 @@ static void write_ext(
 	NUMBER(line, "duration_us", event->duration_us);
 	if (event->ede != DNS_EDE_NONE)
 		NUMBER(line, "ede", (uint64_t)event->ede);
+	if (event->is_rate_limited)
+		LITERAL(line, ",\"rate_limited\":true");
 	if (answers_are_truncated)
 		LITERAL(line, ",\"answers_truncated\":true");
 	write_shadow(line, event);
@@ -487,9 +483,9 @@ void query_log_line_write(struct writer *line, const struct query_log_style *sty
 	writer_bytes(line, stamp->text, sizeof stamp->text - 1);
 	write_question(line, event);
 	bool answers_are_truncated = write_answers(line, event);
-	write_client(line, event);
+	write_client(line, style, event);
 	write_firewall(line, event);
 	if (style->format == QUERY_LOG_NAMEGATE)
-		write_ext(line, event, answers_are_truncated);
+		write_ext(line, style, event, answers_are_truncated);
 	LITERAL(line, "}\n");
 }

@@ -5,6 +5,7 @@
 #ifndef PROXY_WATCH_QUERY_LOG_LINE_H
 #define PROXY_WATCH_QUERY_LOG_LINE_H
 
+#include "proxy/watch/log_client.h"
 #include "proxy/watch/log_ring.h"
 #include "proxy/watch/query_log.h"
 
@@ -17,6 +18,7 @@ enum {
 /* The same in every line of a log. */
 struct query_log_style {
 	enum query_log_format format;
+	uint8_t hash_key[SIPHASH_KEY_LEN];
 	size_t head_len;
 	char head[2 * QUERY_LOG_NAME_MAX + 128]; /* up to the view's name */
 };
@@ -27,7 +29,8 @@ struct query_log_stamp {
 	char text[sizeof "2026-01-02T03:04:05Z"];
 };
 
-void query_log_style_init(struct query_log_style *style, const struct query_log_config *config);
+/* 0, or an error of the file with the key (log_client.h). */
+int query_log_style_init(struct query_log_style *style, const struct query_log_config *config);
 
 /* Writes the line with its line feed. Never more than LOG_LINE_MAX bytes. */
 void query_log_line_write(struct writer *line, const struct query_log_style *style,

@@ -634,7 +634,9 @@ static void what_is_not_used_is_not_resident(void **state)
 		metrics_response(
 			sets[i], METRICS_NO_VIEW, PROTOCOL_UDP, 0, METRICS_SOURCE_UPSTREAM, 1, 1);
 	}
-	assert_in_range(resident_bytes() - before, 0, SETS * 64 * 1024);
+	/* It can be less than before: the sanitizer gives its notes about an address back when the
+	 * address is mapped anew. */
+	assert_in_range(resident_bytes(), 0, before + SETS * 64 * 1024);
 	metrics_registry_free(registry);
 }
 

@@ -127,7 +127,7 @@ static struct slice line_of(const struct query_log_event *event, enum query_log_
 	};
 	struct query_log_style style;
 	struct writer line = writer_of(buffer, sizeof buffer);
-	query_log_style_init(&style, &config);
+	assert_int_equal(query_log_style_init(&style, &config), 0);
 	query_log_line_write(&line, &style, &stamp, event);
 	assert_false(line.failed);
 	assert_int_equal(buffer[line.len - 1], '\n');
