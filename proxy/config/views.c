@@ -176,6 +176,13 @@ static bool share_listener(const struct view_spec *a, const struct view_spec *b)
 	return false;
 }
 
+/* "::/0" and "0.0.0.0/0": who names no clients claims both. */
+enum { FAMILIES = 2, V4_PREFIX = 96 };
+static const struct network everybody[FAMILIES] = {
+	{ .prefix_len = 0 },
+	{ .address = { { [10] = 0xff, [11] = 0xff } }, .prefix_len = V4_PREFIX },
+};
+
 static size_t collect_claims(const struct view_checks *checks, struct claim *claims)
 {
 	size_t count = 0;
@@ -183,8 +190,8 @@ static size_t collect_claims(const struct view_checks *checks, struct claim *cla
 		const struct view_spec *view = &checks->specs[i];
 		if (!is_sound(&checks->drafts[i], view))
 			continue;
-		if (view->client_count == 0)
-			claims[count++].view = i;
+		for (size_t j = 0; view->client_count == 0 && j < FAMILIES; j++)
+			claims[count++] = (struct claim){ everybody[j], i };
 		for (size_t j = 0; j < view->client_count; j++)
 			claims[count++] = (struct claim){ view->clients[j], i };
 	}
@@ -220,19 +227,22 @@ static void tell_tie(const struct view_checks *checks, const struct claim *claim
 			prefix_len);
 }
 
-/* Do both claim the same client with the same right, who have the same network? */
-static bool tie(const struct view_checks *checks, size_t a, size_t b, struct view_tie_text *by)
+/* Do both claim the same client with the same right, who have the same network? Two that claim
+ * everybody do so twice; that is told once. */
+static bool tie(const struct view_checks *checks, size_t a, size_t b, unsigned prefix_len,
+	struct view_tie_text *by)
 {
 	const struct view_spec *one = &checks->specs[a];
 	const struct view_spec *other = &checks->specs[b];
-	return a != b && share_listener(one, other) &&
+	bool told = one->client_count == 0 && other->client_count == 0 && prefix_len == V4_PREFIX;
+	return a != b && !told && share_listener(one, other) &&
 		view_identity_ties(checks->resolve, one, other, by);
 }
 
 static void check_ties(const struct view_checks *checks)
 {
 	struct view_tie_text by;
-	size_t most = checks->count;
+	size_t most = FAMILIES * checks->count;
 	for (size_t i = 0; i < checks->count; i++)
 		most += checks->specs[i].client_count;
 	struct claim *claims = arena_take(checks->resolve->scratch, most, sizeof *claims);
@@ -245,7 +255,8 @@ static void check_ties(const struct view_checks *checks)
 			if (memcmp(&claims[j].network, &claims[i].network,
 				    sizeof claims[j].network) != 0)
 				break;
-			if (!tie(checks, claims[j].view, claims[i].view, &by))
+			if (!tie(checks, claims[j].view, claims[i].view,
+				    claims[i].network.prefix_len, &by))
 				continue;
 			tell_tie(checks, &claims[i], claims[j].view, &by);
 			break;

@@ -1,5 +1,6 @@
 /* Whatever bytes a configuration file holds: it loads, or every error names a place, and nothing
  * leaks. What loads obeys the promises that its users build on. */
+#include "dns/answer.h"
 #include "proxy/config.h"
 #include "rules/policy.h"
 
@@ -137,6 +138,82 @@ static void check_views(const struct policy_spec *policy)
 	PROMISE(!policy_view_tie(policy, &a, &b, NULL));
 }
 
+/* The words that name clients are spelled as rules/ matches them. */
+static void check_identity(const struct config *config, const struct view_spec *view)
+{
+	PROMISE(!view->certificate_count || config->tls_client_ca);
+	for (size_t i = 0; i < view->certificate_count; i++)
+		PROMISE(strcmp(view->certificates[i], "*") == 0 ||
+			strchr(view->certificates[i], ':'));
+	for (size_t i = 0; i < view->token_count; i++) {
+		PROMISE(view->tokens[i] < config->policy.token_count);
+		PROMISE(i == 0 || view->tokens[i] >= view->tokens[i - 1]);
+	}
+	for (size_t i = 0; i < view->path_count; i++)
+		PROMISE(*view->paths[i] && !strchr(view->paths[i], '/'));
+	for (size_t i = 0; i < view->tls_name_count; i++)
+		PROMISE(*view->tls_names[i]);
+}
+
+static void check_conduct(const struct view_config *view)
+{
+	const struct rate_limit_config *limit = &view->rate_limit;
+	PROMISE(limit->burst >= limit->per_second);
+	PROMISE(!limit->per_second ||
+		(limit->prefix_v4 && limit->prefix_v4 <= 32 && limit->prefix_v6 &&
+			limit->prefix_v6 <= 128));
+	PROMISE((unsigned)view->log_clients <= LOG_CLIENTS_OMITTED);
+	for (int i = 0; i < FAILURE_COUNT; i++)
+		PROMISE((unsigned)view->on_failure[i] <= ON_FAILURE_STALE);
+}
+
+static void check_clients(const struct config *config)
+{
+	for (size_t i = 0; i < config->policy.view_count; i++) {
+		check_identity(config, &config->policy.views[i]);
+		check_conduct(&config->views[i]);
+	}
+	PROMISE((config->tls_client_ca == NULL) ==
+		(config->client_certificates == CLIENT_CERTIFICATES_NONE));
+	PROMISE(config->shadow.file || config->shadow.view_count == 0);
+	for (size_t i = 0; i < config->shadow.view_count; i++)
+		PROMISE(config->shadow.views[i] < config->policy.view_count);
+}
+
+static void check_schedules(const struct policy_spec *policy)
+{
+	for (size_t i = 0; i < policy->schedule_count; i++) {
+		const struct schedule_spec *schedule = &policy->schedules[i];
+		PROMISE(schedule->days && schedule->days <= 0x7f);
+		PROMISE(!schedule->zone == !schedule->zone_name);
+		PROMISE(schedule_is_ever_on(schedule));
+		for (size_t j = 0; j < schedule->hours_count; j++)
+			PROMISE(schedule->hours[j].from_min < SCHEDULE_DAY_MIN &&
+				schedule->hours[j].to_min > 0 &&
+				schedule->hours[j].to_min <= SCHEDULE_DAY_MIN);
+	}
+	for (size_t i = 0; i < policy->group_count; i++)
+		for (size_t j = 0; j < policy->groups[i].rule_count; j++)
+			PROMISE(policy->groups[i].rules[j].schedule <= policy->schedule_count);
+}
+
+/* An answer is one that a judge can open, and it answers what is asked. */
+static void check_expectations(const struct config *config)
+{
+	for (size_t i = 0; i < config->expect_count; i++) {
+		const struct expect_config *expect = &config->expects[i];
+		struct dns_answer answer;
+		PROMISE(expect->file && expect->line && expect->listener < config->listener_count);
+		PROMISE(expect->view == POLICY_NO_ID || expect->view < config->policy.view_count);
+		PROMISE(dns_name_check(dns_name_slice(&expect->question)) == expect->question.len);
+		if (expect->answer.len == 0)
+			continue;
+		PROMISE(dns_answer_open(&answer, expect->answer) == 0);
+		PROMISE(dns_answer_is_for(
+			&answer, dns_name_slice(&expect->question), expect->type, DNS_CLASS_IN));
+	}
+}
+
 static void check_local_records(const struct policy_spec *policy)
 {
 	for (size_t i = 0; i < policy->local_record_count; i++) {
@@ -161,6 +238,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_rules(&config->policy);
 	check_views(&config->policy);
 	check_local_records(&config->policy);
+	check_clients(config);
+	check_schedules(&config->policy);
+	check_expectations(config);
 	PROMISE(config_needs_restart(config, config) == NULL);
 	config_free(config);
 	return 0;
