@@ -145,7 +145,8 @@ static void print_log(const struct list_report *report, const struct log_source_
 {
 	printf("\n%" PRIu64 " lines", report->lines);
 	if (counts->bad_lines)
-		printf(" and %" PRIu64 " that are none", counts->bad_lines);
+		printf(" and %" PRIu64 " that %s none", counts->bad_lines,
+			counts->bad_lines == 1 ? "is" : "are");
 	printf(", %" PRIu64 " of views: %" PRIu64 " blocked, %" PRIu64 " by lists and %" PRIu64
 	       " otherwise; when they were written, %" PRIu64 " were\n",
 		report->judged, report->blocked, report->by_lists,

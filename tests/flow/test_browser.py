@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+import dns_wire as w
 from config_text import inline, rule
 from namespace import Namespace
 from program import with_rules
@@ -102,3 +103,28 @@ def test_browser(maker, knot, page_port, tmp_path, method):
     assert any(line["rcode"] == "NOERROR" and line["answers"] for line in allowed)
     blocked = namegate.wait_log("www.evil.test")
     assert {line["firewall_rule_action"] for line in blocked} == {"BLOCK"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["pass", "strip"])
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium")
+def test_https_records(maker, scripted, page_port, tmp_path, word):
+    """A browser goes by an HTTPS record (RFC 9460 9.5): it asks for the page over TLS, which nobody
+    speaks there. In a view without such records it opens the page as it was told."""
+    service = "_%d._https.web.strip.test" % page_port
+    scripted.zone["web.strip.test."] = lambda s: w.reply(
+        s.wire, [w.a(s.qname, "127.0.0.1")] if s.qtype == w.A else []
+    )
+    scripted.zone[service + "."] = lambda s: w.reply(
+        s.wire, [w.record(s.qname, w.HTTPS, b"\0\1\0\0\1\0\3\2h2")] if s.qtype == w.HTTPS else []
+    )
+    settings = maker.settings(scripted=scripted)
+    settings["views"][0]["https_records"] = word
+    namegate = maker.start(settings)
+    with Namespace(tmp_path / "namespace") as namespace:
+        page, _ = Browser(namespace, namegate, tmp_path, "POST").open(
+            "http://web.strip.test:%d/" % page_port
+        )
+    assert ("the page is here" in page) == (word == "strip")
+    told = [line for line in namegate.wait_log(service) if line["query_type"] == "HTTPS"]
+    assert told and all(bool(line["answers"]) == (word == "pass") for line in told)

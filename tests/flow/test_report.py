@@ -71,7 +71,8 @@ class TestLists:
     def test_two_lists_that_have_each_others_names(self, tmp_path):
         """Only one of them may go."""
         lists = [inline("a", "x.test", "y.test"), inline("b", "y.test", "x.test")]
-        found, _ = rows(report(write(tmp_path / "n.conf", lists, [block("a"), block("b")]), "--json"))
+        path = write(tmp_path / "n.conf", lists, [block("a"), block("b")])
+        found, _ = rows(report(path, "--json"))
         assert sorted(row["advice"] for row in found.values()) == ["drop", "keep"]
 
     def test_allowed_is_not_blocked(self, tmp_path):
@@ -107,9 +108,10 @@ def names_of(path, name_format):
         if name_format == "hosts":
             words = words[1:]
         for word in words:
-            last = word.rstrip(".").rsplit(".", 1)[-1].lower()
-            if all(c.isalnum() or c in "-_." for c in word) and not last.isdigit() and word.isascii():
-                names.add(word.rstrip(".").lower())
+            word = word.rstrip(".").lower()
+            is_name = word.isascii() and all(c.isalnum() or c in "-_." for c in word)
+            if is_name and not word.rsplit(".", 1)[-1].isdigit():
+                names.add(word)
     return names
 
 
@@ -118,10 +120,8 @@ def test_real_lists(tmp_path, name_format):
     files = sorted(DATA.glob("*.%s.gz" % name_format))
     if len(files) < 2:
         pytest.skip("there are no lists in %s" % DATA)
-    lists = [
-        {"name": f.name.split(".")[0], "format": name_format, "file": str(f), "max_rejected": "100%"}
-        for f in files
-    ]
+    how = {"format": name_format, "max_rejected": "100%"}
+    lists = [{"name": f.name.split(".")[0], "file": str(f), **how} for f in files]
     path = write(tmp_path / "n.conf", lists, [block(each["name"]) for each in lists])
     found, whole = rows(report(path, "--json"))
     sets = {f.name.split(".")[0]: names_of(f, name_format) for f in files}
