@@ -105,6 +105,7 @@ static bool take_action(enum action *to, struct slice value)
 
 static bool take_kind(enum pattern_kind *to, struct slice value)
 {
+	*to = (enum pattern_kind)0;
 	for (unsigned kind = PATTERN_EXACT; kind <= PATTERN_BOTH; kind++)
 		if (slice_equals_text(value, kinds[kind]))
 			*to = (enum pattern_kind)kind;

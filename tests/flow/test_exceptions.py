@@ -191,7 +191,7 @@ def test_a_view_that_waits_for_its_lists(maker, scripted, connect):
 
 @pytest.mark.quick
 def test_its_time_is_over(begin, connect):
-    """On the next query, although the answer is in the cache; and the keeper of the book says so."""
+    """On the next query, although the answer is in the cache; and the log says so."""
     namegate = begin()
     client = connect(namegate, "udp")
     name = "ok.soon.bad.test"
@@ -210,7 +210,7 @@ def test_its_time_is_over(begin, connect):
 
 @pytest.mark.quick
 def test_a_restart_finds_them(begin, connect):
-    """Killed in the middle: those in force are there again, with their numbers, and those whose time
+    """Killed in the middle: those in force are there again, with their numbers; those whose time
     went by meanwhile are not."""
     namegate = begin()
     allow(namegate, "ok.long.bad.test", how_long="1h")
