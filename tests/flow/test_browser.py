@@ -4,11 +4,14 @@ page by an allowed name through namegate, and cannot open one by a blocked name.
 import http.server
 import json
 import shutil
+import ssl
+import struct
 import threading
 
 import pytest
 
 import dns_wire as w
+from certificates import issue
 from config_text import inline, rule
 from namespace import Namespace
 from program import with_rules
@@ -128,3 +131,57 @@ def test_https_records(maker, scripted, page_port, tmp_path, word):
     assert ("the page is here" in page) == (word == "strip")
     told = [line for line in namegate.wait_log(service) if line["query_type"] == "HTTPS"]
     assert told and all(bool(line["answers"]) == (word == "pass") for line in told)
+
+
+def ech_config():
+    """An ECHConfigList (RFC 9849 4) with a key that no server here has."""
+    suites, public_name = struct.pack("!HHH", 4, 1, 1), b"other.ech.test"
+    key = bytes([9]) + bytes(31)  # the base point of X25519
+    contents = struct.pack("!BHH", 7, 0x20, len(key)) + key + suites
+    contents += struct.pack("!BB", 0, len(public_name)) + public_name + b"\0\0"
+    config = struct.pack("!HH", 0xFE0D, len(contents)) + contents
+    return struct.pack("!H", len(config)) + config
+
+
+@pytest.fixture
+def tls_page_port(certificates, tmp_path):
+    leaf = issue(certificates, tmp_path / "page", "web.ech.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["pass", "strip_ech"])
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium")
+def test_ech(maker, scripted, tls_page_port, tmp_path, word):
+    """Where an HTTPS record has "ech" a browser encrypts the site's name, and does not go on with a
+    server that cannot read it; in a view without "ech" it connects as ever, by the same record."""
+    service = "_%d._https.web.ech.test" % tls_page_port
+    ech = ech_config()
+    params = b"\0\1\0\x09\x08http/1.1" + struct.pack("!HH", 5, len(ech)) + ech
+    scripted.zone["web.ech.test."] = lambda s: w.reply(
+        s.wire, [w.a(s.qname, "127.0.0.1")] if s.qtype == w.A else []
+    )
+    target = w.name("web.ech.test")
+    record = b"\0\1" + target + params
+    scripted.zone[service + "."] = lambda s: w.reply(
+        s.wire, [w.record(s.qname, w.HTTPS, record)] if s.qtype == w.HTTPS else []
+    )
+    settings = maker.settings(scripted=scripted)
+    settings["views"][0]["https_records"] = word
+    namegate = maker.start(settings)
+    with Namespace(tmp_path / "namespace") as namespace:
+        page, errors = Browser(namespace, namegate, tmp_path, "POST").open(
+            "https://web.ech.test:%d/" % tls_page_port
+        )
+    assert ("the page is here" in page) == (word == "strip_ech"), errors
+    told = [line for line in namegate.wait_log(service) if line["query_type"] == "HTTPS"]
+    assert told and all(len(line["answers"]) == 1 for line in told)
+    sizes = {len(line["answers"][0]["Rdata"]) for line in told}
+    assert all((size > 2 * len(ech)) == (word == "pass") for size in sizes)
