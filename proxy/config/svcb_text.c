@@ -8,7 +8,7 @@
 /* RFC 9460 14.3.2. */
 enum { KEY_ALPN = 1, KEY_NO_DEFAULT_ALPN = 2, KEY_PORT = 3, KEY_V4 = 4, KEY_ECH = 5, KEY_V6 = 6 };
 
-enum { PARAMS_MAX = 16, ALPN_MAX = 255, ECH_MAX = 1024, PORT_DIGITS_MAX = 5 };
+enum { PARAMS_MAX = 12, ALPN_MAX = 255, ECH_MAX = 1024, PORT_DIGITS_MAX = 5 };
 
 /* The text up to the next comma, which is taken off the front. */
 static struct slice next_item(struct slice *list)
