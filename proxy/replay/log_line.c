@@ -22,8 +22,14 @@ static const uint8_t *find_special(const uint8_t *at, const uint8_t *end)
 {
 	for (uint64_t word; end - at >= 8; at += 8) {
 		memcpy(&word, at, sizeof word);
-		if (zero_bytes(word ^ ones * '"') | zero_bytes(word ^ ones * '\\'))
-			break;
+		uint64_t found = zero_bytes(word ^ ones * '"') | zero_bytes(word ^ ones * '\\');
+		if (!found)
+			continue;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		return at + __builtin_ctzll(found) / 8; /* the lowest one is never a false one */
+#else
+		break;
+#endif
 	}
 	while (at < end && *at != '"' && *at != '\\')
 		at++;
@@ -134,9 +140,9 @@ enum { NOT_WANTED = 0xffff };
 /* Keys of one object in the order in which they are written, known ones that nobody wants included:
  * the search goes on behind the key found last, so that one comparison a key is usual. */
 struct key {
-	const char *name;
-	uint8_t len;
-	uint16_t field; /* offset in struct fields */
+	const char *text; /* "\"vpc_id\":" */
+	uint8_t len;      /* of the text */
+	uint16_t field;   /* offset in struct fields */
 	void (*read)(struct reader *from, struct log_line *line, struct fields *fields);
 };
 
@@ -145,17 +151,18 @@ struct keys {
 	size_t count;
 };
 
+#define KEY_TEXT(name) "\"" name "\":", sizeof(name) + 2
 #define WANTED(name, field)                                                                        \
 	{                                                                                          \
-		name, sizeof(name) - 1, offsetof(struct fields, field), NULL                       \
+		KEY_TEXT(name), offsetof(struct fields, field), NULL                               \
 	}
 #define KNOWN(name)                                                                                \
 	{                                                                                          \
-		name, sizeof(name) - 1, NOT_WANTED, NULL                                           \
+		KEY_TEXT(name), NOT_WANTED, NULL                                                   \
 	}
 #define NESTED(name, read)                                                                         \
 	{                                                                                          \
-		name, sizeof(name) - 1, NOT_WANTED, read                                           \
+		KEY_TEXT(name), NOT_WANTED, read                                                   \
 	}
 
 static const struct key *key_find(const struct keys *keys, struct slice name, size_t *next)
@@ -163,12 +170,33 @@ static const struct key *key_find(const struct keys *keys, struct slice name, si
 	for (size_t i = 0; i < keys->count; i++) {
 		size_t at = *next + i < keys->count ? *next + i : *next + i - keys->count;
 		const struct key *key = &keys->at[at];
-		if (key->len != name.len || memcmp(key->name, name.at, name.len) != 0)
+		if (key->len - 3u != name.len || memcmp(key->text + 1, name.at, name.len) != 0)
 			continue;
 		*next = at + 1 < keys->count ? at + 1 : 0;
 		return key;
 	}
 	return NULL;
+}
+
+/* The key that usually comes next, without looking for its end. */
+static const struct key *take_usual_key(struct reader *from, const struct keys *keys, size_t *next)
+{
+	const struct key *key = &keys->at[*next];
+	if ((size_t)(from->end - from->at) < key->len || memcmp(from->at, key->text, key->len) != 0)
+		return NULL;
+	from->at += key->len;
+	*next = *next + 1 < keys->count ? *next + 1 : 0;
+	return key;
+}
+
+/* Any other; NULL when nobody knows it. */
+static const struct key *take_key(struct reader *from, const struct keys *keys, size_t *next)
+{
+	struct slice name = take_string(from);
+	skip_blanks(from);
+	if (!take(from, ':'))
+		from->failed = true;
+	return from->failed ? NULL : key_find(keys, name, next);
 }
 
 static void read_member(
@@ -197,12 +225,13 @@ static void read_object(
 		return;
 	for (;;) {
 		skip_blanks(from);
-		struct slice name = take_string(from);
+		const struct key *key = take_usual_key(from, keys, &next);
+		if (!key)
+			key = take_key(from, keys, &next);
+		if (from->failed)
+			return;
 		skip_blanks(from);
-		if (from->failed || !take(from, ':'))
-			break;
-		skip_blanks(from);
-		read_member(from, key_find(keys, name, &next), line, fields);
+		read_member(from, key, line, fields);
 		skip_blanks(from);
 		if (take(from, '}'))
 			return;
@@ -262,6 +291,8 @@ static uint16_t parse_class(struct slice text)
 	static const uint16_t classes[] = { DNS_CLASS_IN, DNS_CLASS_CH, DNS_CLASS_HS,
 		DNS_CLASS_NONE, DNS_CLASS_ANY };
 	uint16_t class = DNS_CLASS_IN;
+	if (slice_equals_text(text, "IN"))
+		return class;
 	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
 		if (slice_equals_text(text, dns_class_name(classes[i])))
 			return classes[i];

@@ -22,10 +22,12 @@ static void a_line_teaches_all_names_that_are_judged(void **state)
 		{ "", "?q.test. " },
 		{ ",\"answers\":[{\"Type\":\"A\",\"Rdata\":\"192.0.2.1\"}]", "?q.test. " },
 		{ ",\"answers\":[{\"Type\":\"CNAME\",\"Rdata\":\"B.test.\"},"
-		  "{\"Type\":\"CNAME\",\"Rdata\":\"c.test.\"},{\"Type\":\"A\",\"Rdata\":\"192.0.2.1\"}]",
+		  "{\"Type\":\"CNAME\",\"Rdata\":\"c.test.\"},"
+		  "{\"Type\":\"A\",\"Rdata\":\"192.0.2.1\"}]",
 			"?q.test. b.test. c.test. " },
 		{ ",\"answers\":[{\"Type\":\"HTTPS\",\"Rdata\":\"1 .\"},"
-		  "{\"Type\":\"SVCB\",\"Rdata\":\"1 s.test.\"},{\"Type\":\"MX\",\"Rdata\":\"1 m.test.\"},"
+		  "{\"Type\":\"SVCB\",\"Rdata\":\"1 s.test.\"},"
+		  "{\"Type\":\"MX\",\"Rdata\":\"1 m.test.\"},"
 		  "{\"Type\":\"CNAME\",\"Rdata\":\"q.TEST.\"}]",
 			"?q.test. s.test. " },
 	};
