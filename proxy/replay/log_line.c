@@ -380,6 +380,7 @@ static const struct key ext_key_table[] = {
 	KNOWN("time_us"),
 	KNOWN("duration_us"),
 	KNOWN("ede"),
+	KNOWN("shadow"),
 	WANTED("answers_truncated", truncated),
 };
 static const struct keys ext_keys = { ext_key_table, sizeof ext_key_table / sizeof *ext_key_table };
