@@ -4,11 +4,12 @@ import ssl
 
 from config_text import group, inline, rule
 from dns_client import PATIENCE_S, Stream, Udp, tls_context
-from dns_wire import query
+from dns_wire import opt, option, query
 from h2_client import H2
 
 WHO = "who.test"
 NOBODY, CLOSED = "nobody", "closed"
+ACCESS_TOKEN = 0xFFA0  # the EDNS option
 
 
 def with_views(settings, views):
@@ -62,18 +63,19 @@ class Asker:
         more = {"context": context, "server_name": server_name, **more}
         return kind("127.0.0.1", port, *ca, **more)
 
-    def on(self, protocol, connection, path=None, **headers):
-        """Asks over an open connection."""
+    def on(self, protocol, connection, path=None, token=None, **headers):
+        """Asks over an open connection. A token is a parameter over DoH, else in the message."""
         if protocol != "doh":
-            return self.name_of(connection.ask(query(WHO)))
-        path = path or connection.path
+            options = option(ACCESS_TOKEN, token.encode()) if token else b""
+            return self.name_of(connection.ask(query(WHO, edns=opt(options=options))))
+        path = (path or connection.path) + ("?token=%s" % token if token else "")
         response = connection.wait(connection.post(query(WHO), path=path, **headers))
         return self.name_of(response.message) if response.status == 200 else response.status
 
-    def __call__(self, protocol, path=None, headers=None, **how):
+    def __call__(self, protocol, path=None, headers=None, token=None, **how):
         try:
             with self.open(protocol, **how) as connection:
-                return self.on(protocol, connection, path, **(headers or {}))
+                return self.on(protocol, connection, path, token, **(headers or {}))
         except (ConnectionError, ssl.SSLError):
             return CLOSED
         except AssertionError as error:

@@ -1,6 +1,7 @@
 """Who a client is, by what TLS and HTTP know of it: certificates, server names, paths; times the
 protocols."""
 
+import hashlib
 import itertools
 import ssl
 import time
@@ -11,19 +12,22 @@ from certificates import OID, ClientAuthority
 from dns_client import tls_context
 from dns_wire import Message, query
 from h2_client import base64url
-from identity import CLOSED, Asker, is_open, wait_closed, with_views
+from identity import CLOSED, NOBODY, Asker, is_open, wait_closed, with_views
 from tools import kdig, run
 
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 ENCRYPTED = ("dot", "doh")
 URI = "spiffe://corp.example/"
 HOUR = 3600
+TOKEN = "aN9-_.~$&x"
+IN_A_PATH = TOKEN.replace("&", "%26")
 
 VIEWS = [
     {"name": "lan", "clients": ["127.0.0.0/8"]},
     {"name": "web", "certificates": ["uri:%sweb" % URI, "dns:*.web.example"]},
     {"name": "certified", "certificates": ["*"]},
     {"name": "kids-path", "paths": ["kids"]},
+    {"name": "kids-token", "tokens": ["kids"]},
     {"name": "kids-name", "tls_names": ["kids.dns.example"]},
     {"name": "any-name", "tls_names": ["*.any.dns.example"]},
     {"name": "both", "certificates": ["cn:Both"], "paths": ["both"]},
@@ -89,6 +93,8 @@ CERTIFICATES = {
 
 def start(maker, scripted, authority, required=False, views=VIEWS):
     settings = with_views(maker.settings(scripted=scripted), views)
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+    settings["tokens"] = [{"name": "kids", "sha256": digest}]
     settings["tls"]["client_ca"] = str(authority.file)
     if required:
         settings["tls"]["client_certificates"] = "required"
@@ -433,19 +439,39 @@ class TestClients:
 
 
 def test_every_combination(optional, authority, stranger):
-    """Certificate x server name x path x protocol: the most specific wins, and what the others say
-    does not matter."""
+    """Certificate x token x server name x path x protocol: the most specific wins, and what the
+    others say does not matter; but a bad token is nobody's."""
     kinds = {"none": None, "web": "web", "only-a-name": "certified"}
     names = {"": None, "kids.dns.example": "kids-name"}
     paths = {None: None, "/dns-query/kids": "kids-path"}
     ask = Asker(optional)
     clients = {kind: certificate(authority, stranger, kind) for kind in kinds}
-    for kind, name, path in itertools.product(kinds, names, paths):
-        expected = kinds[kind] or paths[path] or names[name] or "lan"
-        found = ask("doh", client=clients[kind], server_name=name, path=path)
-        assert found == expected, (kind, name, path)
+    tokens = {None: None, IN_A_PATH: "kids-token", TOKEN + "x": NOBODY}
+    for kind, name, path, token in itertools.product(kinds, names, paths, tokens):
+        known = kinds[kind] or tokens[token] or paths[path] or names[name] or "lan"
+        expected = NOBODY if tokens[token] == NOBODY else known
+        found = ask("doh", client=clients[kind], server_name=name, path=path, token=token)
+        assert found == expected, (kind, name, path, token)
         if path is None:
-            assert ask("dot", client=clients[kind], server_name=name) == expected, (kind, name)
+            raw = token and token.replace("%26", "&")
+            found = ask("dot", client=clients[kind], server_name=name, token=raw)
+            assert found == expected, (kind, name, token)
+
+
+@pytest.mark.parametrize("token", (TOKEN, TOKEN + "x"))
+@pytest.mark.parametrize("protocol", ("udp", "tcp"))
+def test_tokens_in_clear_are_not_looked_at(optional, protocol, token):
+    assert Asker(optional)(protocol, token=token) == "lan"
+
+
+@pytest.mark.parametrize("token", ("%", "%4", "%zz", 257 * "x", ""))
+def test_tokens_that_are_none(optional, token):
+    """Of the wrong form is not the same as not given."""
+    assert Asker(optional)("doh", path="/dns-query?token=" + token) == 400
+
+
+def test_a_token_of_a_path_that_nobody_has(optional):
+    assert Asker(optional)("doh", path="/dns-query/nobody", token=IN_A_PATH) == 404
 
 
 def test_nobody_is_asked_without_authorities(maker, scripted, authority):
