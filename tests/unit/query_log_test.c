@@ -222,6 +222,49 @@ static void a_block_is_told_in_full(void **state)
 	free_policy();
 }
 
+/* What was decided by hand, what was let through by hand, and what would have been decided. */
+static void exceptions_and_observations(void **state)
+{
+	struct policy *policy = make_policy();
+	struct dns_name name, lower;
+	struct query_log_event event = event_of(&name, "Beacon.bad.test");
+	struct verdict verdict = judge(policy, &event, 0, &lower);
+	const struct exception exception = { .id = 7, .because = "ticket \"12\"" };
+	(void)state;
+	event.verdict = &verdict;
+	verdict.monitors[1] = verdict.match;
+	verdict.monitors[1].observed = true;
+	verdict.monitors[1].hop = 2;
+	verdict.monitor_count = 2;
+	verdict.action = ACTION_ALLOW;
+	verdict.reason = REASON_EXCEPTION;
+	verdict.match =
+		(struct rule_match){ POLICY_NO_ID, POLICY_NO_ID, POLICY_NO_ID, 0, false, { 0 } };
+	verdict.exception = 7;
+	event.exception = &exception;
+	struct slice ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(ext, "action", "\"ALLOW\"");
+	check_member(ext, "reason", "\"exception\"");
+	check_member(ext, "exception", "{\"id\":7,\"because\":\"ticket \\\"12\\\"\"}");
+	check_member(ext, "matched_name", "\"Beacon.bad.test.\"");
+	check_member(ext, "hop", "0");
+	check_member(ext, "monitored", "[\"see\\u000ait\"]");
+	check_member(ext, "observed",
+		"[{\"rule_group\":\"base\\\\line\",\"rule\":\"block\xef\xbf\xbd\","
+		"\"action\":\"BLOCK\",\"hop\":2}]");
+	/* It ended while the query waited. */
+	event.exception = NULL;
+	verdict.reason = REASON_NO_MATCH;
+	verdict.action = ACTION_NONE;
+	ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(ext, "exception", "{\"id\":7}");
+	check_member(ext, "reason", "");
+	verdict.exception = 0;
+	ext = json_member(line_of(&event, QUERY_LOG_NAMEGATE), "ext");
+	check_member(ext, "exception", "");
+	free_policy();
+}
+
 /* Every shape that a verdict can have: which fields are there, and which are not. */
 static void every_shape_of_a_verdict(void **state)
 {
@@ -1101,6 +1144,7 @@ int main(void)
 		cmocka_unit_test(no_view_has_little_to_say),
 		cmocka_unit_test(a_client_is_called_by_its_name),
 		cmocka_unit_test(a_block_is_told_in_full),
+		cmocka_unit_test(exceptions_and_observations),
 		cmocka_unit_test(every_shape_of_a_verdict),
 		cmocka_unit_test(a_candidate_is_told),
 		cmocka_unit_test(a_hop_names_itself),
