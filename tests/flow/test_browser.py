@@ -184,4 +184,4 @@ def test_ech(maker, scripted, tls_page_port, tmp_path, word):
     told = [line for line in namegate.wait_log(service) if line["query_type"] == "HTTPS"]
     assert told and all(len(line["answers"]) == 1 for line in told)
     sizes = {len(line["answers"][0]["Rdata"]) for line in told}
-    assert all((size > 2 * len(ech)) == (word == "pass") for size in sizes)
+    assert all((size > 100) == (word == "pass") for size in sizes)
