@@ -131,7 +131,7 @@ struct fields {
 	struct slice view, time, name, type, class, rcode, client, transport;
 	struct slice aws_group, aws_action, aws_list;
 	struct slice own_view, action, response, group, rule, list, entry, matched_name, hop;
-	struct slice matched_address, reason, policy_hash, client_id, truncated;
+	struct slice matched_address, reason, policy_hash, client_id, truncated, rate_limited;
 	struct slice rdata, answer_type;
 };
 
@@ -355,6 +355,7 @@ static void read_exception(struct reader *from, struct log_line *line, struct fi
 
 static const struct key ext_key_table[] = {
 	WANTED("view", own_view),
+	KNOWN("client_by"),
 	WANTED("client_id", client_id),
 	WANTED("action", action),
 	WANTED("block_response", response),
@@ -381,6 +382,7 @@ static const struct key ext_key_table[] = {
 	KNOWN("duration_us"),
 	KNOWN("ede"),
 	KNOWN("shadow"),
+	WANTED("rate_limited", rate_limited),
 	WANTED("answers_truncated", truncated),
 };
 static const struct keys ext_keys = { ext_key_table, sizeof ext_key_table / sizeof *ext_key_table };
@@ -516,6 +518,8 @@ bool log_line_read(struct log_line *line, struct slice text)
 		!parse_type(fields.type, &line->type) || !read_name(line, fields.name))
 		return false;
 	line->is_truncated |= slice_equals_text(fields.truncated, "true");
+	line->is_rate_limited = slice_equals_text(fields.rate_limited, "true") &&
+		fields.action.len == 0 && fields.reason.len == 0;
 	line->time_s = parse_time(fields.time);
 	line->class = parse_class(fields.class);
 	line->rcode = parse_rcode(fields.rcode);

@@ -40,11 +40,12 @@ struct log_line {
 	uint16_t hop; /* 0: the question, an address, or the line does not say */
 	struct slice client_id;
 	struct slice policy_hash;
-	enum action action; /* ACTION_NONE where the line has none: nothing matched */
-	bool has_exception; /* an operator's exception had a say (exceptions.h) */
-	bool has_ext;       /* it is one of ours: rule and response are known */
-	bool has_view;      /* it has a vpc_id; empty: no view claimed the client */
-	bool is_truncated;  /* the line has not all records of the answer */
+	enum action action;   /* ACTION_NONE where the line has none: nothing matched */
+	bool is_rate_limited; /* and no rule decided: most likely it was not judged at all */
+	bool has_exception;   /* an operator's exception had a say (exceptions.h) */
+	bool has_ext;         /* it is one of ours: rule and response are known */
+	bool has_view;        /* it has a vpc_id; empty: no view claimed the client */
+	bool is_truncated;    /* the line has not all records of the answer */
 	struct log_answer answers[LOG_LINE_ANSWERS_MAX];
 	unsigned answer_count;
 };
@@ -52,11 +53,11 @@ struct log_line {
 /* False when it is not such a line: not JSON, or without a name and a type. A fuzz target's. */
 bool log_line_read(struct log_line *line, struct slice text);
 
-/* Is it not worth judging: no view claimed the client then, or the question was refused as it is?
- */
+/* Was it judged? Not where no view claimed the client, the question was refused as it was, or the
+ * client asked too much. */
 static inline bool log_line_was_admitted(const struct log_line *line)
 {
-	return line->view.len > 0 || !line->has_view;
+	return (line->view.len > 0 || !line->has_view) && !line->is_rate_limited;
 }
 
 /* A text of a line as it is, JSON's escapes undone: UTF-8, in `buffer` when there are escapes and

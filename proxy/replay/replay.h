@@ -31,7 +31,7 @@ struct replay_options {
 struct replay_counts {
 	uint64_t lines; /* that are not empty */
 	uint64_t bad;
-	uint64_t not_admitted; /* no view claimed the client then, or the question was malformed */
+	uint64_t not_admitted; /* log_line_was_admitted() */
 	uint64_t by_exception; /* that an operator's exception had a say in; recorded ones only */
 	uint64_t same;
 	uint64_t moved;

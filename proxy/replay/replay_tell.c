@@ -180,7 +180,7 @@ static void print_counts(FILE *to, const struct replay_told *told)
 		told->result->is_complete ? "" : ", and the log was not read to its end");
 	print_count(to, counts->bad, "are no lines of a query log");
 	print_count(to, counts->not_admitted,
-		"left out: no view claimed the client then, or the question was malformed");
+		"left out: not judged then (no view, malformed, beyond the rate limit)");
 	print_count(to, counts->by_exception, "left out: a timed exception had a say then");
 	fprintf(to, "%12" PRIu64 "  the same\n", counts->same);
 	print_count(to, counts->moved, "the same, by another rule");

@@ -195,6 +195,27 @@ static void clients_that_are_not_told(void **state)
 	}
 }
 
+static void what_was_judged(void **state)
+{
+	static const struct {
+		const char *rest;
+		bool was;
+	} cases[] = { { "", true }, { ",\"vpc_id\":\"v\"", true }, { ",\"vpc_id\":\"\"", false },
+		{ ",\"ext\":{\"rate_limited\":true}", false },
+		{ ",\"ext\":{\"rate_limited\":true,\"action\":\"ALLOW\"}", true },
+		{ ",\"ext\":{\"rate_limited\":true,\"reason\":\"exception\"}", true },
+		{ ",\"ext\":{\"rate_limited\":false}", true } };
+	struct log_line line;
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "{\"query_name\":\"a.\",\"query_type\":\"A\"%s}",
+			cases[i].rest);
+		assert_true(read_text(&line, text));
+		assert_int_equal(log_line_was_admitted(&line), cases[i].was);
+	}
+}
+
 static void times(void **state)
 {
 	static const struct {
@@ -391,6 +412,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_line),
 		cmocka_unit_test(half_a_line_is_none),
 		cmocka_unit_test(clients_that_are_not_told),
+		cmocka_unit_test(what_was_judged),
 		cmocka_unit_test(times),
 		cmocka_unit_test(escapes_are_undone),
 		cmocka_unit_test(an_answer_is_a_message_again),
