@@ -15,8 +15,9 @@ static void print_summary(const struct snapshot *snapshot)
 		snapshot->config->file, policy_view_count(policy), policy_rule_count(policy),
 		policy_list_count(policy), patterns, snapshot->policy_hash);
 	if (snapshot->config->expect_count)
-		printf("%s: %zu expectations hold\n", snapshot->config->file,
-			snapshot->config->expect_count);
+		printf("%s: %zu expectation%s\n", snapshot->config->file,
+			snapshot->config->expect_count,
+			snapshot->config->expect_count == 1 ? " holds" : "s hold");
 }
 
 int cli_check(int argc, char **argv)
