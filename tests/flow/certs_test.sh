@@ -1,6 +1,6 @@
 #!/bin/sh
-# certs_test.sh - make-ca, make-leaf and make-client, judged by openssl's own verifier. Needs nothing
-# that runs.
+# certs_test.sh - make-ca, make-leaf and make-client, judged by openssl's own verifier. Needs
+# nothing that runs.
 # Usage: certs_test.sh [DIRECTORY OF THE SCRIPTS]. The exit status says how many checks failed.
 # shellcheck disable=SC2016,SC2317,SC2012
 set -u
