@@ -35,7 +35,8 @@ static char *config_text(void)
 		"listeners = ( { protocol = \"dns\"; address = \"127.0.0.1\"; port = 53; } );\n"
 		"upstreams = ( { name = \"u\"; protocol = \"dns\"; address = \"192.0.2.1\"; } );\n"
 		"state_directory = \"\";\n"
-		"domain_lists = ( { name = \"bad\"; domains = [ \"bad.test\", \"*.bad.test\" ]; } );\n"
+		"domain_lists = ( { name = \"bad\"; "
+		"domains = [ \"bad.test\", \"*.bad.test\" ]; } );\n"
 		"rule_groups = ( { name = \"many\"; rules = (\n");
 	for (unsigned i = 1; i <= MANY_RULES; i++) {
 		writer_text(&to, i > 1 ? ", { name = \"rule-" : "{ name = \"rule-");
@@ -47,7 +48,8 @@ static char *config_text(void)
 			"domain_list = \"bad\"; }\n");
 	}
 	writer_text(&to,
-		"); } );\nviews = ( { name = \"lan\"; clients = [ \"127.0.0.0/8\" ]; associations = "
+		"); } );\nviews = ( { name = \"lan\"; clients = [ \"127.0.0.0/8\" ]; "
+		"associations = "
 		"( { rule_group = \"many\"; priority = 101; } ); } );\n");
 	assert_false(to.failed);
 	text[to.len] = '\0';
