@@ -12,9 +12,15 @@ enum {
 	WORD_MAX = 1024, /* of a name, escaped */
 };
 
+/* Lines; what stands in a file may be anything. */
 void shadow_keeper_tell_note(const struct shadow_keeper *keeper, struct writer *to)
 {
-	writer_text(to, keeper->note);
+	for (const char *line = keeper->note; *line;) {
+		size_t len = strcspn(line, "\n");
+		escape_text(to, slice_of((const uint8_t *)line, len), SHADOW_NOTE_MAX);
+		writer_u8(to, '\n');
+		line += len + (line[len] == '\n');
+	}
 }
 
 static const char *name_of(const struct shadow_keeper *keeper, uint16_t name)
@@ -205,7 +211,7 @@ void shadow_keeper_tell_text(const struct shadow_keeper *keeper, const struct sn
 		? config_needs_restart(in_force->config, keeper->candidate->config)
 		: NULL;
 	write_head(keeper, in_force, now_s, to);
-	writer_text(to, keeper->note);
+	shadow_keeper_tell_note(keeper, to);
 	if (setting)
 		write_line(to, "promoting  needs a restart, as this differs: ", setting);
 	if (sum)

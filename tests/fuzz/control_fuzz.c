@@ -5,6 +5,7 @@
 #include "proxy/control/control_client.h"
 #include "proxy/control/control_verbs.h"
 #include "proxy/explain/explain.h"
+#include "proxy/shadow/shadow.h"
 #include "tests/unit/rebuild.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,6 +77,28 @@ static void tell_world(void *context, struct explain_world *world)
 		.revision = 1 };
 }
 
+static const char *start_shadow(void *context, const struct shadow_order *wanted)
+{
+	(void)context;
+	REBUILD_REQUIRE(wanted->file[0] == '/' && wanted->share >= 1 && wanted->share <= 100);
+	REBUILD_REQUIRE(wanted->view_count < CONTROL_WORDS_MAX);
+	for (size_t i = 0; i < wanted->view_count; i++)
+		REBUILD_REQUIRE(wanted->views[i][0]);
+	return strlen(wanted->file) > 9 ? "too long" : NULL;
+}
+
+static const char *end_shadow(void *context)
+{
+	(void)context;
+	return NULL;
+}
+
+static void tell_shadow(void *context, enum control_telling how, struct writer *answer)
+{
+	(void)context;
+	writer_text(answer, how == CONTROL_TELL_JSON ? "{}\n" : "off\n");
+}
+
 static void check_words(const struct control_request *request, struct slice line)
 {
 	REBUILD_REQUIRE(request->count > 0 && request->count <= CONTROL_WORDS_MAX);
@@ -106,7 +129,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.now_s = tell_now,
 			.list_refresh = order,
 			.list_accept = order,
-			.explain_world = tell_world },
+			.explain_world = tell_world,
+			.shadow_start = start_shadow,
+			.shadow_stop = end_shadow,
+			.shadow_promote = end_shadow,
+			.shadow_tell = tell_shadow },
 		{ .flush = NULL },
 	};
 	struct control_request request;
