@@ -21,16 +21,17 @@ static struct words words;
 
 static void fill_word(size_t i, enum claim_kind kind)
 {
-	static const char *const formats[] = {
-		[CLAIM_CERTIFICATE] = "uri:spiffe://corp.example/%05zu",
-		[CLAIM_TOKEN] = "",
-		[CLAIM_PATH] = "path%05zu",
-		[CLAIM_TLS_NAME] = "n%05zu.dns.example",
+	static const char *const parts[][2] = {
+		[CLAIM_CERTIFICATE] = { "uri:spiffe://corp.example/", "" },
+		[CLAIM_TOKEN] = { "", "" },
+		[CLAIM_PATH] = { "path", "" },
+		[CLAIM_TLS_NAME] = { "n", ".dns.example" },
 	};
 	struct view_spec *view = &words.views[i];
 	*view = (struct view_spec){ .name = "view" };
 	if (kind < CLAIM_NETWORK && kind != CLAIM_TOKEN)
-		snprintf(words.texts[i], sizeof words.texts[i], formats[kind], i);
+		snprintf(words.texts[i], sizeof words.texts[i], "%s%05zu%s", parts[kind][0], i,
+			parts[kind][1]);
 	words.at[i] = words.texts[i];
 	words.tokens[i] = (uint16_t)i;
 	words.specs[i] = (struct token_spec){ .name = "token" };
@@ -78,7 +79,7 @@ int main(void)
 	for (size_t c = 0; c < 4; c++)
 		printf(" %8zu", counts[c]);
 	puts("");
-	for (int kind = 0; kind < CLAIM_KINDS; kind++) {
+	for (enum claim_kind kind = 0; kind < CLAIM_KINDS; kind++) {
 		printf("%-12s", claim_kind_name(kind));
 		for (size_t c = 0; c < 4; c++) {
 			int error;

@@ -154,7 +154,7 @@ static int put_view(
 	for (size_t token = 0; token < view->token_count; token++)
 		if (view->tokens[token] >= spec->token_count)
 			return ERR_INVALID;
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++) {
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++) {
 		size_t count = kind == CLAIM_TOKEN ? 0 : claim_keys_view_count(view, kind);
 		for (size_t n = 0; n < count; n++) {
 			struct word word = view_word(spec, view, kind, n);
@@ -170,7 +170,7 @@ static size_t count_words(const struct policy_spec *spec)
 {
 	size_t count = spec->token_count;
 	for (size_t i = 0; i < spec->view_count; i++)
-		for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+		for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 			if (kind != CLAIM_TOKEN)
 				count += claim_keys_view_count(&spec->views[i], kind);
 	return count;

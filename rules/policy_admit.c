@@ -46,7 +46,7 @@ static const struct shown_key *best_shown(
 /* Does all that the class names hold? */
 static bool holds(const struct search *search, struct found *found)
 {
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++) {
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++) {
 		const struct claim_words *words = &found->class->words[kind];
 		found->shown[kind] = NULL;
 		found->ranks[kind] = 0;
@@ -93,7 +93,7 @@ static bool is_nearer(const struct search *search, uint16_t view, uint16_t other
 
 static int compare_ranks(const struct found *a, const struct found *b)
 {
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 		if (a->ranks[kind] != b->ranks[kind])
 			return a->ranks[kind] < b->ranks[kind] ? -1 : 1;
 	return 0;
@@ -152,7 +152,7 @@ static enum admission_fault check(const struct search *search)
 static void show_all(struct search *search)
 {
 	const struct claim_keys *keys = &search->index->keys;
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 		search->shown[kind].count = 0;
 	claim_keys_show_certificate(keys, search->claims, &search->shown[CLAIM_CERTIFICATE]);
 	claim_keys_show_token(keys, search->claims, &search->shown[CLAIM_TOKEN]);
@@ -165,7 +165,7 @@ static struct admission admission_of(const struct found *found)
 	struct admission admission = { .view = found->view, .by = CLAIM_NETWORK };
 	for (int kind = CLAIM_NETWORK - 1; kind >= 0; kind--)
 		if (found->shown[kind]) {
-			admission.by = kind;
+			admission.by = (enum claim_kind)kind;
 			admission.client_id = found->shown[kind]->who;
 		}
 	return admission;
@@ -199,7 +199,7 @@ struct admission policy_find_view(const struct policy *policy, const struct clai
 	enum admission_fault fault = check(&search);
 	if (fault)
 		return nobody(fault);
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 		consider_shown(&search, &search.shown[kind]);
 	if (search.best.view == POLICY_NO_ID)
 		return find_by_network(&search);

@@ -51,7 +51,7 @@ static size_t sort_numbers(uint32_t *numbers, size_t count)
 bool view_words(const struct claim_keys *keys, const struct policy_spec *spec,
 	const struct view_spec *view, struct arena *memory, struct claim_words words[CLAIM_NETWORK])
 {
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++) {
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++) {
 		size_t count = claim_keys_view_count(view, kind);
 		uint32_t *numbers = arena_take(memory, count, sizeof *numbers);
 		if (!numbers)
@@ -84,7 +84,7 @@ static int compare_words(const struct claim_words *a, const struct claim_words *
 static int compare_named(const struct member *a, const struct member *b)
 {
 	int order = 0;
-	for (int kind = 0; kind < CLAIM_NETWORK && order == 0; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK && order == 0; kind++)
 		order = compare_words(&a->words[kind], &b->words[kind]);
 	return order;
 }
@@ -166,7 +166,7 @@ static struct view_class *add_class(struct admission_index *index, const struct 
 
 static bool has_words(const struct member *member)
 {
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 		if (member->words[kind].count > 0)
 			return true;
 	return false;
@@ -202,7 +202,7 @@ static int build_classes(struct admission_index *index, const struct policy_spec
 static void count_classes(struct admission_index *index)
 {
 	for (size_t i = 0; i < index->class_count; i++)
-		for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+		for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 			for (size_t n = 0; n < index->classes[i].words[kind].count; n++)
 				index->keys.keys[index->classes[i].words[kind].keys[n]]
 					.class_count++;
@@ -225,7 +225,7 @@ static const struct claim_words *quietest(
 {
 	const struct claim_words *best = NULL;
 	uint32_t best_crowd = 0;
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++) {
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++) {
 		uint32_t crowd = crowd_of(keys, &class->words[kind]);
 		if (class->words[kind].count == 0 || (best && crowd >= best_crowd))
 			continue;

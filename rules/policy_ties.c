@@ -51,7 +51,7 @@ static bool share_word(const struct claim_words *a, const struct claim_words *b)
 
 static bool are_rivals(const struct views *views, uint16_t a, uint16_t b)
 {
-	for (int kind = 0; kind < CLAIM_NETWORK; kind++)
+	for (enum claim_kind kind = 0; kind < CLAIM_NETWORK; kind++)
 		if (!share_word(&views->words[a][kind], &views->words[b][kind]))
 			return false;
 	return a != b && share_listener(&views->spec->views[a], &views->spec->views[b]);

@@ -564,7 +564,7 @@ static void model_say(
 		snprintf(text, size, "%s", fault ? fault : "no view");
 		return;
 	}
-	int kind = 0;
+	enum claim_kind kind = 0;
 	while (kind < CLAIM_NETWORK && !best.ranks[kind])
 		kind++;
 	snprintf(text, size, "%s by %s '%s'", view->name, claim_kind_name(kind),
