@@ -82,7 +82,6 @@ static void lines_are_judged_anew(void **state)
 	(void)state;
 	policy_fixture_init(&fixture, rules);
 	const struct policy *policy = policy_fixture_build(&fixture, 1);
-	config.policy = fixture.spec;
 	replay_judge_init(&judge, policy, &config);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		read_line(cases[i].name, cases[i].type, cases[i].rest);

@@ -78,7 +78,6 @@ static void threads_and_packing_make_no_difference(void **state)
 	(void)state;
 	policy_fixture_init(&fixture, rules);
 	const struct policy *policy = policy_fixture_build(&fixture, 1);
-	config.policy = fixture.spec;
 	struct slice text = make_log(&expected);
 	for (int packing = 0; packing < LOG_PACKINGS; packing++) {
 		struct log_file file = log_file_packed((enum log_packing)packing, text);
@@ -110,7 +109,6 @@ static void the_same_beside_itself(void **state)
 	policy_fixture_init(&fixture, rules);
 	fixture.texts[1].text = slice_of_text("n10.good.test");
 	const struct policy *policy = policy_fixture_build(&fixture, 1);
-	config.policy = fixture.spec;
 	struct slice text = make_log(&expected);
 	struct log_file file = log_file_new(text);
 	char *files[] = { file.path };
