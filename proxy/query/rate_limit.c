@@ -69,10 +69,11 @@ static struct address mask(const struct address *client, const struct rate_limit
 }
 
 static uint64_t hash_of(const struct rate_limits *limits, const struct rate_limit_config *config,
-	const char *view, const struct address *client)
+	const struct rate_limit_client *client)
 {
-	struct address network = mask(client, config);
-	uint64_t seed = XXH3_64bits_withSeed(view, strlen(view), limits->salt);
+	struct address network = mask(client->address, config);
+	uint64_t seed = XXH3_64bits_withSeed(
+		client->view, strlen(client->view), limits->salt + client->is_datagram);
 	return XXH3_64bits_withSeed(network.bytes, sizeof network.bytes, seed);
 }
 
@@ -139,9 +140,9 @@ static unsigned choose(
 }
 
 bool rate_limits_take(struct rate_limits *limits, const struct rate_limit_config *config,
-	const char *view, const struct address *client, uint64_t now_us)
+	const struct rate_limit_client *client, uint64_t now_us)
 {
-	uint64_t hash = hash_of(limits, config, view, client);
+	uint64_t hash = hash_of(limits, config, client);
 	struct row *row = &limits->rows[hash % RATE_LIMIT_ROWS];
 	struct bucket bucket = bucket_of(config, now_us);
 	uint64_t mark = mark_of(hash);

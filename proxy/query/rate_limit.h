@@ -20,9 +20,15 @@ struct rate_limits;
 struct rate_limits *rate_limits_new(void);
 void rate_limits_free(struct rate_limits *limits);
 
-/* One question of a client of a view: is it within the limit? From any thread. `view` is the view's
- * name, so that buckets survive a reload. `now_us` is monotonic, the same clock for all. */
+struct rate_limit_client {
+	const char *view; /* its name, so that buckets survive a reload */
+	const struct address *address;
+	bool is_datagram;
+};
+
+/* One question of a client: is it within the limit? From any thread. `now_us` is monotonic, the
+ * same clock for all. */
 bool rate_limits_take(struct rate_limits *limits, const struct rate_limit_config *config,
-	const char *view, const struct address *client, uint64_t now_us);
+	const struct rate_limit_client *client, uint64_t now_us);
 
 #endif

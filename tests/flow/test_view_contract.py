@@ -88,6 +88,9 @@ class TestRateLimit:
         assert limited.metrics().sum(
             "namegate_rate_limited_total", view="lan", result="silent"
         ) == limited.metrics().sum("namegate_dropped_total", reason="rate_limited")
+        # Who is there comes back over TCP, also when all of that was forged in its name.
+        stream = connect(limited, "tcp", source="127.0.1.3")
+        assert stream.ask(w.query("ok.back.udp.limit.test", edns=EDNS)).rcode == w.NOERROR
 
     def test_dry_run(self, limited, connect):
         client = connect(limited, "doh", source="127.0.1.4")

@@ -15,6 +15,13 @@ static const struct rate_limit_config ten = {
 	.per_second = 10, .burst = 20, .prefix_v4 = 32, .prefix_v6 = 56
 };
 
+static bool take_one(struct rate_limits *limits, const struct rate_limit_config *config,
+	const struct address *address, uint64_t now_us)
+{
+	const struct rate_limit_client client = { .view = "lan", .address = address };
+	return rate_limits_take(limits, config, &client, now_us);
+}
+
 /* How many of `count` questions at one time are within the limit. */
 static unsigned take(struct rate_limits *limits, const struct rate_limit_config *config,
 	const char *client, uint64_t now_us, unsigned count)
@@ -22,7 +29,7 @@ static unsigned take(struct rate_limits *limits, const struct rate_limit_config 
 	struct address address = address_of(client);
 	unsigned taken = 0;
 	for (unsigned i = 0; i < count; i++)
-		taken += rate_limits_take(limits, config, "lan", &address, now_us);
+		taken += take_one(limits, config, &address, now_us);
 	return taken;
 }
 
@@ -113,9 +120,26 @@ static void test_who(void **state)
 		assert_int_equal(
 			take(limits, rows[i].config, rows[i].other, 9, 100), rows[i].same ? 0 : 20);
 		/* Another view is another bucket. */
-		assert_true(rate_limits_take(limits, rows[i].config, "dmz", &other, 9));
+		const struct rate_limit_client dmz = { .view = "dmz", .address = &other };
+		assert_true(rate_limits_take(limits, rows[i].config, &dmz, 9));
 		rate_limits_free(limits);
 	}
+}
+
+/* Whoever forges a client's address in datagrams does not shut it out of its connections. */
+static void test_datagrams_apart(void **state)
+{
+	(void)state;
+	struct rate_limits *limits = rate_limits_new();
+	struct address victim = address_of("10.0.0.1");
+	const struct rate_limit_client forged = { "lan", &victim, .is_datagram = true };
+	unsigned taken = 0;
+	assert_non_null(limits);
+	for (unsigned i = 0; i < 100; i++)
+		taken += rate_limits_take(limits, &ten, &forged, 9);
+	assert_int_equal(taken, 20);
+	assert_int_equal(take(limits, &ten, "10.0.0.1", 9, 100), 20);
+	rate_limits_free(limits);
 }
 
 /* Eight times as many clients as there are places, each once: all are let in, and those who come
@@ -135,13 +159,13 @@ static void test_full(void **state)
 		uint8_t bytes[4] = { (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
 			(uint8_t)i };
 		struct address client = address_of_v4(bytes);
-		refused += !rate_limits_take(limits, &once, "lan", &client, 1000000 + i);
+		refused += !take_one(limits, &once, &client, 1000000 + i);
 	}
 	for (uint32_t i = CLIENTS - LATE; i < CLIENTS; i++) {
 		uint8_t bytes[4] = { (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
 			(uint8_t)i };
 		struct address client = address_of_v4(bytes);
-		remembered += !rate_limits_take(limits, &once, "lan", &client, 1000000 + CLIENTS);
+		remembered += !take_one(limits, &once, &client, 1000000 + CLIENTS);
 	}
 	/* Two clients can share a mark of 16 bits: of half a million questions some 60 in
 	 * expectation find such a namesake. */
@@ -160,7 +184,7 @@ static void *run(void *context)
 	};
 	uintptr_t taken = 0;
 	for (unsigned i = 0; i < 2000; i++)
-		taken += rate_limits_take(limits, &thousand, "lan", &client, 1);
+		taken += take_one(limits, &thousand, &client, 1);
 	return (void *)taken;
 }
 
@@ -190,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_fast),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_who),
+		cmocka_unit_test(test_datagrams_apart),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_threads),
 	};
