@@ -239,7 +239,8 @@ static ssize_t read_reply(nghttp2_session *session, int32_t id, uint8_t *to, siz
 
 static int doh_reply(struct framer *framer, int32_t id, struct slice message, uint32_t max_age_s)
 {
-	static const char max_age[] = "max-age=";
+	/* Whose answer it is depends on who asks: no cache that clients share may keep it. */
+	static const char max_age[] = "private, max-age=";
 	struct doh_stream *stream = stream_find(framer, id);
 	if (!stream || stream->replied || stream->refused)
 		return 0;

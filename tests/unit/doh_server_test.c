@@ -435,7 +435,8 @@ static void test_fields(void **state)
 	int32_t put = ask(pair, "PUT", "/dns-query", NULL, NULL, -1);
 	talk(pair);
 	static const char answered[] = "content-type: application/dns-message\n"
-				       "content-length: 100\ncache-control: max-age=300\n";
+				       "content-length: 100\n"
+				       "cache-control: private, max-age=300\n";
 	assert_string_equal(told(pair, get)->fields, answered);
 	assert_int_equal(told(pair, get)->body_len, 100);
 	assert_int_equal(told(pair, get)->body_first, answer[0]);
