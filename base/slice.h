@@ -33,6 +33,17 @@ static inline bool slice_equals_text(struct slice a, const char *text)
 	return slice_equals(a, slice_of_text(text));
 }
 
+/* Takes the first line off, and its line break; the last line may lack one. */
+static inline struct slice slice_take_line(struct slice *text)
+{
+	const uint8_t *newline =
+		text->len ? (const uint8_t *)memchr(text->at, '\n', text->len) : NULL;
+	struct slice line = slice_of(text->at, newline ? (size_t)(newline - text->at) : text->len);
+	size_t taken = line.len + (newline != NULL);
+	*text = slice_of(taken ? text->at + taken : text->at, text->len - taken);
+	return line;
+}
+
 /* The same of secrets: how long it takes depends on the lengths alone. */
 static inline bool slice_equals_secret(struct slice a, struct slice b)
 {

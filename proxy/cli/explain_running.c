@@ -75,16 +75,6 @@ static bool write_line(char line[CONTROL_LINE_MAX], const struct explain_request
 
 /* ---- the answer ---- */
 
-static struct slice take_line(struct slice *lines)
-{
-	const uint8_t *newline = lines->len ? memchr(lines->at, '\n', lines->len) : NULL;
-	size_t len = newline ? (size_t)(newline - lines->at) : lines->len;
-	struct slice line = slice_of(lines->at, len);
-	size_t taken = newline ? len + 1 : len;
-	*lines = slice_of(lines->at + taken, lines->len - taken);
-	return line;
-}
-
 static bool read_next(struct slice line, size_t *next)
 {
 	static const char word[] = "next ";
@@ -112,7 +102,7 @@ static bool take_head(struct slice line, char head[HEAD_MAX], bool *is_same)
 static bool take_rows(struct trace *trace, struct slice lines, size_t *next)
 {
 	while (lines.len) {
-		struct slice line = take_line(&lines);
+		struct slice line = slice_take_line(&lines);
 		if (lines.len == 0)
 			return read_next(line, next);
 		if (!trace_words_read(trace, line))
@@ -142,7 +132,7 @@ static int ask_all(const char *socket, const struct explain_request *request, st
 		int code = cli_control_say(socket, line, &lines);
 		if (code)
 			return code;
-		if (!take_head(take_line(&lines), head, is_same) ||
+		if (!take_head(slice_take_line(&lines), head, is_same) ||
 			!take_rows(trace, lines, &next) || (next && next <= from))
 			return not_understood();
 		trace->is_cut |= strstr(head, ", cut 1,") != NULL;

@@ -52,17 +52,6 @@ static int parse_arguments(int argc, char **argv, struct lists_arguments *argume
 	return parse_words(arguments, argc - optind, argv + optind);
 }
 
-/* Takes the first line off; its newline goes too. */
-static struct slice take_line(struct slice *lines)
-{
-	const uint8_t *newline = lines->len ? memchr(lines->at, '\n', lines->len) : NULL;
-	size_t len = newline ? (size_t)(newline - lines->at) : lines->len;
-	struct slice line = slice_of(lines->at, len);
-	size_t taken = newline ? len + 1 : len;
-	*lines = slice_of(lines->at + taken, lines->len - taken);
-	return line;
-}
-
 /* Takes the last line, "next NUMBER", off; false when it is another. */
 static bool take_next(struct slice *lines, unsigned long *next)
 {
@@ -97,7 +86,7 @@ static int tell(const struct lists_arguments *arguments)
 		int code = cli_control_ask(arguments->file, line, &lines);
 		if (code)
 			return code;
-		take_line(&lines);
+		slice_take_line(&lines);
 		if (!take_next(&lines, &next) || (next && next <= from))
 			break;
 		fwrite(lines.at, 1, lines.len, stdout);

@@ -149,17 +149,6 @@ static bool write_line(const struct shadow_arguments *arguments, char *line, siz
 
 /* ---- the wait ---- */
 
-/* Takes the first line off. */
-static struct slice take_line(struct slice *lines)
-{
-	const uint8_t *newline = lines->len ? memchr(lines->at, '\n', lines->len) : NULL;
-	size_t len = newline ? (size_t)(newline - lines->at) : lines->len;
-	struct slice line = slice_of(lines->at, len);
-	size_t taken = newline ? len + 1 : len;
-	*lines = slice_of(lines->at + taken, lines->len - taken);
-	return line;
-}
-
 static void wait_a_moment(long *wait_ms)
 {
 	const struct timespec pause = { .tv_sec = *wait_ms / 1000,
@@ -180,7 +169,7 @@ static int wait_for(const char *file, const char *wanted)
 		int code = cli_control_ask(file, "shadow state", &lines);
 		if (code)
 			return code;
-		state = take_line(&lines);
+		state = slice_take_line(&lines);
 	} while (slice_equals_text(state, "loading") || slice_equals_text(state, "promoting"));
 	bool good = slice_equals_text(state, wanted);
 	fwrite(lines.at, 1, lines.len, good ? stdout : stderr);
@@ -212,7 +201,7 @@ int cli_shadow(int argc, char **argv)
 	if (code)
 		return code;
 	if (strcmp(arguments.what, "status") == 0) {
-		take_line(&lines); /* the state, which stands below as well */
+		slice_take_line(&lines); /* the state, which stands below as well */
 		fwrite(lines.at, 1, lines.len, stdout);
 	}
 	return order(&arguments);

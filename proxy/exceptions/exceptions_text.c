@@ -1,7 +1,6 @@
 #include "proxy/exceptions/exceptions_text.h"
 
-#include <stdio.h>
-
+#include "base/key_lines.h"
 #include "proxy/watch/escape.h"
 
 static const char first_line[] = "namegate-exceptions 1";
@@ -19,23 +18,6 @@ bool exceptions_text_is_reason(const char *text)
 
 /* ---- writing ---- */
 
-static bool put(struct bytes *to, const char *text)
-{
-	return bytes_append(to, text, strlen(text)) == 0;
-}
-
-static bool put_line(struct bytes *to, const char *key, const char *value)
-{
-	return put(to, key) && put(to, " ") && put(to, value) && put(to, "\n");
-}
-
-static bool put_number(struct bytes *to, const char *key, int64_t number)
-{
-	char text[24];
-	snprintf(text, sizeof text, "%lld", (long long)number);
-	return put_line(to, key, text);
-}
-
 static const char *const kinds[] = {
 	[PATTERN_EXACT] = "exact", [PATTERN_BELOW] = "below", [PATTERN_BOTH] = "both"
 };
@@ -43,54 +25,38 @@ static const char *const kinds[] = {
 static bool put_exception(struct bytes *to, const struct exception *exception)
 {
 	char name[DNS_NAME_TEXT_MAX];
-	return put_number(to, "exception", exception->id) &&
-		put_line(to, "action", action_name(exception->action)) &&
-		put_line(to, "kind", kinds[exception->kind]) &&
-		put_line(to, "name", dns_name_text(dns_name_slice(&exception->name), name)) &&
-		(!*exception->view || put_line(to, "view", exception->view)) &&
-		put_number(to, "made", exception->made_s) &&
-		put_number(to, "until", exception->until_s) &&
-		put_line(to, "because", exception->because) && put_line(to, "by", exception->by);
+	return key_lines_put_number(to, "exception", exception->id) &&
+		key_lines_put(to, "action", action_name(exception->action)) &&
+		key_lines_put(to, "kind", kinds[exception->kind]) &&
+		key_lines_put(to, "name", dns_name_text(dns_name_slice(&exception->name), name)) &&
+		(!*exception->view || key_lines_put(to, "view", exception->view)) &&
+		key_lines_put_number(to, "made", exception->made_s) &&
+		key_lines_put_number(to, "until", exception->until_s) &&
+		key_lines_put(to, "because", exception->because) &&
+		key_lines_put(to, "by", exception->by);
 }
 
 bool exceptions_text_write(
 	struct bytes *to, const struct exception *at, size_t count, uint32_t next_id)
 {
-	bool good = put(to, first_line) && put(to, "\n") && put_number(to, "next", next_id);
+	bool good = key_lines_put_line(to, first_line) && key_lines_put_number(to, "next", next_id);
 	for (size_t i = 0; i < count && good; i++)
 		good = put_exception(to, &at[i]);
-	return good && put(to, "end\n");
+	return good && key_lines_put_line(to, "end");
 }
 
 /* ---- reading ---- */
 
+/* None of them is empty. */
 static bool take_text(char *to, size_t size, struct slice value)
 {
-	if (value.len == 0 || value.len >= size || memchr(value.at, 0, value.len))
-		return false;
-	memcpy(to, value.at, value.len);
-	to[value.len] = '\0';
-	return true;
-}
-
-static bool take_number(int64_t *to, struct slice value)
-{
-	int64_t number = 0;
-	if (value.len == 0 || value.len > 18) /* so that it fits */
-		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] < '0' || value.at[i] > '9')
-			return false;
-		number = number * 10 + value.at[i] - '0';
-	}
-	*to = number;
-	return true;
+	return value.len > 0 && key_lines_text(to, size, value);
 }
 
 static bool take_id(uint32_t *to, struct slice value)
 {
 	int64_t number;
-	if (!take_number(&number, value) || number < 1 || number >= UINT32_MAX)
+	if (!key_lines_number(&number, value) || number < 1 || number >= UINT32_MAX)
 		return false;
 	*to = (uint32_t)number;
 	return true;
@@ -131,9 +97,9 @@ static bool take_field(struct exception *to, struct slice key, struct slice valu
 	if (slice_equals_text(key, "view"))
 		return take_text(to->view, sizeof to->view, value);
 	if (slice_equals_text(key, "made"))
-		return take_number(&to->made_s, value);
+		return key_lines_number(&to->made_s, value);
 	if (slice_equals_text(key, "until"))
-		return take_number(&to->until_s, value);
+		return key_lines_number(&to->until_s, value);
 	if (slice_equals_text(key, "because"))
 		return take_text(to->because, sizeof to->because, value);
 	if (slice_equals_text(key, "by"))
@@ -187,32 +153,25 @@ static void begin_block(struct reading *reading, struct slice value)
 	reading->is_broken = !take_id(&reading->one.id, value);
 }
 
-static bool take_line(struct slice *text, struct slice *line)
+/* Without the beginning of a line that was cut off. */
+static struct slice whole_lines(struct slice text)
 {
-	const uint8_t *newline = text->len ? memchr(text->at, '\n', text->len) : NULL;
-	if (!newline)
-		return false;
-	*line = slice_of(text->at, (size_t)(newline - text->at));
-	*text = slice_of(newline + 1, text->len - line->len - 1);
-	return true;
+	while (text.len > 0 && text.at[text.len - 1] != '\n')
+		text.len--;
+	return text;
 }
 
 /* Gives false at the last line. */
-static bool read_line(struct reading *reading, struct slice line)
+static bool read_line(struct reading *reading, struct key_line line)
 {
-	const uint8_t *blank = line.len ? memchr(line.at, ' ', line.len) : NULL;
-	size_t len = blank ? (size_t)(blank - line.at) : line.len;
-	struct slice key = slice_of(line.at, len);
-	struct slice value =
-		blank ? slice_of(blank + 1, line.len - len - 1) : slice_of(line.at + len, 0);
 	uint32_t next;
-	if (slice_equals_text(line, "end"))
+	if (slice_equals_text(line.key, "end"))
 		return false;
-	if (slice_equals_text(key, "exception"))
-		begin_block(reading, value);
+	if (slice_equals_text(line.key, "exception"))
+		begin_block(reading, line.value);
 	else if (reading->in_block)
-		reading->is_broken |= !take_field(&reading->one, key, value);
-	else if (slice_equals_text(key, "next") && take_id(&next, value))
+		reading->is_broken |= !take_field(&reading->one, line.key, line.value);
+	else if (slice_equals_text(line.key, "next") && take_id(&next, line.value))
 		reading->kept->next_id = next;
 	return true;
 }
@@ -220,16 +179,15 @@ static bool read_line(struct reading *reading, struct slice line)
 bool exceptions_text_read(struct exceptions_kept *kept, struct slice text)
 {
 	struct reading reading = { .kept = kept };
-	struct slice line;
 	kept->count = 0;
 	kept->left_out = 0;
 	kept->next_id = 1;
-	if (text.len > EXCEPTIONS_TEXT_MAX || !take_line(&text, &line) ||
-		!slice_equals_text(line, first_line))
+	if (text.len > EXCEPTIONS_TEXT_MAX || !key_lines_begin(&text, first_line))
 		return false;
 	bool ended = false;
-	while (!ended && take_line(&text, &line))
-		ended = !read_line(&reading, line);
+	text = whole_lines(text);
+	while (!ended && text.len > 0)
+		ended = !read_line(&reading, key_lines_next(&text));
 	if (!ended) /* the last block may be cut off */
 		reading.is_broken = true;
 	end_block(&reading);

@@ -25,17 +25,6 @@ static bool fail(struct answer_text *answer, const char *text, struct slice what
 
 /* ---- records as text ---- */
 
-/* Takes the first line off. */
-static struct slice take_line(struct slice *text)
-{
-	const uint8_t *end = text->len ? memchr(text->at, '\n', text->len) : NULL;
-	size_t len = end ? (size_t)(end - text->at) : text->len;
-	struct slice line = slice_of(text->at, len);
-	size_t taken = end ? len + 1 : len;
-	*text = slice_of(text->at + taken, text->len - taken);
-	return line;
-}
-
 static bool starts(struct slice line, const char *with)
 {
 	size_t len = strlen(with);
@@ -46,11 +35,11 @@ static bool starts(struct slice line, const char *with)
 static struct slice answer_section(struct slice text)
 {
 	for (struct slice rest = text; rest.len;) {
-		if (!starts(take_line(&rest), ";; ANSWER SECTION"))
+		if (!starts(slice_take_line(&rest), ";; ANSWER SECTION"))
 			continue;
 		struct slice section = slice_of(rest.at, 0);
 		while (rest.len) {
-			struct slice line = take_line(&rest);
+			struct slice line = slice_take_line(&rest);
 			if (starts(line, ";;"))
 				break;
 			section.len = (size_t)(line.at + line.len - section.at);

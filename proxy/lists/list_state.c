@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/key_lines.h"
+
 static const char first_line[] = "namegate-lists 1";
 
 /* ---- what a record's lines are ---- */
@@ -48,74 +50,49 @@ const char *list_state_version(void)
 
 /* ---- writing ---- */
 
-static bool put(struct bytes *to, const char *text)
-{
-	return bytes_append(to, text, strlen(text)) == 0;
-}
-
-/* One line; a line break within the value would be another line. */
-static bool put_line(struct bytes *to, const char *key, const char *value)
-{
-	bool good = put(to, key) && put(to, " ");
-	for (; good && *value; value++) {
-		char byte = (unsigned char)*value < ' ' ? ' ' : *value;
-		good = bytes_append(to, &byte, 1) == 0;
-	}
-	return good && put(to, "\n");
-}
-
 static bool put_hash(struct bytes *to, const char *key, const uint8_t hash[IMAGE_HASH_LEN])
 {
 	char hex[2 * IMAGE_HASH_LEN + 1];
 	for (size_t i = 0; i < IMAGE_HASH_LEN; i++)
 		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	return put_line(to, key, hex);
+	return key_lines_put(to, key, hex);
 }
 
 static bool put_number(struct bytes *to, const char *key, int64_t number)
 {
-	char text[24];
-	snprintf(text, sizeof text, "%lld", (long long)number);
-	return number == 0 || put_line(to, key, text);
+	return number == 0 || key_lines_put_number(to, key, number);
 }
 
 static bool put_field(struct bytes *to, const struct field *field, const void *at)
 {
 	switch (field->kind) {
-	case TEXT: return *(const char *)at == '\0' || put_line(to, field->key, at);
+	case TEXT: return *(const char *)at == '\0' || key_lines_put(to, field->key, at);
 	case HASH: return put_hash(to, field->key, at);
 	case NUMBER: return put_number(to, field->key, *(const int64_t *)at);
 	case FLAG: return put_number(to, field->key, *(const bool *)at);
 	case FAULT:
 		return *(const enum list_fault *)at == LIST_FAULT_NONE ||
-			put_line(to, field->key, list_fault_name(*(const enum list_fault *)at));
+			key_lines_put(
+				to, field->key, list_fault_name(*(const enum list_fault *)at));
 	}
 	return false;
 }
 
 bool list_state_write(struct bytes *to, const struct list_state *state)
 {
-	bool good = put(to, first_line) && put(to, "\n") &&
-		put_line(to, "version", state->version) && put_hash(to, "image", state->image_hash);
+	bool good = key_lines_put_line(to, first_line) &&
+		key_lines_put(to, "version", state->version) &&
+		put_hash(to, "image", state->image_hash);
 	for (size_t i = 0; good && i < state->count; i++) {
 		const struct list_record *record = &state->records[i];
-		good = put_line(to, "list", record->name);
+		good = key_lines_put(to, "list", record->name);
 		for (size_t n = 0; good && n < FIELD_COUNT; n++)
 			good = put_field(to, &fields[n], (const char *)record + fields[n].offset);
 	}
-	return good && put(to, "end\n");
+	return good && key_lines_put_line(to, "end");
 }
 
 /* ---- reading ---- */
-
-static bool take_text(char *to, size_t size, struct slice value)
-{
-	if (value.len >= size || memchr(value.at, 0, value.len))
-		return false;
-	memcpy(to, value.at, value.len);
-	to[value.len] = '\0';
-	return true;
-}
 
 static int digit_of(uint8_t byte)
 {
@@ -137,35 +114,20 @@ static bool take_hash(uint8_t hash[IMAGE_HASH_LEN], struct slice value)
 	return true;
 }
 
-static bool take_number(int64_t *to, struct slice value)
-{
-	int64_t number = 0;
-	if (value.len == 0 || value.len > 18) /* so that it fits */
-		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		int digit = digit_of(value.at[i]);
-		if (digit < 0 || digit > 9)
-			return false;
-		number = number * 10 + digit;
-	}
-	*to = number;
-	return true;
-}
-
 static bool take_fault(enum list_fault *to, struct slice value)
 {
 	char name[32];
-	return take_text(name, sizeof name, value) && list_fault_parse(name, to);
+	return key_lines_text(name, sizeof name, value) && list_fault_parse(name, to);
 }
 
 static bool take_field(const struct field *field, void *at, struct slice value)
 {
 	int64_t number;
 	switch (field->kind) {
-	case TEXT: return take_text(at, field->size, value);
+	case TEXT: return key_lines_text(at, field->size, value);
 	case HASH: return take_hash(at, value);
-	case NUMBER: return take_number(at, value);
-	case FLAG: *(bool *)at = take_number(&number, value) && number == 1; return true;
+	case NUMBER: return key_lines_number(at, value);
+	case FLAG: *(bool *)at = key_lines_number(&number, value) && number == 1; return true;
 	case FAULT: return take_fault(at, value);
 	}
 	return false;
@@ -192,7 +154,7 @@ static bool add_record(struct reading *reading, struct slice name)
 	}
 	struct list_record *record = &state->records[state->count++];
 	memset(record, 0, sizeof *record);
-	return take_text(record->name, sizeof record->name, name) && name.len > 0;
+	return key_lines_text(record->name, sizeof record->name, name) && name.len > 0;
 }
 
 /* A value that is wrong is as if it were not there: it costs a fetch or a rebuild. */
@@ -214,33 +176,19 @@ static bool take_line(struct reading *reading, struct slice key, struct slice va
 	else if (state->count > 0)
 		take_record_line(reading, key, value);
 	else if (slice_equals_text(key, "version"))
-		return take_text(state->version, sizeof state->version, value);
+		return key_lines_text(state->version, sizeof state->version, value);
 	else if (slice_equals_text(key, "image"))
 		return take_hash(state->image_hash, value);
 	return true;
 }
 
-static struct slice cut_line(struct slice *text)
-{
-	const uint8_t *newline = memchr(text->at, '\n', text->len);
-	size_t len = newline ? (size_t)(newline - text->at) : text->len;
-	struct slice line = slice_of(text->at, len);
-	size_t taken = newline ? len + 1 : len;
-	*text = slice_of(text->at + taken, text->len - taken);
-	return line;
-}
-
 static bool read_lines(struct reading *reading, struct slice text)
 {
-	if (text.len == 0 || !slice_equals_text(cut_line(&text), first_line))
+	if (!key_lines_begin(&text, first_line))
 		return false;
 	while (text.len > 0 && !reading->ended) {
-		struct slice line = cut_line(&text);
-		const uint8_t *space = memchr(line.at, ' ', line.len);
-		size_t key = space ? (size_t)(space - line.at) : line.len;
-		size_t behind = space ? key + 1 : key;
-		if (!take_line(reading, slice_of(line.at, key),
-			    slice_of(line.at + behind, line.len - behind)))
+		struct key_line line = key_lines_next(&text);
+		if (!take_line(reading, line.key, line.value))
 			return false;
 	}
 	return reading->ended;

@@ -1,8 +1,9 @@
 #include "proxy/revisions/revision.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/key_lines.h"
 
 static const char revision_first[] = "namegate-revision 1";
 static const char pin_first[] = "namegate-pin 1";
@@ -53,41 +54,18 @@ static const struct fields of_pin = { pin_fields, sizeof pin_fields / sizeof *pi
 
 /* ---- writing ---- */
 
-static bool put(struct bytes *to, const char *text)
-{
-	return bytes_append(to, text, strlen(text)) == 0;
-}
-
-/* One line; a line break within the value would be another line. */
-static bool put_line(struct bytes *to, const char *key, const char *value)
-{
-	bool good = put(to, key) && put(to, " ");
-	for (; good && *value; value++) {
-		char byte = (unsigned char)*value < ' ' ? ' ' : *value;
-		good = bytes_append(to, &byte, 1) == 0;
-	}
-	return good && put(to, "\n");
-}
-
-static bool put_number(struct bytes *to, const char *key, int64_t number)
-{
-	char text[24];
-	snprintf(text, sizeof text, "%lld", (long long)number);
-	return put_line(to, key, text);
-}
-
 static bool put_field(struct bytes *to, const struct field *field, const void *at)
 {
 	if (field->kind == TEXT)
-		return put_line(to, field->key, at);
-	return put_number(
+		return key_lines_put(to, field->key, at);
+	return key_lines_put_number(
 		to, field->key, field->kind == TIME ? *(const int64_t *)at : *(const uint32_t *)at);
 }
 
 static bool put_fields(
 	struct bytes *to, const char *first, const struct fields *fields, const void *from)
 {
-	bool good = put(to, first) && put(to, "\n");
+	bool good = key_lines_put_line(to, first);
 	for (size_t i = 0; good && i < fields->count; i++)
 		good = put_field(to, &fields->at[i], (const char *)from + fields->at[i].offset);
 	return good;
@@ -95,8 +73,8 @@ static bool put_fields(
 
 static bool put_list(struct bytes *to, const struct revision_list *list)
 {
-	return put_line(to, "list", list->name) && put_line(to, "hash", list->hash) &&
-		put_number(to, "entries", (int64_t)list->entries);
+	return key_lines_put(to, "list", list->name) && key_lines_put(to, "hash", list->hash) &&
+		key_lines_put_number(to, "entries", (int64_t)list->entries);
 }
 
 bool revision_write(struct bytes *to, const struct revision *revision)
@@ -104,46 +82,22 @@ bool revision_write(struct bytes *to, const struct revision *revision)
 	bool good = put_fields(to, revision_first, &of_revision, revision);
 	for (size_t i = 0; good && i < revision->list_count; i++)
 		good = put_list(to, &revision->lists[i]);
-	return good && put(to, "end\n");
+	return good && key_lines_put_line(to, "end");
 }
 
 bool revision_pin_write(struct bytes *to, const struct revision_pin *pin)
 {
-	return put_fields(to, pin_first, &of_pin, pin) && put(to, "end\n");
+	return put_fields(to, pin_first, &of_pin, pin) && key_lines_put_line(to, "end");
 }
 
 /* ---- reading ---- */
-
-static bool take_text(char *to, size_t size, struct slice value)
-{
-	if (value.len >= size || (value.len && memchr(value.at, 0, value.len)))
-		return false;
-	if (value.len)
-		memcpy(to, value.at, value.len);
-	to[value.len] = '\0';
-	return true;
-}
-
-static bool take_number(int64_t *to, struct slice value)
-{
-	int64_t number = 0;
-	if (value.len == 0 || value.len > 18) /* so that it fits */
-		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] < '0' || value.at[i] > '9')
-			return false;
-		number = number * 10 + (value.at[i] - '0');
-	}
-	*to = number;
-	return true;
-}
 
 static bool take_field(const struct field *field, void *at, struct slice value)
 {
 	int64_t number;
 	if (field->kind == TEXT)
-		return take_text(at, field->size, value);
-	if (!take_number(&number, value))
+		return key_lines_text(at, field->size, value);
+	if (!key_lines_number(&number, value))
 		return false;
 	if (field->kind == TIME)
 		*(int64_t *)at = number;
@@ -176,7 +130,7 @@ static bool add_list(struct revision *revision, struct slice name)
 	}
 	struct revision_list *list = &revision->lists[revision->list_count++];
 	*list = (struct revision_list){ .entries = 0 };
-	return take_text(list->name, sizeof list->name, name);
+	return key_lines_text(list->name, sizeof list->name, name);
 }
 
 static bool take_list_line(struct revision *revision, struct slice key, struct slice value)
@@ -184,39 +138,12 @@ static bool take_list_line(struct revision *revision, struct slice key, struct s
 	struct revision_list *list = &revision->lists[revision->list_count - 1];
 	int64_t number;
 	if (slice_equals_text(key, "hash"))
-		return take_text(list->hash, sizeof list->hash, value);
+		return key_lines_text(list->hash, sizeof list->hash, value);
 	if (!slice_equals_text(key, "entries"))
 		return true;
-	if (!take_number(&number, value))
+	if (!key_lines_number(&number, value))
 		return false;
 	list->entries = (uint64_t)number;
-	return true;
-}
-
-struct line {
-	struct slice key;
-	struct slice value;
-};
-
-static struct line cut_line(struct slice *text)
-{
-	const uint8_t *newline = memchr(text->at, '\n', text->len);
-	size_t len = newline ? (size_t)(newline - text->at) : text->len;
-	size_t taken = newline ? len + 1 : len;
-	const uint8_t *space = len ? memchr(text->at, ' ', len) : NULL;
-	size_t key = space ? (size_t)(space - text->at) : len;
-	size_t behind = space ? key + 1 : key;
-	struct line line = { slice_of(text->at, key), slice_of(text->at + behind, len - behind) };
-	*text = slice_of(text->at + taken, text->len - taken);
-	return line;
-}
-
-static bool is_first(struct slice *text, const char *first)
-{
-	size_t len = strlen(first);
-	if (text->len <= len || memcmp(text->at, first, len) != 0 || text->at[len] != '\n')
-		return false;
-	*text = slice_of(text->at + len + 1, text->len - len - 1);
 	return true;
 }
 
@@ -224,7 +151,7 @@ static bool is_first(struct slice *text, const char *first)
 static bool take_revision(struct revision *revision, struct slice text)
 {
 	while (text.len > 0) {
-		struct line line = cut_line(&text);
+		struct key_line line = key_lines_next(&text);
 		bool good = true;
 		if (slice_equals_text(line.key, "end"))
 			return revision->number > 0;
@@ -243,7 +170,7 @@ static bool take_revision(struct revision *revision, struct slice text)
 bool revision_read(struct revision *revision, struct slice text)
 {
 	memset(revision, 0, sizeof *revision);
-	if (is_first(&text, revision_first) && take_revision(revision, text))
+	if (key_lines_begin(&text, revision_first) && take_revision(revision, text))
 		return true;
 	revision_deinit(revision);
 	return false;
@@ -259,10 +186,10 @@ void revision_deinit(struct revision *revision)
 bool revision_pin_read(struct revision_pin *pin, struct slice text)
 {
 	memset(pin, 0, sizeof *pin);
-	if (!is_first(&text, pin_first))
+	if (!key_lines_begin(&text, pin_first))
 		return false;
 	while (text.len > 0) {
-		struct line line = cut_line(&text);
+		struct key_line line = key_lines_next(&text);
 		if (slice_equals_text(line.key, "end"))
 			return pin->number > 0;
 		if (!take_line(&of_pin, pin, line.key, line.value))
