@@ -155,6 +155,12 @@ static const char *end(const struct control_source *source, const struct control
 	writer_text(answer, "ended: exception ");
 	write_exception(answer, &ended, now_s);
 	writer_text(answer, "\n");
+	error = exception_book_behind(source->exceptions);
+	if (!error)
+		return NULL;
+	writer_text(answer, "a restart would bring it back, unless it can be written before: ");
+	writer_text(answer, error_text(error));
+	writer_text(answer, "\n");
 	return NULL;
 }
 

@@ -13,6 +13,8 @@
 #include "proxy/exceptions/exceptions_text.h"
 #include "proxy/lists/list_file.h"
 
+enum { RETRY_S = 5 };
+
 /* When each was used, beside the set. */
 struct use {
 	uint32_t id;
@@ -24,6 +26,8 @@ struct exception_book {
 	struct exceptions *set; /* never NULL */
 	uint32_t next_id;
 	char *state_directory;
+	int behind;      /* why the disk does not have what is in force; 0: it has */
+	int64_t tried_s; /* when that was found out last */
 	struct use uses[EXCEPTIONS_MAX];
 	void (*publish)(void *context, struct exceptions *exceptions);
 	void *context;
@@ -97,7 +101,7 @@ static int write_file(const struct exception_book *book, struct slice bytes)
 	char aside[PATH_MAX], path[PATH_MAX];
 	if (!path_of(book, "exceptions.new", aside) || !path_of(book, "exceptions", path))
 		return -ENAMETOOLONG;
-	if (mkdir(book->state_directory, 0755) < 0 && errno != EEXIST)
+	if (mkdir(book->state_directory, 0750) < 0 && errno != EEXIST)
 		return -errno;
 	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -114,7 +118,8 @@ static int write_file(const struct exception_book *book, struct slice bytes)
 	return error;
 }
 
-static int keep(const struct exception_book *book)
+/* Without a word: see keep(). */
+static int put_on_disk(const struct exception_book *book)
 {
 	struct bytes text;
 	size_t count;
@@ -126,10 +131,27 @@ static int keep(const struct exception_book *book)
 		? write_file(book, bytes_peek(&text))
 		: ERR_NO_MEMORY;
 	bytes_deinit(&text);
-	if (error)
-		log_error("exceptions: cannot be kept in %s: %s", book->state_directory,
-			error_text(error));
 	return error;
+}
+
+/* What does not go on the disk now is tried again by and by: a full one has room some day. */
+static int keep(struct exception_book *book, int64_t now_s)
+{
+	int before = book->behind;
+	book->behind = put_on_disk(book);
+	book->tried_s = now_s;
+	if (book->behind && book->behind != before)
+		log_error("exceptions: cannot be kept in %s: %s", book->state_directory,
+			error_text(book->behind));
+	if (!book->behind && before)
+		log_info("exceptions: are kept in %s again", book->state_directory);
+	return book->behind;
+}
+
+/* The clock may have been set back meanwhile. */
+static bool is_time_to_try(const struct exception_book *book, int64_t now_s)
+{
+	return book->behind && (now_s < book->tried_s || now_s - book->tried_s >= RETRY_S);
 }
 
 /* ---- the set ---- */
@@ -196,7 +218,7 @@ int exception_book_add(struct exception_book *book, const struct exception *want
 	if (alike)
 		log_event(&made->replaced, "replaced", "");
 	log_made(&made->made);
-	made->error = keep(book);
+	made->error = keep(book, now_s);
 	made->is_kept = *book->state_directory && !made->error;
 	return 0;
 }
@@ -222,7 +244,7 @@ int exception_book_end(struct exception_book *book, uint32_t id, const char *by,
 	if (error)
 		return error;
 	log_event(&one, "ended by ", by);
-	keep(book);
+	keep(book, now_s);
 	if (ended)
 		*ended = one;
 	return 0;
@@ -248,8 +270,8 @@ void exception_book_tick(struct exception_book *book, int64_t now_s)
 		log_event(&one, "its time is over", "");
 		any = true;
 	}
-	if (any)
-		keep(book);
+	if (any || is_time_to_try(book, now_s))
+		keep(book, now_s);
 }
 
 /* ---- uses ---- */
@@ -287,6 +309,11 @@ int64_t exception_book_used_s(const struct exception_book *book, uint32_t id)
 		if (book->uses[i].id == id)
 			return book->uses[i].last_s;
 	return 0;
+}
+
+int exception_book_behind(const struct exception_book *book)
+{
+	return book->behind;
 }
 
 const struct exceptions *exception_book_set(const struct exception_book *book)

@@ -46,8 +46,11 @@ int exception_book_add(struct exception_book *book, const struct exception *want
 int exception_book_end(struct exception_book *book, uint32_t id, const char *by, int64_t now_s,
 	struct exception *ended);
 
-/* Takes leave of those whose time is over; to be called every second. (Queries know by
- * themselves.) */
+/* Why a restart would not bring what is in force, as the disk took nothing; 0: it would. */
+int exception_book_behind(const struct exception_book *book);
+
+/* Takes leave of those whose time is over, and tries again to keep what could not be kept; to be
+ * called every second. (Queries know by themselves.) */
 void exception_book_tick(struct exception_book *book, int64_t now_s);
 
 /* A query was decided by it. */

@@ -211,6 +211,27 @@ static void a_disk_that_takes_nothing(void **state)
 	assert_int_equal(made.error, -ENOENT);
 	assert_int_equal(decides("a.test", START), 1);
 	exception_book_free(book);
+	/* It is tried again, and whoever ends one is told that a restart would bring it back. */
+	snprintf(path, sizeof path, "%s/later/state", directory);
+	book = open_book(path, START);
+	assert_int_equal(exception_book_add(book, &wanted, 60, START, &made), 0);
+	assert_int_equal(exception_book_behind(book), -ENOENT);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(mkdir(path, 0700), 0);
+	exception_book_tick(book, START + 1);
+	assert_int_equal(exception_book_behind(book), -ENOENT);
+	exception_book_tick(book, START + 5);
+	assert_int_equal(exception_book_behind(book), 0);
+	exception_book_free(book);
+	strcat(path, "/state");
+	book = open_book(path, START + 6);
+	assert_int_equal(count_in_force(), 1);
+	exception_book_free(book);
+	strcat(path, "/exceptions");
+	for (char *slash; unlink(path), strcmp(path, directory) != 0; *slash = '\0') {
+		rmdir(path);
+		slash = strrchr(path, '/');
+	}
 }
 
 static void there_is_a_most(void **state)
