@@ -70,6 +70,8 @@ struct server {
 		1];                            /* of the candidate that comes into force; else "" */
 	struct revisions_wish wish, next_wish; /* of this load; of the next one */
 	char why[REVISION_WHY_MAX], next_why[REVISION_WHY_MAX];
+	uint32_t asked; /* by the last wish that was loaded: a revision; 0: unpin */
+	uint32_t came;  /* which revision that became; 0: refused */
 	struct keeper *keeper;
 	struct exception_book *exceptions;
 	bool handles_open;
@@ -196,23 +198,49 @@ static void adopt(struct server *server, struct snapshot *loaded)
 		loaded->policy_hash);
 }
 
-/* A rollback holds until the file changes; whatever else came into force ends one. */
-static void settle_pin(const struct server *server)
+/* Which kept one is what was loaded: itself, or where there was no room for it the one that it
+ * comes from. 0: none, so that it cannot be pinned. */
+static uint32_t kept_as(const struct snapshot *loaded)
 {
-	const struct snapshot *snapshot = server->status.snapshot;
-	const char *state_directory = snapshot->config->state_directory;
-	struct revision_pin pin = { .number = snapshot->revision, .time_s = wall_s() };
-	bool is_promoted = server->promote_hash[0] && snapshot->config->revisions > 0;
-	bool pins = server->wish.rollback || is_promoted;
-	if (!*state_directory || (snapshot->kept && !pins))
-		return;
+	const char *state_directory = loaded->config->state_directory;
+	struct revision revision;
+	if (!revisions_read(state_directory, loaded->revision, &revision))
+		return loaded->kept;
+	revision_deinit(&revision);
+	return loaded->revision;
+}
+
+/* 0; ERR_INVALID when there is no such revision; or a negative errno. */
+static int pin_it(const struct server *server, const struct snapshot *loaded)
+{
+	struct revision_pin pin = { .number = kept_as(loaded), .time_s = wall_s() };
+	if (pin.number == 0)
+		return ERR_INVALID;
 	snprintf(pin.why, sizeof pin.why, "%s", server->why);
-	if (pins && !config_text_hash(server->file, pin.config_hash))
+	if (!config_text_hash(server->file, pin.config_hash))
 		pin.config_hash[0] = '\0'; /* it holds until the file can be read again */
-	int error = revisions_pin(state_directory, pins ? &pin : NULL);
-	if (error)
-		log_error("revisions: cannot %s: %s: the next reload takes %s",
-			pins ? "pin" : "unpin", error_text(error), server->file);
+	return revisions_pin(loaded->config->state_directory, &pin);
+}
+
+/* A rollback holds until the file changes; whatever else comes into force ends one. Before it is in
+ * force, so that whoever is killed in between finds it again. */
+static void settle_pin(struct server *server, const struct snapshot *loaded)
+{
+	const char *state_directory = loaded->config->state_directory;
+	bool is_promoted = server->promote_hash[0] && loaded->config->revisions > 0;
+	bool pins = server->wish.rollback || is_promoted;
+	server->status.pin_failed = false;
+	if (!*state_directory || (loaded->kept && !pins))
+		return;
+	int error = pins ? pin_it(server, loaded) : revisions_pin(state_directory, NULL);
+	server->status.pin_failed = pins && error;
+	if (!error)
+		return;
+	log_error("revisions: cannot %s: %s: the next reload takes %s", pins ? "pin" : "unpin",
+		error == ERR_INVALID ? "it is not kept" : error_text(error),
+		pins ? server->file : "what is pinned");
+	if (pins)
+		revisions_pin(state_directory, NULL); /* nor what was pinned before */
 }
 
 /* The configuration's own shadow is loaded next; one that goes on, again. */
@@ -230,7 +258,6 @@ static void end_reload(struct server *server, struct snapshot *loaded)
 	bool good = loaded != NULL;
 	if (good) {
 		adopt(server, loaded);
-		settle_pin(server);
 		follow_shadow(server);
 	} else
 		log_error("reload: failed, revision %u stays in force",
@@ -251,9 +278,12 @@ static bool is_pinned(const struct snapshot *snapshot)
 /* The candidate comes into force. Pinned it is what a restart would make of it: the kept one. */
 static void end_promote(struct server *server, struct snapshot *loaded)
 {
-	shadow_keeper_promoted(server->status.shadow, loaded);
+	if (loaded)
+		settle_pin(server, loaded);
+	bool pinned = loaded && is_pinned(loaded);
+	shadow_keeper_promoted(server->status.shadow, loaded, pinned);
 	end_reload(server, loaded);
-	if (loaded && is_pinned(loaded))
+	if (pinned)
 		server->wanted |= LOAD_CONFIG;
 }
 
@@ -281,6 +311,22 @@ static void end_lists(struct server *server, struct snapshot *loaded)
 		"lists: revision %u is in force, policy %s", loaded->revision, loaded->policy_hash);
 }
 
+static bool is_wished(const struct revisions_wish *wish)
+{
+	return wish->rollback || wish->unpin;
+}
+
+static void end_config(struct server *server, struct snapshot *loaded)
+{
+	if (loaded)
+		settle_pin(server, loaded);
+	end_reload(server, loaded);
+	if (is_wished(&server->wish)) {
+		server->asked = server->wish.rollback;
+		server->came = loaded ? loaded->revision : 0;
+	}
+}
+
 static void begin_load(struct server *server);
 
 static void on_loaded(void *context)
@@ -297,17 +343,12 @@ static void on_loaded(void *context)
 	} else if (loading & LOAD_PROMOTE)
 		end_promote(server, loaded);
 	else if (loading & LOAD_CONFIG)
-		end_reload(server, loaded);
+		end_config(server, loaded);
 	else
 		end_lists(server, loaded);
 	snapshot_unref(server->before);
 	server->before = NULL;
 	begin_load(server);
-}
-
-static bool is_wished(const struct revisions_wish *wish)
-{
-	return wish->rollback || wish->unpin;
 }
 
 static void take_wish(struct server *server)
@@ -372,9 +413,15 @@ static void want_load(struct server *server, enum load what)
 	begin_load(server);
 }
 
+/* One that is to come, or on its way. */
+static bool has_wish(const struct server *server)
+{
+	return is_wished(&server->next_wish) || (server->loading && is_wished(&server->wish));
+}
+
 static int wish_revision(struct server *server, const struct revisions_wish *wish, const char *why)
 {
-	if (is_wished(&server->next_wish) || (server->loading && is_wished(&server->wish)))
+	if (has_wish(server))
 		return ERR_BUSY;
 	server->next_wish = *wish;
 	snprintf(server->next_why, sizeof server->next_why, "%s", why);
@@ -571,6 +618,25 @@ static int open_handles(struct server *server)
 
 /* ---- the start ---- */
 
+/* What is pinned may not be what this program, or this machine, can do any more: an image of
+ * another version, files that were moved. Then the configuration file is better than none. */
+static struct snapshot *load_at_start(
+	struct server *server, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	struct snapshot_parts unpinned = *parts;
+	struct snapshot *snapshot = snapshot_load(server->file, parts, errors);
+	if (snapshot || !revisions_is_pinned_over(server->file))
+		return snapshot;
+	log_error("revisions: what is pinned cannot be loaded: %s is used", server->file);
+	*errors = (struct config_errors){ 0 };
+	config_errors_to_stderr(errors);
+	unpinned.wish.unpin = true;
+	snapshot = snapshot_load(server->file, &unpinned, errors);
+	if (snapshot)
+		revisions_pin(snapshot->config->state_directory, NULL);
+	return snapshot;
+}
+
 static int load_first(struct server *server)
 {
 	struct config_errors errors = { 0 };
@@ -583,7 +649,7 @@ static int load_first(struct server *server)
 	const struct snapshot_parts parts = { .labels = server->status.labels,
 		.ticket_keys = server->ticket_keys,
 		.lists.keep = true };
-	struct snapshot *snapshot = snapshot_load(server->file, &parts, &errors);
+	struct snapshot *snapshot = load_at_start(server, &parts, &errors);
 	if (!snapshot || !server->status.metrics)
 		return snapshot ? EXIT_FAILED : EXIT_CONFIG;
 	go_live(snapshot, "start", 0);
@@ -811,8 +877,10 @@ static void tell_revisions(void *context, struct control_revisions *now)
 	*now = (struct control_revisions){ .revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,
 		.kept = snapshot->kept,
-		.is_loading = (server->loading | server->wanted) & LOAD_CONFIG,
-		.is_good = server->status.reload_successful };
+		.is_loading = has_wish(server),
+		.asked = server->asked,
+		.came = server->came,
+		.is_pinned = snapshot->kept && !server->status.pin_failed };
 }
 
 static int64_t tell_fetched(void *context, size_t list)

@@ -290,7 +290,7 @@ static int write_metrics(void *context, struct bytes *to)
 		.reload_successful = status->reload_successful,
 		.reload_success_s = status->reload_success_s,
 		.has_policy = true,
-		.pinned = snapshot->kept != 0,
+		.pinned = snapshot->kept != 0 && !status->pin_failed,
 		.revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,
 		.shadow_hash = snapshot->shadow ? snapshot->shadow->candidate->policy_hash : NULL,

@@ -26,6 +26,7 @@ struct status {
 	struct process_stats process;
 	bool draining;
 	bool reload_successful;
+	bool pin_failed; /* what was to be pinned is in force until the next reload only */
 	int64_t reload_success_s;
 };
 

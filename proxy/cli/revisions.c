@@ -3,11 +3,13 @@
 #include "proxy/cli/revisions.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/control_ask.h"
 #include "proxy/watch/json_put.h"
@@ -57,23 +59,26 @@ static bool parse_number(const char *text, uint32_t *number)
 struct running {
 	uint32_t revision;
 	uint32_t kept;
+	bool is_pinned;
 	bool is_loading;
-	bool is_good;
+	uint32_t asked; /* by the last rollback (its number) or unpin (0) */
+	uint32_t came;  /* what that became; 0: refused */
 	char policy_hash[REVISION_HASH_MAX];
 };
 
 static bool read_running(struct running *to, struct slice line)
 {
-	char text[256], loading[4], good[4];
+	char text[256], pinned[4], loading[4];
 	if (line.len >= sizeof text)
 		return false;
 	memcpy(text, line.at, line.len);
 	text[line.len] = '\0';
-	if (sscanf(text, "revision %u kept %u loading %3s good %3s policy %32s", &to->revision,
-		    &to->kept, loading, good, to->policy_hash) != 5)
+	if (sscanf(text, "revision %u kept %u pinned %3s loading %3s asked %u came %u policy %32s",
+		    &to->revision, &to->kept, pinned, loading, &to->asked, &to->came,
+		    to->policy_hash) != 7)
 		return false;
+	to->is_pinned = strcmp(pinned, "yes") == 0;
 	to->is_loading = strcmp(loading, "yes") == 0;
-	to->is_good = strcmp(good, "yes") == 0;
 	return true;
 }
 
@@ -234,14 +239,22 @@ static int ask(const struct config *config, const char *line, struct running *ru
 	return EXIT_FAILED;
 }
 
-static int tell_outcome(const struct running *running, bool good)
+static const char *pin_note(const struct running *running, uint32_t asked)
 {
+	if (running->is_pinned)
+		return "; pinned until the configuration file changes, or `namegate revisions "
+		       "unpin`";
+	return asked ? "; NOT pinned, the program's log says why: the next reload takes the "
+		       "configuration file"
+		     : "";
+}
+
+static int tell_outcome(const struct running *running, uint32_t asked)
+{
+	bool good = running->came && running->asked == asked;
 	if (good)
-		printf("revision %u is in force, policy %s%s\n", running->revision,
-			running->policy_hash,
-			running->kept ? "; pinned until the configuration file changes, or "
-					"`namegate revisions unpin`"
-				      : "");
+		printf("revision %u is in force, policy %s%s\n", running->came,
+			running->policy_hash, pin_note(running, asked));
 	else
 		fprintf(stderr,
 			"namegate: refused, revision %u stays in force; the program's log says "
@@ -268,7 +281,7 @@ static int rollback(const struct config *config, const struct revisions_argument
 		return cli_usage("the reason is too long");
 	line[to.len] = '\0';
 	int code = ask(config, line, &running);
-	return code ? code : tell_outcome(&running, running.is_good && running.kept == number);
+	return code ? code : tell_outcome(&running, number);
 }
 
 static int unpin(const struct config *config, const struct revisions_arguments *arguments)
@@ -277,15 +290,27 @@ static int unpin(const struct config *config, const struct revisions_arguments *
 	if (arguments->word_count != 1)
 		return cli_usage("revisions unpin takes nothing more");
 	int code = ask(config, "revisions unpin", &running);
-	return code ? code : tell_outcome(&running, running.is_good && running.kept == 0);
+	return code ? code : tell_outcome(&running, 0);
+}
+
+/* Who may not look must not take it for empty. */
+static bool may_read(const char *state_directory, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/revisions", state_directory);
+	return access(path, R_OK | X_OK) == 0 || errno != EACCES;
 }
 
 static int run(const struct config *config, const struct revisions_arguments *arguments)
 {
 	const char *word = arguments->word_count ? arguments->words[0] : "list";
+	char path[PATH_MAX];
 	if (!*config->state_directory) {
 		fprintf(stderr, "namegate: %s: no state_directory: nothing is kept\n",
 			config->file);
+		return EXIT_FAILED;
+	}
+	if (!may_read(config->state_directory, path)) {
+		fprintf(stderr, "namegate: %s: %s\n", path, error_text(-EACCES));
 		return EXIT_FAILED;
 	}
 	if (strcmp(word, "list") == 0 && arguments->word_count <= 1)

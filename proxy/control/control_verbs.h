@@ -12,8 +12,10 @@ struct control_revisions {
 	uint32_t revision;
 	const char *policy_hash;
 	uint32_t kept;   /* the kept revision that the configuration comes from; 0: the file */
-	bool is_loading; /* another one is on its way */
-	bool is_good;    /* the last one came into force */
+	bool is_loading; /* what a rollback or unpin asked for is on its way */
+	uint32_t asked;  /* by the last of them that was loaded: a revision; 0: unpin */
+	uint32_t came;   /* the revision that it became; 0: it was refused */
+	bool is_pinned;  /* a reload keeps it */
 };
 struct shadow_order; /* shadow/shadow.h */
 

@@ -55,7 +55,7 @@ static const char *unpin(const struct control_source *source, const struct contr
 	return meaning_of(error);
 }
 
-/* "revision 14 kept 0 pinned no loading yes good yes policy HASH" */
+/* "revision 14 kept 12 pinned yes loading no asked 12 came 14 policy HASH" */
 static const char *status(const struct control_source *source,
 	const struct control_request *request, struct writer *answer)
 {
@@ -68,8 +68,13 @@ static const char *status(const struct control_source *source,
 	writer_decimal(answer, now.revision);
 	writer_text(answer, " kept ");
 	writer_decimal(answer, now.kept);
+	writer_text(answer, now.is_pinned ? " pinned yes" : " pinned no");
 	writer_text(answer, now.is_loading ? " loading yes" : " loading no");
-	writer_text(answer, now.is_good ? " good yes policy " : " good no policy ");
+	writer_text(answer, " asked ");
+	writer_decimal(answer, now.asked);
+	writer_text(answer, " came ");
+	writer_decimal(answer, now.came);
+	writer_text(answer, " policy ");
 	writer_text(answer, now.policy_hash);
 	writer_text(answer, "\n");
 	return NULL;

@@ -345,12 +345,13 @@ static void prune(const char *state_directory, size_t keep)
 			remove_tree(path, 0);
 }
 
-static bool is_newest(const char *state_directory, const char *policy_hash)
+static bool is_newest(const char *state_directory, const struct revisions_item *item)
 {
 	struct revision newest;
 	if (!read_newest(state_directory, &newest))
 		return false;
-	bool same = strcmp(newest.policy_hash, policy_hash) == 0;
+	bool same =
+		strcmp(newest.policy_hash, item->policy_hash) == 0 && newest.number == item->number;
 	revision_deinit(&newest);
 	return same;
 }
@@ -358,8 +359,7 @@ static bool is_newest(const char *state_directory, const char *policy_hash)
 int revisions_keep(const char *state_directory, const struct revisions_item *item)
 {
 	char aside[PATH_MAX], path[PATH_MAX];
-	if (!*state_directory || item->config->revisions == 0 ||
-		is_newest(state_directory, item->policy_hash))
+	if (!*state_directory || item->config->revisions == 0 || is_newest(state_directory, item))
 		return 0;
 	if (!path_of(aside, state_directory, "new") ||
 		!revisions_path(path, state_directory, item->number, ""))

@@ -30,8 +30,9 @@ struct revisions_item {
 };
 
 /* Keeps one, and lets the oldest go, so that config->revisions are kept; the pinned one stays. Does
- * nothing when the newest one has the same policy hash, or nothing is to be kept. 0; ERR_INVALID
- * when the configuration's files are not any more what was loaded; or a negative errno. */
+ * nothing when the newest one has its number and policy hash, or nothing is to be kept. 0;
+ * ERR_INVALID when the configuration's files are not any more what was loaded; or a negative errno.
+ */
 int revisions_keep(const char *state_directory, const struct revisions_item *item);
 
 /* The numbers that are kept, ascending; `numbers` has room for REVISIONS_MAX + 1. */

@@ -71,6 +71,23 @@ struct config *revisions_choose(const char *file, const struct revisions_wish *w
 	return pinned;
 }
 
+static void say_nothing(
+	void *context, const char *file, unsigned line, const char *path, const char *message)
+{
+	(void)context, (void)file, (void)line, (void)path, (void)message;
+}
+
+bool revisions_is_pinned_over(const char *file)
+{
+	struct config_errors errors = { .on_error = say_nothing };
+	struct revision_pin pin;
+	struct config *config = config_load(file, &errors);
+	bool pinned = config && revisions_pinned(config->state_directory, &pin) &&
+		strcmp(pin.config_hash, config->hash) == 0;
+	config_free(config);
+	return pinned;
+}
+
 uint32_t revisions_go_live(const struct revisions_item *item, uint32_t kept, uint32_t after)
 {
 	const char *state_directory = item->config->state_directory;

@@ -19,6 +19,9 @@ struct revisions_wish {
 struct config *revisions_choose(const char *file, const struct revisions_wish *wish, uint32_t *kept,
 	struct config_errors *errors);
 
+/* Is there a pin that goes before this file as it is? */
+bool revisions_is_pinned_over(const char *file);
+
 /* Gives a policy that is about to go live its number, `after` the one in force (0: there is none),
  * and keeps it. What goes wrong is logged: a policy that cannot be kept goes live all the same. */
 uint32_t revisions_go_live(const struct revisions_item *item, uint32_t kept, uint32_t after);

@@ -322,12 +322,18 @@ const char *shadow_keeper_hash(const struct shadow_keeper *keeper)
 }
 
 /* Does a restart, and HUP, keep what was promoted? */
-static bool is_kept(const struct config *config)
+static const char *pin_note(const struct config *config, bool pinned)
 {
-	return *config->state_directory && config->revisions > 0;
+	if (pinned)
+		return "pinned until the configuration file changes, or `namegate revisions unpin`";
+	return *config->state_directory && config->revisions > 0
+		? "NOT pinned, the program's log says why: the next reload takes the configuration "
+		  "file"
+		: "no revisions are kept: the next reload takes the configuration file";
 }
 
-void shadow_keeper_promoted(struct shadow_keeper *keeper, const struct snapshot *loaded)
+void shadow_keeper_promoted(
+	struct shadow_keeper *keeper, const struct snapshot *loaded, bool pinned)
 {
 	char said[SHADOW_NOTE_MAX];
 	if (!loaded) {
@@ -338,11 +344,7 @@ void shadow_keeper_promoted(struct shadow_keeper *keeper, const struct snapshot 
 	}
 	note(said, "%s is in force: revision %u, policy %s\n%s\nto keep it: cp %s %s\n",
 		keeper->order.file, loaded->revision, loaded->policy_hash,
-		is_kept(loaded->config)
-			? "pinned until the configuration file changes, or `namegate revisions "
-			  "unpin`"
-			: "no revisions are kept: the next reload takes the configuration file",
-		keeper->order.file, keeper->config_file);
+		pin_note(loaded->config, pinned), keeper->order.file, keeper->config_file);
 	log_info("shadow: %s is promoted, revision %u", keeper->order.file, loaded->revision);
 	forget(keeper);
 	note(keeper->note, "%s", said);

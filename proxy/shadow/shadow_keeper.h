@@ -62,8 +62,10 @@ const char *shadow_keeper_promote(struct shadow_keeper *keeper, const struct sna
 /* The candidate's file, and the hash of its text as it was judged. */
 const char *shadow_keeper_file(const struct shadow_keeper *keeper);
 const char *shadow_keeper_hash(const struct shadow_keeper *keeper);
-/* It is about to come into force, or (NULL) it did not load again: then the shadow goes on. */
-void shadow_keeper_promoted(struct shadow_keeper *keeper, const struct snapshot *loaded);
+/* It is about to come into force, pinned or not; or (NULL) it did not load again: then the shadow
+ * goes on. */
+void shadow_keeper_promoted(
+	struct shadow_keeper *keeper, const struct snapshot *loaded, bool pinned);
 
 /* ---- telling ---- */
 

@@ -2,13 +2,19 @@
 restart and a kill, until the configuration changes."""
 
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
 import time
 
 import pytest
 
 import dns_wire as w
-from config_text import rule
+from config_text import config_text, rule
 from program import run_command, with_rules
 
 BLOCK = rule("bad", "BLOCK", "bad", block_response="NXDOMAIN")
@@ -244,3 +250,125 @@ def test_without_a_state_directory(begin):
     namegate = begin(state_directory="")
     done = run_command("revisions", "-c", str(namegate.config))
     assert done.returncode == 1 and "no state_directory" in done.stderr
+
+
+def test_a_pinned_image_of_another_version_does_not_stop_the_start(begin, connect):
+    namegate = begin()
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    revisions(namegate, "rollback", "1", "--because", "test")
+    namegate.stop()
+    image = namegate.directory / "state" / "revisions" / "00000003" / "lists.image"
+    data = image.read_bytes()
+    image.unlink()
+    image.write_bytes(b"another version" + data[15:])
+    namegate.start()
+    client = connect(namegate, "udp")
+    assert is_blocked(client, "other.example")  # the file's policy
+    assert "what is pinned cannot be loaded" in namegate.stderr
+    assert namegate.metrics().sum("namegate_policy_pinned") == 0
+    assert not any(row["pinned"] for row in listed(namegate))
+    assert namegate.hup()
+
+
+def test_a_number_that_was_not_kept_does_not_lose_the_pin(begin, connect):
+    """A policy is in force that could not be kept; then it goes back to the newest kept one."""
+    namegate = begin()
+    client = connect(namegate, "udp")
+    kept = namegate.directory / "state" / "revisions"
+    (kept / "new").write_text("in the way")
+    (kept / "last").write_text("7\n")
+    revisions(namegate, "rollback", "1", "--because", "test")
+    assert namegate.reload()
+    assert namegate.metrics().sum("namegate_policy_pinned") == 1
+    assert "cannot be loaded" not in namegate.stderr
+    assert is_blocked(client, "one.example")
+
+
+def test_a_storm_of_reloads_does_not_hide_what_came_of_it(begin):
+    namegate = begin()
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    stop = threading.Event()
+
+    def storm():
+        while not stop.wait(0.02):
+            namegate.signal(signal.SIGHUP)
+
+    thread = threading.Thread(target=storm)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert "pinned" in revisions(namegate, "rollback", "1", "--because", "test")
+            assert "in force" in revisions(namegate, "unpin")
+    finally:
+        stop.set()
+        thread.join()
+
+
+def full_disk(directory, size="256k"):
+    """A state directory on a disk of its own; how to fill it."""
+    directory.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", str(directory)],
+        capture_output=True,
+    ).returncode:
+        pytest.skip("may not mount")
+
+    def fill():
+        with open(directory / "fill", "wb", buffering=0) as file:
+            with pytest.raises(OSError):
+                while True:
+                    file.write(b"x" * 4096)
+
+    return fill
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    directory = tmp_path / "small"
+    fill = full_disk(directory)
+    yield directory, fill
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def test_a_full_disk(begin, connect, small_disk):
+    """It cannot be pinned, and says so: who reads `pinned` goes to bed."""
+    directory, fill = small_disk
+    namegate = begin(state_directory=str(directory))
+    client = connect(namegate, "udp")
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    candidate = namegate.directory / "next.conf"
+    candidate.write_text(config_text(with_default({**namegate.settings, "ddr": False}, "ALLOW")))
+    command = lambda *words: run_command(words[0], "-c", str(namegate.config), *words[1:])
+    assert command("shadow", "start", str(candidate)).returncode == 0
+    assert command("allow", "one.example", "--for", "1h", "--because", "x").returncode == 0
+    fill()
+    promoted = command("shadow", "promote")
+    assert "is in force" in promoted.stdout and "NOT pinned" in promoted.stdout
+    assert not is_blocked(client, "other.example")
+    back = command("revisions", "rollback", "1", "--because", "test")
+    assert back.returncode == 0 and "NOT pinned" in back.stdout
+    assert namegate.metrics().sum("namegate_policy_pinned") == 0
+    ended = command("exceptions", "end", "1")
+    assert ended.returncode == 0 and "a restart" in ended.stdout
+    (directory / "fill").unlink()
+    back = command("revisions", "rollback", "1", "--because", "test")
+    assert "; pinned" in back.stdout
+    assert namegate.metrics().sum("namegate_policy_pinned") == 1
+    # What ended while the disk was full does not come back either, once there is room.
+    kept = directory / "exceptions"
+    namegate.wait_for(lambda: b"one.example" not in kept.read_bytes(), "what is kept", 10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_who_may_not_look(begin):
+    """An empty list would be a lie."""
+    namegate = begin()
+    os.chmod(namegate.directory / "state", 0o700)
+    with tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        config = shutil.copy(namegate.config, open_to_all)
+        try:
+            done = run_command("revisions", "-c", config, user=65534, group=65534)
+        except PermissionError:
+            pytest.skip("the program is not for others")
+    assert done.returncode == 1 and "ermission denied" in done.stderr

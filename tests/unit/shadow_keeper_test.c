@@ -263,13 +263,13 @@ static void promoting(void **state)
 	assert_string_equal(state_of(&scene), "promoting\n");
 	assert_string_equal(
 		shadow_keeper_promote(scene.keeper, scene.in_force), "it is being promoted");
-	shadow_keeper_promoted(scene.keeper, NULL);
+	shadow_keeper_promoted(scene.keeper, NULL, false);
 	assert_memory_equal(state_of(&scene), "running\nnot promoted: ", 22);
 	assert_null(shadow_keeper_promote(scene.keeper, scene.in_force));
 	struct snapshot *loaded = shadow_snapshot(file);
 	assert_string_equal(shadow_keeper_hash(scene.keeper), loaded->config->hash);
 	loaded->revision = 9;
-	shadow_keeper_promoted(scene.keeper, loaded);
+	shadow_keeper_promoted(scene.keeper, loaded, true);
 	assert_memory_equal(state_of(&scene), "off\n", 4);
 	assert_non_null(strstr(state_of(&scene), "revision 9"));
 	assert_non_null(strstr(state_of(&scene), "cp "));
