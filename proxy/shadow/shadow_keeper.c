@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "proxy/shadow/shadow_keeper_parts.h"
@@ -233,6 +234,16 @@ static bool is_whole(const struct snapshot *candidate, struct config_errors *err
 	return whole;
 }
 
+/* A pipe that nobody writes would hold up all loading, that of reloads too. */
+static bool can_wait(struct shadow_load *load)
+{
+	struct stat found;
+	if (stat(load->file, &found) < 0 || S_ISREG(found.st_mode))
+		return false;
+	on_error(load, load->file, 0, "", "not a regular file");
+	return true;
+}
+
 void shadow_keeper_load(struct shadow_keeper *keeper)
 {
 	struct shadow_load *load = &keeper->load;
@@ -241,7 +252,7 @@ void shadow_keeper_load(struct shadow_keeper *keeper)
 		.lists = { .previous = load->in_force->lists, .must_load = true, .is_aside = true },
 		.offline = true
 	};
-	if (!load->file)
+	if (!load->file || (!load->before && can_wait(load)))
 		return;
 	load->loaded = load->before ? snapshot_load_lists(load->before, &parts, &errors)
 				    : snapshot_load(load->file, &parts, &errors);

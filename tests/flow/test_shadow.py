@@ -3,6 +3,7 @@ candidate would have done is what it does when it is in force."""
 
 import copy
 import hashlib
+import os
 import signal
 import threading
 
@@ -550,6 +551,17 @@ def test_candidate_that_is_not_there(begin):
     assert shadow(namegate, "stop").returncode == 0  # the one that failed
     told = shadow(namegate, "stop")
     assert told.returncode == 1 and "no shadow" in told.stderr
+
+
+def test_candidate_that_is_no_file(begin):
+    """A pipe that nobody writes holds nothing up."""
+    namegate = begin()
+    pipe = namegate.directory / "pipe.conf"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/zero", namegate.directory):
+        told = shadow(namegate, "start", str(path))
+        assert told.returncode == 1 and "not a regular file" in told.stderr
+    assert namegate.hup()
 
 
 def test_wrong_words(begin):
