@@ -97,10 +97,21 @@ static void conn_refuse(struct conn *conn, const char *text)
 	conn_say(conn, &answer);
 }
 
+/* What follows "token=" is, or leads to, somebody's secret: not even its digest is told. */
+static void hide_tokens(uint8_t *line, size_t len)
+{
+	static const char key[] = " token=";
+	uint8_t *at = line;
+	while ((at = memmem(at, len - (size_t)(at - line), key, sizeof key - 1)))
+		for (at += sizeof key - 1; at < line + len && *at != ' '; at++)
+			*at = '*';
+}
+
 /* The line is printable: the parser saw to that. */
-static void log_request(const struct conn *conn, struct slice line, const struct writer *answer)
+static void log_request(struct conn *conn, struct slice line, const struct writer *answer)
 {
 	const uint8_t *end = memchr(answer->at, '\n', answer->len);
+	hide_tokens(conn->in, line.len);
 	log_info("control: pid=%d uid=%u said \"%.*s\": %.*s", (int)conn->peer.pid,
 		(unsigned)conn->peer.uid, (int)line.len, (const char *)line.at,
 		end ? (int)(end - answer->at) : 0, (const char *)answer->at);

@@ -240,6 +240,18 @@ class TestNeverTold:
             assert secret not in told
             assert hashlib.sha256(secret.encode()).hexdigest() not in told
 
+    def test_asked_for(self, maker, scripted_session, tmp_path):
+        """Nor has the program's log what it is asked to explain."""
+        settings = settings_of(maker, scripted_session)
+        settings["control_socket"] = str(tmp_path / "control")
+        namegate = maker.start(settings)
+        secret = SECRETS["anna"]
+        words = ("explain", "-c", str(namegate.config), "a.test", "--running", "--token", secret)
+        done = run_command(*words)
+        assert done.returncode == 0 and "people" in done.stdout, done.stderr
+        assert 'said "explain' in namegate.stderr
+        assert hashlib.sha256(secret.encode()).hexdigest() not in namegate.stderr
+
 
 @pytest.mark.quick
 class TestTokenCommand:
