@@ -1,5 +1,6 @@
-/* control_verbs.h - what can be asked for over the control socket. To add a verb: a function and
- * its row in control_verbs.c, and a callback of what it needs below. Pure but for the callbacks. */
+/* control_verbs.h - what can be asked for over the control socket. To add a verb: a file of its
+ * own (verbs.h), a row in control_verbs.c, and a callback of what it needs below. Pure but for the
+ * callbacks. */
 #ifndef PROXY_CONTROL_CONTROL_VERBS_H
 #define PROXY_CONTROL_CONTROL_VERBS_H
 

@@ -242,8 +242,7 @@ const char *control_verb_exceptions(const struct control_source *source,
 {
 	static const struct {
 		const char *name;
-		const char *(*run)(const struct control_source *source,
-			const struct control_request *request, struct writer *answer);
+		control_verb_fn *run;
 	} rows[] = {
 		{ "add", add },
 		{ "end", end },

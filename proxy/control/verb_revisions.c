@@ -6,18 +6,6 @@
 
 enum { WHY_MAX = 201 };
 
-bool control_verb_number(struct slice word, uint32_t *number)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < word.len && i < 11; i++) {
-		if (word.at[i] < '0' || word.at[i] > '9')
-			return false;
-		sum = sum * 10 + (uint64_t)(word.at[i] - '0');
-	}
-	*number = (uint32_t)sum;
-	return word.len > 0 && word.len <= 10 && sum <= UINT32_MAX;
-}
-
 static const char *meaning_of(int error)
 {
 	switch (error) {
