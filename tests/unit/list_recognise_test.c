@@ -61,8 +61,7 @@ static void test_none(void **state)
 		"! Title\na.example\n",
 		"0.0.0.0\n0.0.0.0\n",
 		"192.0.2.1\n198.51.100.0/24\n",
-		"<!DOCTYPE html>\n<html>\n<head><title>404</title></head>\n"
-		"<body>\n</body>\n</html>\n",
+		"<!DOCTYPE html>\n<html>\n<head><title>404</title></head>\n<body>\n</body>\n",
 		"<html><body>||a.example^</body></html>\n",
 		"{\n  \"a\": [ \"b\" ]\n}\n",
 		"a,b,c\n1,2,3\n",

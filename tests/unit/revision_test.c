@@ -82,8 +82,7 @@ static void test_what_is_wrong_is_refused(void **state)
 		"namegate-revision 1\nnumber -1\nend\n",
 		"namegate-revision 1\nnumber 4294967296\nend\n",
 		"namegate-revision 1\nnumber 12x\nend\n",
-		"namegate-revision 1\nnumber 1\npolicy "
-		"0123456789abcdef0123456789abcdef0\nend\n",
+		"namegate-revision 1\nnumber 1\npolicy 0123456789abcdef0123456789abcdef0\nend\n",
 		"namegate-revision 1\nnumber 1\nlist a\nentries many\nend\n",
 		"namegate-pin 1\nnumber 1\nend\n",
 	};
