@@ -77,20 +77,20 @@ static bool is_line(struct slice line)
 	return true;
 }
 
+/* `bytes` begin with text_start. */
 static ssize_t read_text(struct slice bytes, struct proxy_header *header)
 {
+	size_t start = sizeof text_start - 1;
 	size_t len = bytes.len < PROXY_HEADER_TEXT_MAX ? bytes.len : PROXY_HEADER_TEXT_MAX;
-	const uint8_t *end = memchr(bytes.at, '\r', len);
-	struct slice line = slice_of(bytes.at, end ? (size_t)(end - bytes.at) : len);
-	bool is_whole = end && line.len + 1 < len;
+	const uint8_t *at = bytes.at + start;
+	const uint8_t *end = memchr(at, '\r', len - start);
+	struct slice line = slice_of(at, end ? (size_t)(end - at) : len - start);
+	bool is_whole = end && start + line.len + 1 < len;
 	if (!is_line(line) || (is_whole && end[1] != '\n'))
 		return ERR_MALFORMED;
 	if (!is_whole)
 		return len == PROXY_HEADER_TEXT_MAX ? ERR_MALFORMED : 0;
-	size_t start = sizeof text_start - 1;
-	if (!read_line(slice_of(line.at + start, line.len - start), header))
-		return ERR_MALFORMED;
-	return (ssize_t)line.len + 2;
+	return read_line(line, header) ? (ssize_t)(start + line.len + 2) : ERR_MALFORMED;
 }
 
 /* ---- version 2: binary (2.2) ---- */
