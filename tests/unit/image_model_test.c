@@ -142,7 +142,7 @@ static void shuffle(struct list *list)
 
 static void add_list(struct image_builder *builder, const struct list *list, size_t number)
 {
-	char name[16];
+	char name[32];
 	snprintf(name, sizeof name, "list-%zu", number);
 	assert_int_equal(image_add_list(builder, name, LIST_DOMAINS), 0);
 	for (size_t i = 0; i < list->count; i++) {
@@ -356,7 +356,7 @@ static struct image *rebuild(const struct world *world, const struct image *old,
 {
 	struct image_builder *builder = fixture_builder(salt);
 	for (size_t i = 0; i < world->count; i++) {
-		char name[16];
+		char name[32];
 		snprintf(name, sizeof name, "list-%zu", i);
 		const struct image *from = older && i % 2 ? older : old;
 		uint16_t number = image_find_list(from, name);

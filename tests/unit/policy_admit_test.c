@@ -381,7 +381,7 @@ static const char *const networks[] = { "10.0.0.0/8", "10.1.0.0/16", "2001:db8::
 struct random_views {
 	struct view_spec views[VIEWS_MAX];
 	size_t count;
-	char names[VIEWS_MAX][8];
+	char names[VIEWS_MAX][24];
 	const char *words[VIEWS_MAX][3][WORDS_MAX];
 	uint16_t tokens[VIEWS_MAX][WORDS_MAX];
 	struct network networks[VIEWS_MAX][WORDS_MAX];
