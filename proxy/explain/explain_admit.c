@@ -43,15 +43,19 @@ static bool starts(struct slice text, struct slice with)
 	return text.len >= with.len && memcmp(text.at, with.at, with.len) == 0;
 }
 
-/* "uri:a/" and a "*" at the end, "dns:*.example", "cn:*", "*": see rules/spec.h. */
+/* "uri:a/" and a "*" at the end, "dns:*.example", "cn:*", "*": see rules/spec.h. In the middle an
+ * asterisk is one label, or one mailbox. */
 static bool matches(const char *pattern, struct slice name)
 {
 	const char *star = strchr(pattern, '*');
 	if (!star)
 		return slice_equals_text(name, pattern);
-	size_t before = (size_t)(star - pattern);
-	return starts(name, slice_of(pattern, before)) &&
-		(star[1] == '\0' || ends(name, slice_of_text(star + 1)));
+	struct slice before = slice_of(pattern, (size_t)(star - pattern));
+	struct slice behind = slice_of_text(star + 1);
+	if (!starts(name, before) || behind.len == 0)
+		return starts(name, before);
+	struct slice rest = slice_of(name.at + before.len, name.len - before.len);
+	return ends(rest, behind) && !memchr(rest.at, behind.at[0], rest.len - behind.len);
 }
 
 static enum holding holds_any(

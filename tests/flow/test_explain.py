@@ -244,6 +244,22 @@ class TestIdentity:
         others = {row["name"]: row["why"] for row in found["other_views"]}
         assert others == {"lan": "less_specific", "guests": "path"}
 
+    @pytest.mark.parametrize(
+        "name,why", [("a.kids.test", "less_specific"), ("a.b.kids.test", "tls_name")]
+    )
+    def test_an_asterisk_is_one_label(self, maker, name, why):
+        """A view that would not have the client is not said to be only less exact."""
+        settings = maker.settings(scripted=5300)
+        settings["views"] += [
+            {"name": "named", "tls_names": ["*.kids.test"], "clients": ["127.0.0.0/8"]},
+            {"name": "path", "paths": ["kids"]},
+        ]
+        path = write(maker.directory, settings)
+        found = explain(path, "ok.test", "--tls-name", name, "--path", "kids")
+        assert found["view"]["name"] == "path"
+        others = {row["name"]: row["why"] for row in found["other_views"]}
+        assert others == {"lan": "less_specific", "named": why}
+
     def test_a_wrong_token_is_nobodys(self, told):
         found = told("--token", "another secret")
         assert "name" not in found["view"] and "token" in found["view"]["fault"]
