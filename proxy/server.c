@@ -28,6 +28,7 @@
 #include "proxy/lists/list_state.h"
 #include "proxy/query/rate_limit.h"
 #include "proxy/shadow/shadow_keeper.h"
+#include "proxy/state_directory.h"
 #include "proxy/status.h"
 #include "proxy/watch/admin.h"
 #include "proxy/worker.h"
@@ -229,11 +230,12 @@ static void settle_pin(struct server *server, const struct snapshot *loaded)
 	const char *state_directory = loaded->config->state_directory;
 	bool is_promoted = server->promote_hash[0] && loaded->config->revisions > 0;
 	bool pins = server->wish.rollback || is_promoted;
-	server->status.pin_failed = false;
+	server->status.pin_failed = server->status.unpin_failed = false;
 	if (!*state_directory || (loaded->kept && !pins))
 		return;
 	int error = pins ? pin_it(server, loaded) : revisions_pin(state_directory, NULL);
 	server->status.pin_failed = pins && error;
+	server->status.unpin_failed = !pins && error;
 	if (!error)
 		return;
 	log_error("revisions: cannot %s: %s: the next reload takes %s", pins ? "pin" : "unpin",
@@ -880,7 +882,8 @@ static void tell_revisions(void *context, struct control_revisions *now)
 		.is_loading = has_wish(server),
 		.asked = server->asked,
 		.came = server->came,
-		.is_pinned = snapshot->kept && !server->status.pin_failed };
+		.is_pinned = server->status.unpin_failed ||
+			(snapshot->kept && !server->status.pin_failed) };
 }
 
 static int64_t tell_fetched(void *context, size_t list)
@@ -1057,6 +1060,7 @@ static int serve(struct server *server)
 {
 	const struct config *config = server->status.snapshot->config;
 	raise_descriptor_limit();
+	state_directory_claim(config->state_directory);
 	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
 		!open_shadow(server) || !open_exceptions(server) || !open_admin(server) ||
 		!open_control(server) || !start_workers(server))

@@ -26,7 +26,8 @@ struct status {
 	struct process_stats process;
 	bool draining;
 	bool reload_successful;
-	bool pin_failed; /* what was to be pinned is in force until the next reload only */
+	bool pin_failed;   /* what was to be pinned is in force until the next reload only */
+	bool unpin_failed; /* what is in force gives way to what is pinned with the next reload */
 	int64_t reload_success_s;
 };
 

@@ -163,9 +163,8 @@ static void print_notes(const struct running *running, bool is_running, bool pin
 static bool is_in_force(
 	const struct revision *revision, const struct running *running, bool by_number)
 {
-	if (by_number)
-		return revision->number == running->revision;
-	return strcmp(revision->policy_hash, running->policy_hash) == 0;
+	return strcmp(revision->policy_hash, running->policy_hash) == 0 &&
+		(!by_number || revision->number == running->revision);
 }
 
 static bool holds(const uint32_t *numbers, size_t count, uint32_t number)
@@ -241,6 +240,9 @@ static int ask(const struct config *config, const char *line, struct running *ru
 
 static const char *pin_note(const struct running *running, uint32_t asked)
 {
+	if (running->is_pinned && !asked)
+		return "; STILL pinned, the program's log says why: the next reload takes what is "
+		       "pinned";
 	if (running->is_pinned)
 		return "; pinned until the configuration file changes, or `namegate revisions "
 		       "unpin`";

@@ -16,7 +16,7 @@ struct control_revisions {
 	bool is_loading; /* what a rollback or unpin asked for is on its way */
 	uint32_t asked;  /* by the last of them that was loaded: a revision; 0: unpin */
 	uint32_t came;   /* the revision that it became; 0: it was refused */
-	bool is_pinned;  /* a reload keeps it */
+	bool is_pinned;  /* something is: that, or what the next reload takes */
 };
 struct shadow_order; /* shadow/shadow.h */
 

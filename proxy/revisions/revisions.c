@@ -392,6 +392,13 @@ bool revisions_pinned(const char *state_directory, struct revision_pin *pin)
 	return good;
 }
 
+/* Where nothing is pinned, a disk that cannot be written to is no harm. */
+static int let_go(const char *path)
+{
+	int error = unlink(path) < 0 ? -errno : 0;
+	return error && access(path, F_OK) < 0 && errno == ENOENT ? 0 : error;
+}
+
 int revisions_pin(const char *state_directory, const struct revision_pin *pin)
 {
 	char path[PATH_MAX];
@@ -399,7 +406,7 @@ int revisions_pin(const char *state_directory, const struct revision_pin *pin)
 	if (!path_of(path, state_directory, "pin"))
 		return -ENAMETOOLONG;
 	if (!pin)
-		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+		return let_go(path);
 	bytes_init(&text, SMALL_MAX);
 	int error = revision_pin_write(&text, pin)
 		? write_small(state_directory, "pin", bytes_peek(&text))

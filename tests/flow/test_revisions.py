@@ -372,3 +372,40 @@ def test_who_may_not_look(begin):
         except PermissionError:
             pytest.skip("the program is not for others")
     assert done.returncode == 1 and "ermission denied" in done.stderr
+
+
+def mounted(directory, *options):
+    done = subprocess.run(["mount", *options, str(directory)], capture_output=True)
+    return done.returncode == 0
+
+
+def test_a_disk_that_became_read_only(begin, small_disk):
+    directory, _ = small_disk
+    namegate = begin(state_directory=str(directory))
+    assert mounted(directory, "-o", "remount,ro")
+    # Nothing is pinned: there is nothing to let go.
+    assert namegate.reload(with_default(namegate.settings, "BLOCK"))
+    assert "cannot unpin" not in namegate.stderr
+    assert mounted(directory, "-o", "remount,rw")
+    assert "; pinned" in revisions(namegate, "rollback", "1", "--because", "test")
+    assert mounted(directory, "-o", "remount,ro")
+    assert "STILL pinned" in revisions(namegate, "unpin")
+    assert "cannot unpin" in namegate.stderr
+    assert mounted(directory, "-o", "remount,rw")
+    assert "pinned" not in revisions(namegate, "unpin")
+
+
+def test_two_programs_and_one_state_directory(begin, maker, knot):
+    namegate = begin()
+    word = "another running program has it"
+    assert word not in namegate.stderr
+    other = maker.prepare(
+        {
+            **maker.settings(knot=knot),
+            "state_directory": str(namegate.directory / "state"),
+        }
+    ).start("live")
+    assert word in other.stderr
+    other.stop()
+    assert namegate.hup()
+    assert word not in namegate.stderr
