@@ -97,13 +97,14 @@ static enum metrics_limited end_limited(struct query *q)
 static bool is_within_limit(const struct query *q)
 {
 	const struct rate_limit_config *limit = &query_conduct(q)->rate_limit;
+	if (limit->per_second == 0 || !q->worker->rate_limits)
+		return true;
 	const struct rate_limit_client client = {
 		.view = policy_view(query_policy(q), q->facts.view)->name,
 		.address = &q->to.client,
 		.is_datagram = q->to.protocol == PROTOCOL_UDP,
 	};
-	return limit->per_second == 0 || !q->worker->rate_limits ||
-		rate_limits_take(q->worker->rate_limits, limit, &client, worker_now_us(q->worker));
+	return rate_limits_take(q->worker->rate_limits, limit, &client, worker_now_us(q->worker));
 }
 
 static bool permit_by_rate(struct query *q)
