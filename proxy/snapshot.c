@@ -208,6 +208,24 @@ static bool may_follow(const struct snapshot_parts *parts, const struct config *
 	return !setting;
 }
 
+static bool has_token(const struct policy_spec *policy, const struct token_spec *token)
+{
+	for (size_t i = 0; i < policy->token_count; i++)
+		if (memcmp(policy->tokens[i].sha256, token->sha256, sizeof token->sha256) == 0)
+			return true;
+	return false;
+}
+
+/* What was taken out to lock somebody out is in what was kept before. */
+static void tell_tokens(const struct config *in_force, const struct config *kept, uint32_t number)
+{
+	for (size_t i = 0; i < kept->policy.token_count; i++)
+		if (!has_token(&in_force->policy, &kept->policy.tokens[i]))
+			log_warning("reload: revision %u takes the token \"%s\", which was not "
+				    "taken before",
+				number, kept->policy.tokens[i].name);
+}
+
 struct snapshot *snapshot_load(
 	const char *file, const struct snapshot_parts *parts, struct config_errors *errors)
 {
@@ -219,6 +237,8 @@ struct snapshot *snapshot_load(
 		config_free(config);
 		return NULL;
 	}
+	if (kept && parts->in_force)
+		tell_tokens(parts->in_force, config, kept);
 	struct snapshot *snapshot = snapshot_new(upstream_plan_new(config));
 	if (!snapshot)
 		return NULL;

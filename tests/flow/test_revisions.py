@@ -183,6 +183,15 @@ def test_unpin(begin, connect):
     assert not any(row["pinned"] for row in listed(namegate))
 
 
+def test_a_revoked_token_that_comes_back_is_told(begin):
+    tokens = [{"name": name, "sha256": 32 * digits} for name, digits in (("a", "0a"), ("b", "0b"))]
+    namegate = begin(tokens=tokens)
+    assert namegate.reload({**namegate.settings, "tokens": tokens[1:]})
+    revisions(namegate, "rollback", "1", "--because", "a rule")
+    assert 'revision 1 takes the token "a", which was not taken before' in namegate.stderr
+    assert 'the token "b"' not in namegate.stderr
+
+
 def test_what_is_refused(begin, maker, knot):
     namegate = begin()
     ask = lambda *words: run_command("revisions", "-c", str(namegate.config), *words)
