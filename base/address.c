@@ -194,6 +194,23 @@ bool network_contains(const struct network *network, const struct address *addre
 	return ((network->address.bytes[whole] ^ address->bytes[whole]) & mask) == 0;
 }
 
+bool network_behind(const struct network *network, struct address *behind)
+{
+	*behind = network->address;
+	if (network->prefix_len == 0)
+		return false;
+	unsigned at = (network->prefix_len - 1u) / 8;
+	unsigned step = 1u << (7 - (network->prefix_len - 1u) % 8);
+	for (;; step = 1, at--) {
+		unsigned sum = behind->bytes[at] + step;
+		behind->bytes[at] = (uint8_t)sum;
+		if (sum < 256)
+			return true;
+		if (at == 0)
+			return false;
+	}
+}
+
 bool networks_contain(const struct network *networks, size_t count, const struct address *address)
 {
 	for (size_t i = 0; i < count; i++)

@@ -48,6 +48,10 @@ bool network_parse(struct network *network, const char *text);
 /* An IPv4 address is in IPv4 networks only: "::/0" is all of IPv6 and nothing else. */
 bool network_contains(const struct network *network, const struct address *address);
 
+/* The first address behind the network; false, and the all-zero one or that of the network, when it
+ * reaches to the last of all. */
+bool network_behind(const struct network *network, struct address *behind);
+
 /* The same of a handful of them: one after the other. */
 bool networks_contain(const struct network *networks, size_t count, const struct address *address);
 

@@ -116,6 +116,10 @@ void image_each_name(const struct image *image,
 /* `i` is below name->count. */
 struct image_says image_name_says(
 	const struct image *image, const struct image_name *name, size_t i);
+
+/* A name one label below `name` that no list has, so that what is found for it holds for all below.
+ * Empty when there is no room for any. */
+struct slice image_name_below(struct slice name, uint8_t buffer[DNS_NAME_MAX]);
 void image_each_network(const struct image *image, uint16_t list,
 	bool (*on_entry)(void *context, const struct network *network, uint16_t facet),
 	void *context);

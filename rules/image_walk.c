@@ -105,3 +105,18 @@ void image_each_network(const struct image *image, uint16_t list,
 			return;
 	}
 }
+
+struct slice image_name_below(struct slice name, uint8_t buffer[DNS_NAME_MAX])
+{
+	enum { LABEL_MAX = 12 };
+	struct writer to = writer_of(buffer, DNS_NAME_MAX);
+	if (name.len + 2 > DNS_NAME_MAX)
+		return slice_of(NULL, 0);
+	size_t len = DNS_NAME_MAX - name.len - 1;
+	len = len < LABEL_MAX ? len : LABEL_MAX;
+	writer_u8(&to, (uint8_t)len);
+	for (size_t i = 0; i < len; i++)
+		writer_u8(&to, 0xff);
+	writer_slice_bytes(&to, name);
+	return writer_slice(&to);
+}

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "dns/types.h"
 
-enum { LABEL_MAX = 12, NOT_ASKED = 0xffff, NETWORK_BYTES = 20 };
+enum { NOT_ASKED = 0xffff, NETWORK_BYTES = 20 };
 
 struct counting {
 	struct list_values *values;
@@ -42,21 +42,6 @@ static void find_covering(const struct counting *counting, struct slice name, ui
 		if (facet->effect == FACET_LISTED)
 			set_bit(covering, counting->index_of[i]);
 	}
-}
-
-/* One that stands for all below; empty when nothing fits below. */
-static struct slice name_below(struct slice name, uint8_t buffer[DNS_NAME_MAX])
-{
-	struct writer to = writer_of(buffer, DNS_NAME_MAX);
-	if (name.len + 2 > DNS_NAME_MAX)
-		return slice_of(NULL, 0);
-	size_t len = DNS_NAME_MAX - name.len - 1;
-	len = len < LABEL_MAX ? len : LABEL_MAX;
-	writer_u8(&to, (uint8_t)len);
-	for (size_t i = 0; i < len; i++)
-		writer_u8(&to, 0xff);
-	writer_slice_bytes(&to, name);
-	return writer_slice(&to);
 }
 
 static bool is_compared(const struct counting *counting, const struct image_says *says)
@@ -120,7 +105,7 @@ static bool on_name(void *context, const struct image_name *name)
 	if (kinds & PATTERN_EXACT)
 		find_covering(counting, name->name, counting->itself);
 	if (kinds & PATTERN_BELOW)
-		find_covering(counting, name_below(name->name, buffer), counting->below);
+		find_covering(counting, image_name_below(name->name, buffer), counting->below);
 	double share = (counting->per_name + (double)name->name.len) / count_items(counting, name);
 	for (size_t i = 0; i < name->count; i++) {
 		struct image_says says = image_name_says(counting->image, name, i);

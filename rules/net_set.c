@@ -25,24 +25,6 @@ static int compare_entries(const void *a, const void *b)
 	return one->value < other->value ? -1 : one->value > other->value;
 }
 
-/* The first address behind a network; false when it reaches to the last of all. */
-static bool address_behind(const struct network *network, struct address *behind)
-{
-	*behind = network->address;
-	if (network->prefix_len == 0)
-		return false;
-	unsigned at = (network->prefix_len - 1u) / 8;
-	unsigned step = 1u << (7 - (network->prefix_len - 1u) % 8);
-	for (;; step = 1, at--) {
-		unsigned sum = behind->bytes[at] + step;
-		behind->bytes[at] = (uint8_t)sum;
-		if (sum < 256)
-			return true;
-		if (at == 0)
-			return false;
-	}
-}
-
 /* From here on it is `value`; what was said before about the same address is void. */
 static void set_from(struct net_set *set, const struct address *first, uint16_t value)
 {
@@ -69,7 +51,7 @@ struct nest {
 static bool holds(const struct network *outer, const struct address *address)
 {
 	struct address behind;
-	return !address_behind(outer, &behind) || compare_addresses(address, &behind) < 0;
+	return !network_behind(outer, &behind) || compare_addresses(address, &behind) < 0;
 }
 
 /* Leaves the networks that do not hold `address` (all of them when it is NULL). */
@@ -81,7 +63,7 @@ static void nest_leave(struct nest *nest, struct net_set *set, const struct addr
 			return;
 		nest->depth--;
 		struct address behind;
-		if (address_behind(&inner->network, &behind))
+		if (network_behind(&inner->network, &behind))
 			set_from(set, &behind,
 				nest->depth ? nest->around[nest->depth - 1]->value : NET_SET_NONE);
 	}

@@ -140,25 +140,13 @@ static bool is_found(
 	return policy_find_view(lint->policy, &claims).view == view;
 }
 
-/* The first address behind a network; the all-zero one behind the last. */
-static struct address address_behind(const struct network *network)
-{
-	struct address address = network->address;
-	for (unsigned bit = network->prefix_len; bit-- > 0;) {
-		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-		address.bytes[bit / 8] ^= mask;
-		if (address.bytes[bit / 8] & mask)
-			break;
-	}
-	return address;
-}
-
 /* Who has an address changes only where a network begins or ends. */
 static bool is_found_at_edges(const struct lint *lint, uint16_t view, uint16_t listener,
 	const struct network *networks, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct address behind = address_behind(&networks[i]);
+		struct address behind;
+		network_behind(&networks[i], &behind); /* all zeros behind the last */
 		if (is_found(lint, view, listener, &networks[i].address) ||
 			is_found(lint, view, listener, &behind))
 			return true;

@@ -6,7 +6,6 @@
 
 enum {
 	LOOK_UP_STEPS = 16,
-	LABEL_MAX = 12, /* of the name that stands for all below another one */
 	ROUNDS_MAX = SCHEDULES_MAX + 1,
 };
 
@@ -158,21 +157,6 @@ static void try_name(struct policy_reach *reach, struct slice name)
 	}
 }
 
-/* One that no list has, below `name`; empty when there is no room for any. */
-static struct slice name_below(struct slice name, uint8_t buffer[DNS_NAME_MAX])
-{
-	struct writer to = writer_of(buffer, DNS_NAME_MAX);
-	if (name.len + 2 > DNS_NAME_MAX)
-		return slice_of(NULL, 0);
-	size_t len = DNS_NAME_MAX - name.len - 1;
-	len = len < LABEL_MAX ? len : LABEL_MAX;
-	writer_u8(&to, (uint8_t)len);
-	for (size_t i = 0; i < len; i++)
-		writer_u8(&to, 0xff);
-	writer_slice_bytes(&to, name);
-	return writer_slice(&to);
-}
-
 /* Does an entry do more than add its name, so that what is below may be another matter? */
 static bool is_odd(const struct facet *facet)
 {
@@ -200,7 +184,7 @@ static bool on_name(void *context, const struct image_name *name)
 	if (!matters(reach, name))
 		return true;
 	try_name(reach, name->name);
-	struct slice below = name_below(name->name, buffer);
+	struct slice below = image_name_below(name->name, buffer);
 	if (below.len)
 		try_name(reach, below);
 	return !is_done(reach);
@@ -219,19 +203,6 @@ static void try_address(struct policy_reach *reach, const struct address *addres
 	}
 }
 
-/* The first address behind a network; false when it has the last one of all. */
-static bool address_behind(const struct network *network, struct address *address)
-{
-	*address = network->address;
-	for (unsigned bit = network->prefix_len; bit-- > 0;) {
-		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-		address->bytes[bit / 8] ^= mask;
-		if (address->bytes[bit / 8] & mask)
-			return true;
-	}
-	return false;
-}
-
 /* Where one network begins or ends, and nowhere else, addresses change their class. */
 static bool on_network(void *context, const struct network *network, uint16_t facet)
 {
@@ -239,7 +210,7 @@ static bool on_network(void *context, const struct network *network, uint16_t fa
 	struct address behind;
 	(void)facet;
 	try_address(reach, &network->address);
-	if (address_behind(network, &behind))
+	if (network_behind(network, &behind))
 		try_address(reach, &behind);
 	return !is_done(reach);
 }

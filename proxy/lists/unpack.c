@@ -55,7 +55,7 @@ static size_t limit_of(struct slice packed, size_t most)
 
 /* --- gzip (RFC 1952) --- */
 
-static bool is_gzip(struct slice bytes)
+bool unpack_is_gzip(struct slice bytes)
 {
 	return bytes.len >= 2 && bytes.at[0] == 0x1f && bytes.at[1] == 0x8b;
 }
@@ -122,8 +122,7 @@ static int unpack_gzip(struct slice packed, struct output *output)
 
 /* --- zstd (RFC 8878) --- */
 
-/* A frame, or one to be skipped, which may stand in front. */
-static bool is_zstd(struct slice bytes)
+bool unpack_is_zstd(struct slice bytes)
 {
 	static const uint8_t frame[] = { 0x28, 0xb5, 0x2f, 0xfd };
 	static const uint8_t skippable[] = { 0x2a, 0x4d, 0x18 };
@@ -183,8 +182,8 @@ static const struct packing {
 	bool (*is_it)(struct slice bytes);
 	int (*unpack)(struct slice packed, struct output *output);
 } packings[] = {
-	{ is_gzip, unpack_gzip },
-	{ is_zstd, unpack_zstd },
+	{ unpack_is_gzip, unpack_gzip },
+	{ unpack_is_zstd, unpack_zstd },
 };
 
 static const struct packing *packing_of(struct slice bytes)

@@ -9,6 +9,10 @@ enum { UNPACK_RATIO_MAX = 1000 }; /* over 1 MiB, more than this is a bomb */
 
 bool unpack_is_packed(struct slice bytes);
 
+/* By the first four bytes; of zstd a frame, or one to be skipped, which may stand in front. */
+bool unpack_is_gzip(struct slice bytes);
+bool unpack_is_zstd(struct slice bytes);
+
 /* Unpacks into memory that is the caller's (free()). Several members or frames one after the other
  * are one text. Behind the last one of gzip there may be zeros, as gzip(1) ignores them in silence;
  * of anything else there it only warns, but here nobody would hear that, and it may have been the

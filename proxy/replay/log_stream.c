@@ -1,6 +1,7 @@
 #include "proxy/replay/log_stream.h"
 
 #include "base/error.h"
+#include "proxy/lists/unpack.h"
 
 #define ZLIB_CONST
 #include <errno.h>
@@ -68,11 +69,6 @@ static long fill(struct log_stream *stream)
 
 /* ---- gzip (RFC 1952): members one after the other, zeros as padding behind the last ---- */
 
-static bool is_gzip(struct slice bytes)
-{
-	return bytes.len >= 2 && bytes.at[0] == 0x1f && bytes.at[1] == 0x8b;
-}
-
 static bool gzip_begin(struct log_stream *stream)
 {
 	enum { GZIP_ONLY = 16 };
@@ -112,18 +108,6 @@ static long gzip_step(struct log_stream *stream, void *to, size_t size)
 
 /* ---- zstd (RFC 8878): frames one after the other ---- */
 
-/* A frame, or one to be skipped, which may stand in front. */
-static bool is_zstd(struct slice bytes)
-{
-	static const uint8_t frame[] = { 0x28, 0xb5, 0x2f, 0xfd };
-	static const uint8_t skippable[] = { 0x2a, 0x4d, 0x18 };
-	if (bytes.len < sizeof frame)
-		return false;
-	return memcmp(bytes.at, frame, sizeof frame) == 0 ||
-		((bytes.at[0] & 0xf0) == 0x50 &&
-			memcmp(bytes.at + 1, skippable, sizeof skippable) == 0);
-}
-
 static bool zstd_begin(struct log_stream *stream)
 {
 	stream->zstd = ZSTD_createDCtx();
@@ -156,8 +140,8 @@ static long zstd_step(struct log_stream *stream, void *to, size_t size)
 /* ---- */
 
 static const struct packing packings[] = {
-	{ is_gzip, gzip_begin, gzip_step },
-	{ is_zstd, zstd_begin, zstd_step },
+	{ unpack_is_gzip, gzip_begin, gzip_step },
+	{ unpack_is_zstd, zstd_begin, zstd_step },
 };
 
 /* A pipe may give its first bytes one by one. */

@@ -207,6 +207,39 @@ static void contains_its_own_and_nothing_else(void **state)
 	}
 }
 
+static void what_is_behind_a_network(void **state)
+{
+	static const struct {
+		const char *network;
+		const char *behind; /* NULL: nothing */
+	} rows[] = {
+		{ "10.0.0.0/8", "11.0.0.0" },
+		{ "10.1.2.3", "10.1.2.4" },
+		{ "10.255.255.255", "11.0.0.0" },
+		{ "192.0.2.128/25", "192.0.3.0" },
+		{ "255.255.255.255", "::1:0:0:0" },
+		{ "0.0.0.0/0", "::1:0:0:0" },
+		{ "2001:db8::/32", "2001:db9::" },
+		{ "2001:db8:ffff:ffff::/64", "2001:db9::" },
+		{ "::/1", "8000::" },
+		{ "8000::/1", NULL },
+		{ "::/0", NULL },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct network network;
+		struct address behind, wanted;
+		char text[ADDRESS_TEXT_MAX];
+		assert_true(network_parse(&network, rows[i].network));
+		bool any = network_behind(&network, &behind);
+		assert_true(address_parse(&wanted, rows[i].behind ? rows[i].behind : "::"));
+		address_text(&behind, text);
+		if (any != (rows[i].behind != NULL) || memcmp(&behind, &wanted, sizeof behind) != 0)
+			fail_msg("%s: %s", rows[i].network, text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_mapped_client_is_the_ipv4_client),
 		cmocka_unit_test(reads_networks),
 		cmocka_unit_test(contains_its_own_and_nothing_else),
+		cmocka_unit_test(what_is_behind_a_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
