@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "proxy/explain/svcb_text.h"
+#include "proxy/explain/svcb_hints.h"
 #include "proxy/watch/escape.h"
 #include "rules/lists/zone_rdata.h"
 
@@ -59,7 +59,7 @@ static bool write_rdata(struct writer *to, const struct zone_entry *entry)
 	bool is_svcb = (type == DNS_TYPE_SVCB || type == DNS_TYPE_HTTPS) && entry->rdata_count &&
 		!slice_equals_text(entry->rdata[0].text, "\\#");
 	writer_u16(to, 0);
-	if (is_svcb ? !svcb_text_read(to, entry->rdata, entry->rdata_count, &root)
+	if (is_svcb ? !svcb_hints_read(to, entry->rdata, entry->rdata_count, &root)
 		    : !zone_rdata_read(to, type, entry->rdata, entry->rdata_count, &root))
 		return false;
 	writer_patch_u16(to, len_at, (uint16_t)(to->len - len_at - 2));

@@ -112,6 +112,19 @@ class TestCheck:
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "%s: 2 expectations hold" % file
 
+    def test_a_slip_in_a_record_is_told(self, maker, settings):
+        """Hints that nobody reads would hold whatever the rules say."""
+        slip = {
+            **OWN_IS_FINE,
+            "type": "HTTPS",
+            "answer": ["HTTPS 1 . alpn=h2 ipv4hnt=192.0.2.1"],
+        }
+        _, done = check(maker, settings([slip]))
+        assert done.returncode == EX_CONFIG and "ipv4hnt" in done.stderr
+        slip["answer"] = ["HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1"]
+        _, done = check(maker, settings([slip]))
+        assert done.returncode == 0, done.stderr
+
     def test_check_asks_for_the_newest_lists(self, maker, settings):
         """What runs would go on with the edition before; whoever checks wants to know."""
         made = settings([OWN_IS_FINE])

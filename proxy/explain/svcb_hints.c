@@ -1,4 +1,4 @@
-#include "proxy/explain/svcb_text.h"
+#include "proxy/explain/svcb_hints.h"
 
 enum { IPV4HINT = 4, IPV6HINT = 6, VALUE_MAX = 4096 };
 
@@ -70,7 +70,7 @@ static bool write_key(struct writer *to, const struct zone_word *words, size_t c
 	return true;
 }
 
-bool svcb_text_read(struct writer *to, const struct zone_word *words, size_t count,
+bool svcb_hints_read(struct writer *to, const struct zone_word *words, size_t count,
 	const struct dns_name *origin)
 {
 	struct dns_name target;
