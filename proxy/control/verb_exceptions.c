@@ -171,6 +171,8 @@ static void tell_text(struct writer *to, const struct control_source *source,
 {
 	int64_t used_s = exception_book_used_s(source->exceptions, exception->id);
 	write_exception(to, exception, now_s);
+	if (*exception->view && !source->has_view(source->context, exception->view))
+		writer_text(to, " (there is no such view now)");
 	writer_text(to, "\n    ");
 	writer_text(to, used_s ? "last used " : "not used");
 	if (used_s)

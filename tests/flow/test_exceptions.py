@@ -374,3 +374,15 @@ def test_there_is_a_most(begin, connect):
         "exceptions text x",
     ):
         assert line(said).startswith("error: "), said
+
+
+def test_a_view_that_is_gone(begin):
+    """It does nothing any more, and whoever looks is told."""
+    namegate = begin()
+    allow(namegate, "www.bad.test", "--view", "lan")
+    allow(namegate, "other.bad.test")
+    assert "no such view" not in say(namegate, "exceptions")
+    views = [{**namegate.settings["views"][0], "name": "office"}]
+    assert namegate.reload({**namegate.settings, "views": views})
+    said = [line for line in say(namegate, "exceptions").splitlines() if "bad.test" in line]
+    assert [line.endswith("(there is no such view now)") for line in said] == [True, False]
