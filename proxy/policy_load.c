@@ -16,7 +16,7 @@ static void add_list(XXH3_state_t *state, const struct lists *lists, size_t i)
 		IMAGE_HASH_LEN);
 }
 
-static bool hash_all(
+bool policy_load_hash(
 	const struct config *config, const struct lists *lists, char hex[POLICY_HASH_TEXT_MAX])
 {
 	XXH3_state_t *state = XXH3_createState();
@@ -38,7 +38,7 @@ struct policy *policy_load(const struct config *config, const struct lists *list
 {
 	const struct policy_lists where = lists_for_policy(lists);
 	int error = ERR_NO_MEMORY;
-	struct policy *policy = hash_all(config, lists, hash)
+	struct policy *policy = policy_load_hash(config, lists, hash)
 		? policy_build(&config->policy, &where, &error)
 		: NULL;
 	if (policy)

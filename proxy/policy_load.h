@@ -6,6 +6,10 @@
 
 enum { POLICY_HASH_TEXT_MAX = 33 };
 
+/* What it will be known by. False when out of memory. */
+bool policy_load_hash(
+	const struct config *config, const struct lists *lists, char hex[POLICY_HASH_TEXT_MAX]);
+
 /* `lists` must outlive the policy. `hash` receives 32 hexadecimal digits and a NUL: of the
  * configuration's text and of what every list says, whatever the order of its lines; so two
  * proxies that decide alike have the same. NULL on failure, which was told to `errors`. */

@@ -128,7 +128,11 @@ static bool load_policy(struct snapshot *snapshot, const struct snapshot_parts *
 	options.keep =
 		options.keep && errors->count == 0; /* it comes into force, or leaves no trace */
 	options.may_miss = snapshot->kept != 0;
+	char known[REVISION_HASH_MAX];
+	const char *state_directory = snapshot->config->state_directory;
+	bool has_known = !parts->offline && revisions_newest_hash(state_directory, known);
 	struct expect_gate gate = { .config = snapshot->config,
+		.known = has_known ? known : NULL,
 		.before = before,
 		.errors = errors,
 		.now_s = (int64_t)time(NULL) };

@@ -123,6 +123,8 @@ static const char *accept_list(const struct control_source *source,
 	int error = source->list_accept ? source->list_accept(source->context, name) : ERR_INVALID;
 	if (error == ERR_INVALID)
 		return "nothing of that list is in quarantine";
+	if (error == -EPERM)
+		return "that cannot be accepted: \"namegate lists\" tells what is wrong with it";
 	if (!error)
 		writer_text(answer, "accepted; \"namegate lists\" tells when it is in force\n");
 	return meaning_of(error);

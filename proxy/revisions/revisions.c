@@ -130,6 +130,16 @@ static bool read_newest(const char *state_directory, struct revision *revision)
 	return false;
 }
 
+bool revisions_newest_hash(const char *state_directory, char hash[REVISION_HASH_MAX])
+{
+	struct revision newest;
+	if (!*state_directory || !read_newest(state_directory, &newest))
+		return false;
+	memcpy(hash, newest.policy_hash, REVISION_HASH_MAX);
+	revision_deinit(&newest);
+	return true;
+}
+
 static int read_small(const char *state_directory, const char *name, struct slice *text)
 {
 	char path[PATH_MAX];

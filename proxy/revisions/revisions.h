@@ -43,6 +43,9 @@ bool revisions_read(const char *state_directory, uint32_t number, struct revisio
  * PATH_MAX bytes. */
 bool revisions_path(char *path, const char *state_directory, uint32_t number, const char *inside);
 
+/* The policy hash of the newest that is kept; false when none is. */
+bool revisions_newest_hash(const char *state_directory, char hash[REVISION_HASH_MAX]);
+
 /* The number for the next policy that goes live: that of the newest when it is the same policy (a
  * restart), else one that was never used. */
 uint32_t revisions_next(const char *state_directory, const char *policy_hash);

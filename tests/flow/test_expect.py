@@ -211,7 +211,8 @@ def test_a_list_that_breaks_one_waits(maker, settings, connect):
     assert namegate.hup()
     assert is_blocked(client, "www.bad.example")
     # Nobody accepts it by hand: the expectation is the operator's own word.
-    assert run_command("lists", "accept", "bad", "-c", str(namegate.config)).returncode != 0
+    done = run_command("lists", "accept", "bad", "-c", str(namegate.config))
+    assert done.returncode == 1 and "cannot be accepted" in done.stderr
     assert is_blocked(client, "www.bad.example")
     # The next good edition comes in.
     put(listed, "bad.example", "more.example")

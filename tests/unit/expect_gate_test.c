@@ -25,6 +25,8 @@ struct shop {
 	char told[ERRORS_MAX][512];
 	struct lists *lists; /* in force */
 	struct policy *policy;
+	char hash[POLICY_HASH_TEXT_MAX]; /* of that */
+	bool is_kept;                    /* as a revision: it may come again */
 };
 
 static void on_error(
@@ -101,6 +103,7 @@ static struct lists *load(struct shop *shop, enum load what, int64_t now_s)
 {
 	struct expect_gate gate = { .config = shop->config,
 		.before = what == REFRESH ? shop->policy : NULL,
+		.known = shop->is_kept ? shop->hash : NULL,
 		.errors = &shop->errors,
 		.now_s = now_s };
 	const struct lists_options options = { .previous = what == START ? NULL : shop->lists,
@@ -114,12 +117,11 @@ static struct lists *load(struct shop *shop, enum load what, int64_t now_s)
 
 static void put_in_force(struct shop *shop, struct lists *lists)
 {
-	char hash[POLICY_HASH_TEXT_MAX];
 	assert_non_null(lists);
 	policy_free(shop->policy);
 	lists_unref(shop->lists);
 	shop->lists = lists;
-	shop->policy = policy_load(shop->config, lists, hash, &shop->errors);
+	shop->policy = policy_load(shop->config, lists, shop->hash, &shop->errors);
 	assert_non_null(shop->policy);
 }
 
@@ -258,6 +260,32 @@ static void test_the_first_edition_of_a_list_waits_too(void **state)
 	close_shop(&shop);
 }
 
+/* What was in force by day may start again at night; another policy may not. */
+static void test_what_was_in_force_starts_at_any_hour(void **state)
+{
+	struct shop shop;
+	(void)state;
+	open_shop(&shop, OWN ", " SUNDAY);
+	write_list(&shop, "a", "a.example\n");
+	write_list(&shop, "b", "b.example\n");
+	put_in_force(&shop, load(&shop, START, SUNDAY_S));
+	assert_null(load(&shop, START, MONDAY_S));
+	assert_int_equal(shop.errors.count, 1);
+	shop.errors.count = 0;
+	shop.is_kept = true;
+	struct lists *lists = load(&shop, START, MONDAY_S);
+	assert_faults(lists, NONE, NONE);
+	assert_int_equal(shop.errors.count, 0);
+	lists_unref(lists);
+	lists = load(&shop, RELOAD, MONDAY_S);
+	assert_faults(lists, NONE, NONE);
+	lists_unref(lists);
+	write_list(&shop, "b", "another.example\n");
+	assert_null(load(&shop, START, MONDAY_S));
+	assert_int_equal(shop.errors.count, 1);
+	close_shop(&shop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_the_clock_holds_no_list_up),
 		cmocka_unit_test(test_a_reload_goes_on_with_the_lists_before),
 		cmocka_unit_test(test_the_first_start_is_refused),
+		cmocka_unit_test(test_what_was_in_force_starts_at_any_hour),
 		cmocka_unit_test(test_the_first_edition_of_a_list_waits_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
