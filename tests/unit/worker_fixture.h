@@ -66,6 +66,18 @@ static inline uint16_t fixture_free_port(void)
 	}
 }
 
+/* A port that was free once may be drawn again: nobody holds it yet. */
+static inline void fixture_draw_ports(struct worker_fixture *f)
+{
+	f->dns_port = fixture_free_port();
+	do
+		f->dot_port = fixture_free_port();
+	while (f->dot_port == f->dns_port);
+	do
+		f->doh_port = fixture_free_port();
+	while (f->doh_port == f->dns_port || f->doh_port == f->dot_port);
+}
+
 static inline void fixture_write_config(
 	struct worker_fixture *f, const char *address, const char *limits, bool only_two)
 {
@@ -141,9 +153,7 @@ static inline struct worker_fixture *fixture_start(const char *address, const ch
 	f->directory = fixture_directory_make();
 	f->upstream = scripted_dns_start("127.0.0.1", fixture_script, &numbers[0]);
 	f->second = scripted_dns_start("127.0.0.1", fixture_script, &numbers[1]);
-	f->dns_port = fixture_free_port();
-	f->dot_port = fixture_free_port();
-	f->doh_port = fixture_free_port();
+	fixture_draw_ports(f);
 	f->keys = tls_ticket_keys_new();
 	f->labels = metrics_registry_new();
 	fixture_write_certificate(f);
