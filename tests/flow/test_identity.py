@@ -3,6 +3,7 @@ protocols."""
 
 import hashlib
 import itertools
+import re
 import ssl
 import time
 
@@ -432,7 +433,7 @@ class TestClients:
         connect = ("openssl", "s_client", "-connect", "127.0.0.1:" + port, "-alpn", "dot")
         out = run(*connect, "-CAfile", optional.certificates.ca, check=False)
         assert "Acceptable client certificate CA names" in out.stdout
-        assert "CN = clients" in out.stdout
+        assert re.search("^CN ?= ?clients$", out.stdout, re.M)  # blanks in 3.0
         client = certificate(authority, stranger, "expired")
         show = ("-cert", client.certificate, "-key", client.key, "-tls1_2")
         out = run(*connect, *show, check=False)
