@@ -128,7 +128,7 @@ class ClientAuthority:
     def _sign(
         self, key, name, by, by_name, alt=(), start=-3600, end=86400, use=None, is_ca=False
     ):
-        now = datetime.datetime.utcnow().replace(microsecond=0)
+        now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
         kinds = {"uri": x509.UniformResourceIdentifier, "dns": x509.DNSName}
         kinds["email"] = x509.RFC822Name
         builder = (
