@@ -6,10 +6,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/utc.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/control_ask.h"
 #include "proxy/watch/json_put.h"
@@ -96,11 +96,12 @@ static bool find_running(const struct config *config, struct running *running)
 
 /* ---- list ---- */
 
+/* Of a file, which may say anything. */
 static void write_time(char text[32], int64_t time_s)
 {
-	struct tm when;
-	time_t at = (time_t)time_s;
-	strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &when));
+	struct writer to = writer_of(text, 31);
+	utc_write(&to, time_s);
+	text[to.len] = '\0';
 }
 
 static void print_json(const struct revision *revision, bool in_force, bool pinned)

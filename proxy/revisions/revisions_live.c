@@ -2,17 +2,17 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/utc.h"
 
 static void tell_pinned(const char *file, const struct revision_pin *pin)
 {
 	char since[32];
-	struct tm when;
-	time_t time_s = (time_t)pin->time_s;
-	strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&time_s, &when));
+	struct writer to = writer_of(since, sizeof since - 1);
+	utc_write(&to, pin->time_s);
+	since[to.len] = '\0';
 	log_warning("PINNED: revision %u is in force since %s (%s); %s is passed over until it "
 		    "changes, or `namegate revisions unpin`",
 		pin->number, since, pin->why, file);

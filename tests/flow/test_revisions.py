@@ -69,6 +69,22 @@ def with_default(settings, action):
 
 
 @pytest.mark.quick
+def test_a_moment_that_no_calendar_has_is_survived(begin, maker):
+    namegate = begin()
+    revisions(namegate, "rollback", "1", "--because", "why not")
+    odd = 0
+    for path in (maker.directory / "state" / "revisions").rglob("*"):
+        if path.is_file() and path.read_bytes().startswith((b"namegate-rev", b"namegate-pin")):
+            text = re.sub(rb"\ntime \d+\n", b"\ntime 999999999999999999\n", path.read_bytes())
+            path.write_bytes(text)
+            odd += 1
+    assert odd >= 2
+    assert "9999-12-31T23:59:59Z" in revisions(namegate)
+    assert namegate.hup()
+    assert "since 9999-12-31T23:59:59Z" in namegate.stderr
+
+
+@pytest.mark.quick
 def test_what_went_live_is_kept(begin, connect, tmp_path):
     namegate = begin()
     client = connect(namegate, "udp")
