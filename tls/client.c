@@ -1,7 +1,6 @@
 #include "tls/client.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/directory.h"
 #include "tls/base64.h"
 #include "tls/private.h"
 
@@ -232,7 +232,7 @@ static bool is_hashed(const char *name)
 
 static bool directory_has_authorities(const char *path)
 {
-	DIR *directory = opendir(path);
+	DIR *directory = directory_open(path);
 	const struct dirent *entry = directory ? readdir(directory) : NULL;
 	while (entry && !is_hashed(entry->d_name))
 		entry = readdir(directory);

@@ -1,6 +1,5 @@
 #include "proxy/config/zone_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "proxy/config/problem.h"
 
@@ -44,7 +44,7 @@ static void suggest(struct suggestion *suggestion, const char *name, struct aren
 	const char *slash = strrchr(name, '/');
 	int parent_len = slash ? (int)(slash + 1 - name) : 0;
 	int len = snprintf(path, sizeof path, "%s/%.*s", zone_directory(), parent_len, name);
-	DIR *directory = len < PATH_SIZE ? opendir(path) : NULL;
+	DIR *directory = len < PATH_SIZE ? directory_open(path) : NULL;
 	if (!directory)
 		return;
 	for (struct dirent *entry; (entry = readdir(directory));) {

@@ -1,6 +1,5 @@
 #include "proxy/revisions/revisions.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "proxy/config/problem.h"
@@ -58,7 +58,7 @@ static int make_directories(char *path, size_t from)
 static void remove_tree(const char *path, unsigned depth)
 {
 	char inner[PATH_MAX];
-	DIR *directory = depth < DEPTH_MAX ? opendir(path) : NULL;
+	DIR *directory = depth < DEPTH_MAX ? directory_open(path) : NULL;
 	for (struct dirent *entry; directory && (entry = readdir(directory));) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 			!is_room(snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name)))
@@ -94,7 +94,7 @@ size_t revisions_numbers(const char *state_directory, uint32_t *numbers)
 {
 	char path[PATH_MAX];
 	size_t count = 0;
-	DIR *directory = path_of(path, state_directory, "") ? opendir(path) : NULL;
+	DIR *directory = path_of(path, state_directory, "") ? directory_open(path) : NULL;
 	if (!directory)
 		return 0;
 	for (struct dirent *entry; count <= REVISIONS_MAX && (entry = readdir(directory));)

@@ -1,6 +1,5 @@
 #include "proxy/watch/process_stats.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,8 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/directory.h"
 
 static double seconds(const struct timespec *time)
 {
@@ -52,15 +53,9 @@ static void read_stat(struct process_stats *stats)
 static uint64_t count_open_fds(void)
 {
 	uint64_t count = 0;
-	/* Not opendir(): the thread sanitizer does not see that it takes a descriptor which another
-	 * thread has closed, and reports a race. */
-	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		if (fd >= 0)
-			close(fd);
+	DIR *directory = directory_open("/proc/self/fd");
+	if (!directory)
 		return 0;
-	}
 	for (struct dirent *entry; (entry = readdir(directory));)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
