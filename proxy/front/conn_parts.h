@@ -1,0 +1,139 @@
+/* conn_parts.h - what the files of a connection share; for them alone.
+ *
+ *   conn.c         birth, replies, death
+ *   conn_table.c   all of a worker's connections: slots, and who has how many
+ *   conn_header.c  a PROXY header in front of everything
+ *   conn_read.c    from the socket through TLS and framer to questions
+ *   conn_write.c   the dirty list: from framer through TLS to the socket, and the end in good order
+ *   conn_phase.c   deadlines */
+#ifndef PROXY_FRONT_CONN_PARTS_H
+#define PROXY_FRONT_CONN_PARTS_H
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "proxy/front/conn.h"
+#include "proxy/worker.h"
+
+enum conn_phase {
+	PHASE_HANDSHAKE, /* the PROXY header is not whole, or TLS is not up yet */
+	PHASE_REQUEST,   /* a request has begun and is not complete */
+	PHASE_WRITE,     /* the client does not take what we have for it */
+	PHASE_IDLE,
+	PHASE_LINGER, /* all is said; what the client still sends is thrown away until it closes */
+	PHASE_COUNT,
+};
+
+enum {
+	QUEUED_MAX = 256 * 1024, /* bytes of replies above which we read no more in this turn */
+	WRITE_TIMEOUT_MS = 10000,
+	WRITE_PROGRESS = 16 * 1024, /* bytes that a slow client must take in that time */
+	ADDRESS_BUCKETS = 1024,     /* a power of two */
+};
+
+struct conn {
+	uv_tcp_t tcp;
+	struct conn_table *table;
+	const struct stream_protocol *protocol;
+	struct tls_stream *tls; /* NULL: plain TCP */
+	struct framer *framer;
+	struct address client; /* as the PROXY header says, else the peer */
+	uint16_t client_port;
+	struct bytes header; /* of a PROXY header, so far */
+	uint16_t listener;
+	uint32_t slot;
+	uint32_t generation;
+	unsigned held; /* queries that wait for an upstream */
+	enum conn_phase phase;
+	uint64_t entered_ms; /* the phase */
+	size_t drained;      /* in this phase: plain bytes handed to the socket, or thrown away */
+	uint64_t late;       /* the oldest incomplete request, see framer.h */
+	uint64_t late_since_ms;
+	struct list in_dirty;
+	struct list in_phase;
+	struct list in_address;
+	bool owes_header; /* the peer's PROXY header is not whole */
+	bool established;
+	bool active;  /* there was a question or an answer in this phase */
+	bool writing; /* the socket was full: a uv_write has the rest */
+	bool reading;
+	bool ended;   /* nothing that the client sends is of interest any more */
+	bool at_end;  /* it has closed its side */
+	bool lingers; /* see PHASE_LINGER */
+	bool broken;  /* to be closed without further words */
+	bool closing;
+};
+
+struct slot {
+	struct conn *conn;
+	uint32_t generation;
+	uint32_t next_free;
+};
+
+struct conn_table {
+	struct worker *worker;
+	struct slot *slots;
+	uint32_t capacity;
+	uint32_t untouched;  /* first slot that was never used */
+	uint32_t first_free; /* capacity: none */
+	size_t count;
+	bool draining;
+	struct list dirty;
+	struct list phases[PHASE_COUNT];
+	struct list by_address[ADDRESS_BUCKETS];
+	struct log_rate handshake_failures;
+	struct log_rate header_failures;
+	uint64_t salt;
+};
+
+/* ---- conn.c ---- */
+
+void conn_close(struct conn *conn);
+
+/* ---- conn_table.c ---- */
+
+const struct limits_config *conn_table_limits(const struct conn_table *table);
+const struct listener_config *conn_listener(const struct conn *conn);
+
+/* A slot for a new connection; false when all are taken. */
+bool conn_table_take(struct conn_table *table, struct conn *conn);
+void conn_table_give_back(struct conn_table *table, struct conn *conn);
+/* NULL: it is gone. */
+struct conn *conn_table_find(const struct conn_table *table, struct conn_id id);
+
+/* Where the connections of a client stand, among others. */
+struct list *conn_table_bucket(struct conn_table *table, const struct address *address);
+/* Does this client have as many connections as one may? Looked at when it opens another. */
+bool conn_table_is_full_for(struct conn_table *table, const struct address *address);
+
+/* ---- conn_header.c ---- */
+
+/* Takes the header, or what there is of it, from the front of `bytes`. */
+void conn_feed_header(struct conn *conn, struct slice *bytes);
+void conn_refuse_header(struct conn *conn, const char *reason);
+
+/* ---- conn_read.c ---- */
+
+void conn_start_reading(struct conn *conn);
+void conn_stop_reading(struct conn *conn);
+/* In good order: what was begun is finished, nothing more is read. */
+void conn_come_again(struct conn *conn);
+
+/* What a protocol tells of its connection. */
+extern const struct framer_events conn_framer_events;
+
+/* ---- conn_write.c ---- */
+
+/* It has something to send, or to end: the flush at the end of the turn looks at it. */
+void conn_mark_dirty(struct conn *conn);
+void conn_mark_broken(struct conn *conn);
+/* To the socket as they are. */
+void conn_write(struct conn *conn, struct slice bytes);
+
+/* ---- conn_phase.c ---- */
+
+enum conn_phase conn_phase_now(const struct conn *conn);
+void conn_phase_enter(struct conn *conn, enum conn_phase phase, uint64_t now_ms);
+/* Something has happened: is it another phase now? */
+void conn_phase_update(struct conn *conn);
+
+#endif

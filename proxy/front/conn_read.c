@@ -1,0 +1,212 @@
+/* conn_read.c - see conn_parts.h. */
+#include "base/error.h"
+#include "proxy/front/claimant.h"
+#include "proxy/front/conn_parts.h"
+
+enum { LINGER_MAX = 256 * 1024 }; /* bytes that are thrown away */
+
+void conn_come_again(struct conn *conn)
+{
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_CERTIFICATE);
+	conn->protocol->framer->finish(conn->framer);
+	conn->ended = true;
+	conn_stop_reading(conn);
+	conn_mark_dirty(conn);
+}
+
+/* Who it was may be somebody else, or nobody: there is no answer for whom we cannot tell. */
+static void turn_away(struct conn *conn, int32_t stream, enum claimant_fault fault)
+{
+	if (fault == CLAIMANT_UNCLEAR)
+		metrics_drop(conn->table->worker->metrics, METRICS_DROP_FORWARDED);
+	else if (!conn->ended)
+		conn_come_again(conn);
+	conn->protocol->framer->reject(conn->framer, stream, fault == CLAIMANT_UNCLEAR ? 400 : 403);
+	conn_mark_dirty(conn);
+}
+
+static void on_message(
+	void *host, int32_t stream, const struct framer_claims *said, struct slice message)
+{
+	struct conn *conn = host;
+	struct worker *worker = conn->table->worker;
+	struct claims claims = { .client = conn->client, .listener = conn->listener };
+	enum claimant_fault fault = claimant_say(
+		&claims, conn_listener(conn), conn->tls, said, worker_wall_now_s(worker));
+	if (fault) {
+		turn_away(conn, stream, fault);
+		return;
+	}
+	bool is_own = memcmp(&claims.client, &conn->client, sizeof conn->client) == 0;
+	struct reply_to to = {
+		.protocol = conn->protocol->protocol,
+		.listener = conn->listener,
+		.client_port = is_own ? conn->client_port : 0, /* no proxy tells it reliably */
+		.client = claims.client,
+		.conn = { conn->slot, conn->generation },
+		.stream = stream,
+	};
+	conn->active = true;
+	query_begin(worker, &to, &claims, said->token, message);
+}
+
+static void on_status(void *host, enum http_method method, unsigned status)
+{
+	static const enum metrics_method methods[HTTP_METHOD_COUNT] = {
+		[HTTP_GET] = METRICS_METHOD_GET,
+		[HTTP_HEAD] = METRICS_METHOD_HEAD,
+		[HTTP_POST] = METRICS_METHOD_POST,
+		[HTTP_OTHER] = METRICS_METHOD_OTHER,
+	};
+	struct conn *conn = host;
+	metrics_http(conn->table->worker->metrics, methods[method], status);
+}
+
+static void on_abandoned(void *host, int32_t stream)
+{
+	struct conn *conn = host;
+	(void)stream; /* the query goes on for others; its reply will not find the stream */
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_CLIENT_GONE);
+}
+
+static void on_reset_flood(void *host)
+{
+	struct conn *conn = host;
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_RESET_FLOOD);
+}
+
+const struct framer_events conn_framer_events = {
+	.on_message = on_message,
+	.on_status = on_status,
+	.on_abandoned = on_abandoned,
+	.on_reset_flood = on_reset_flood,
+};
+
+static void feed_framer(struct conn *conn, struct slice plain)
+{
+	int error = conn->protocol->framer->feed(conn->framer, plain);
+	if (error == 0)
+		return;
+	if (error != ERR_CLOSED)
+		metrics_drop(conn->table->worker->metrics,
+			error == ERR_TOO_LONG ? METRICS_DROP_FRAME_FLOOD : METRICS_DROP_OTHER);
+	conn->ended = true; /* what the framer still has to say (GOAWAY) goes out, then it closes */
+	conn->held = 0;
+	conn_stop_reading(conn);
+}
+
+static void note_established(struct conn *conn)
+{
+	if (conn->established || !tls_stream_is_established(conn->tls))
+		return;
+	conn->established = true;
+	metrics_tls(conn->table->worker->metrics, tls_stream_version(conn->tls), NULL,
+		tls_stream_is_resumed(conn->tls));
+}
+
+/* Why a client could not come in, for whoever sets one up: at most once a second. */
+static void log_handshake_failure(struct conn *conn)
+{
+	struct conn_table *table = conn->table;
+	char client[ADDRESS_TEXT_MAX];
+	unsigned counted = log_rate_ok(&table->handshake_failures, worker_now_ms(table->worker));
+	if (!counted)
+		return;
+	address_text(&conn->client, client);
+	log_info("%s: handshake failed client=%s count=%u: %s",
+		protocol_name(conn->protocol->protocol), client, counted,
+		tls_stream_reason(conn->tls));
+}
+
+static void feed_tls(struct conn *conn, struct slice cipher)
+{
+	struct worker *worker = conn->table->worker;
+	struct writer out = writer_of(worker->cipher_buffer, WORKER_CIPHER_LEN);
+	ssize_t len;
+	do {
+		len = tls_stream_read(
+			conn->tls, &cipher, worker->plain_buffer, WORKER_PLAIN_LEN, &out);
+		note_established(conn);
+		if (len > 0)
+			feed_framer(conn, slice_of(worker->plain_buffer, (size_t)len));
+	} while (len > 0 && !conn->ended);
+	if (out.len > 0) /* handshake, alerts, tickets: they do not wait for the end of the turn */
+		conn_write(conn, writer_slice(&out));
+	if (len == ERR_CLOSED) {
+		conn->ended = true;
+	} else if (len < 0) {
+		if (!conn->established) {
+			metrics_tls(worker->metrics, "", tls_stream_error(conn->tls), false);
+			log_handshake_failure(conn);
+		}
+		conn->broken = true;
+	}
+}
+
+static void note_end_of_input(struct conn *conn)
+{
+	if (conn->owes_header && bytes_len(&conn->header) > 0)
+		conn_refuse_header(conn, "the peer closed before its end");
+	else if (!conn->owes_header && !conn->established)
+		metrics_tls(conn->table->worker->metrics, "", "closed", false);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+	struct conn *conn = handle->data;
+	(void)suggested;
+	*buffer = uv_buf_init((char *)conn->table->worker->read_buffer, WORKER_READ_LEN);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+	struct conn *conn = stream->data;
+	if (len == 0)
+		return;
+	conn_mark_dirty(conn);
+	if (conn->broken) { /* there is nothing more to learn from it */
+		conn_stop_reading(conn);
+		return;
+	}
+	if (conn->lingers) {
+		conn->drained += len > 0 ? (size_t)len : 0;
+		conn->broken = len < 0 || conn->drained > LINGER_MAX;
+		return;
+	}
+	if (len < 0) {
+		note_end_of_input(conn);
+		conn->ended = true;
+		conn->at_end = true;
+		conn->broken |= len != UV_EOF || !conn->established;
+		conn_stop_reading(conn);
+		return;
+	}
+	struct slice bytes = slice_of(buffer->base, (size_t)len);
+	if (conn->owes_header)
+		conn_feed_header(conn, &bytes);
+	if (conn->owes_header || conn->broken || bytes.len == 0)
+		return;
+	if (conn->tls)
+		feed_tls(conn, bytes);
+	else
+		feed_framer(conn, bytes);
+	/* libuv reads on as long as there is something: some dozen buffers of questions can lead to
+	 * a hundred times as many bytes of answers. */
+	if (conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
+		conn_stop_reading(conn);
+}
+
+void conn_start_reading(struct conn *conn)
+{
+	conn->reading = true;
+	if (uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read))
+		conn_mark_broken(conn);
+}
+
+void conn_stop_reading(struct conn *conn)
+{
+	if (!conn->reading)
+		return;
+	conn->reading = false;
+	uv_read_stop((uv_stream_t *)&conn->tcp);
+}

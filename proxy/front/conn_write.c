@@ -1,0 +1,161 @@
+/* conn_write.c - see conn_parts.h. */
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "proxy/front/conn_parts.h"
+
+/* What a full socket did not take, until it does. */
+struct pending_write {
+	uv_write_t request;
+	struct conn *conn;
+	uint8_t bytes[];
+};
+
+void conn_mark_dirty(struct conn *conn)
+{
+	if (list_is_empty(&conn->in_dirty))
+		list_append(&conn->table->dirty, &conn->in_dirty);
+}
+
+void conn_mark_broken(struct conn *conn)
+{
+	conn->broken = true;
+	conn_mark_dirty(conn);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct pending_write *pending = container_of(request, struct pending_write, request);
+	struct conn *conn = pending->conn;
+	free(pending);
+	if (conn->closing)
+		return;
+	conn->writing = false;
+	if (status < 0)
+		conn->broken = true;
+	conn->drained = WRITE_PROGRESS; /* all of it went, however little it was */
+	conn_phase_update(conn);
+	conn_mark_dirty(conn);
+}
+
+static void write_later(struct conn *conn, struct slice bytes)
+{
+	struct pending_write *pending = malloc(sizeof *pending + bytes.len);
+	if (!pending) {
+		conn_mark_broken(conn);
+		return;
+	}
+	pending->conn = conn;
+	memcpy(pending->bytes, bytes.at, bytes.len);
+	uv_buf_t buffer = uv_buf_init((char *)pending->bytes, (unsigned)bytes.len);
+	conn->writing = true;
+	conn_stop_reading(conn); /* who does not read is not read from */
+	if (uv_write(&pending->request, (uv_stream_t *)&conn->tcp, &buffer, 1, on_written) == 0)
+		return;
+	free(pending);
+	conn->writing = false;
+	conn_mark_broken(conn);
+}
+
+void conn_write(struct conn *conn, struct slice bytes)
+{
+	uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)bytes.at, (unsigned)bytes.len);
+	int sent = uv_try_write((uv_stream_t *)&conn->tcp, &buffer, 1);
+	if (sent == UV_EAGAIN)
+		sent = 0;
+	if (sent < 0)
+		conn_mark_broken(conn);
+	else if ((size_t)sent < bytes.len)
+		write_later(conn, slice_of(bytes.at + sent, bytes.len - (size_t)sent));
+}
+
+/* One batch of frames from the framer to the socket; gives how many plain bytes it was. */
+static size_t flush_once(struct conn *conn)
+{
+	struct worker *worker = conn->table->worker;
+	size_t len =
+		conn->protocol->framer->drain(conn->framer, worker->plain_buffer, WORKER_PLAIN_LEN);
+	struct slice bytes = slice_of(worker->plain_buffer, len);
+	if (len == 0)
+		return 0;
+	if (conn->tls) {
+		struct writer cipher = writer_of(worker->cipher_buffer, WORKER_CIPHER_LEN);
+		if (tls_stream_write(conn->tls, bytes, &cipher)) {
+			conn->broken = true;
+			return 0;
+		}
+		bytes = writer_slice(&cipher);
+	}
+	conn_write(conn, bytes);
+	return len;
+}
+
+static void say_goodbye(struct conn *conn)
+{
+	if (!conn->tls)
+		return;
+	struct writer cipher = writer_of(conn->table->worker->cipher_buffer, WORKER_CIPHER_LEN);
+	tls_stream_close(conn->tls, &cipher);
+	conn_write(conn, writer_slice(&cipher));
+}
+
+/* Nothing is owed and nothing more will come. Asked after a flush: what flow control still holds
+ * back then would wait for a window that an ended client can not give any more. */
+static bool is_over(const struct conn *conn)
+{
+	if (conn->writing || conn->held > 0)
+		return false;
+	return conn->ended || conn->protocol->framer->is_finished(conn->framer);
+}
+
+static void linger(struct conn *conn)
+{
+	uv_os_fd_t fd;
+	if (conn->at_end || conn->broken || conn->writing ||
+		uv_fileno((uv_handle_t *)&conn->tcp, &fd) || shutdown(fd, SHUT_WR)) {
+		conn_close(conn);
+		return;
+	}
+	conn->lingers = true;
+	conn_phase_enter(conn, PHASE_LINGER, worker_now_ms(conn->table->worker));
+	if (!conn->reading)
+		conn_start_reading(conn);
+}
+
+static void conn_flush(struct conn *conn)
+{
+	size_t len = 1;
+	if (conn->lingers && !conn->broken)
+		return;
+	while (len > 0 && !conn->broken && !conn->writing && conn->established) {
+		len = flush_once(conn);
+		conn->drained += len;
+	}
+	if (conn->broken) {
+		conn_close(conn);
+		return;
+	}
+	if (is_over(conn)) {
+		say_goodbye(conn);
+		linger(conn);
+		return;
+	}
+	conn_phase_update(conn);
+	/* What HTTP/2's flow control holds back is no reason to stop: the window that lets it go is
+	 * yet to be read. Streams are limited, and so is the time. */
+	if (!conn->reading && !conn->writing && !conn->ended)
+		conn_start_reading(conn);
+}
+
+void conn_table_flush(struct conn_table *table)
+{
+	/* Only those that are dirty now: a flush may make one dirty again. */
+	struct list batch = table->dirty;
+	if (list_is_empty(&table->dirty))
+		return;
+	batch.next->prev = &batch;
+	batch.prev->next = &batch;
+	list_init(&table->dirty);
+	for (struct list *node; (node = list_take_first(&batch));)
+		conn_flush(container_of(node, struct conn, in_dirty));
+}
