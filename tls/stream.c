@@ -105,13 +105,17 @@ static struct tls_stream *stream_of(const SSL *openssl)
 
 /* --- what OpenSSL asks and tells --- */
 
-static const struct {
-	const char *name;
+enum { ALPN_NAMES_MAX = 2 };
+
+static const struct alpn_rule {
+	const char *names[ALPN_NAMES_MAX]; /* the one that we like best first */
 	bool is_required;
 } alpn_rules[] = {
-	[TLS_ALPN_DOT] = { "dot",
-		false },                /* RFC 7858 knows no ALPN; RFC 9462 4.2 clients send it */
-	[TLS_ALPN_H2] = { "h2", true }, /* RFC 9113 3.2 */
+	/* RFC 7858 knows no ALPN; RFC 9462 4.2 clients send it. */
+	[TLS_ALPN_DOT] = { { "dot" }, false },
+	[TLS_ALPN_H2] = { { "h2" }, true }, /* RFC 9113 3.2 */
+	/* Who offers nothing speaks what was there before ALPN. */
+	[TLS_ALPN_HTTP] = { { "h2", "http/1.1" }, false },
 };
 
 /* OpenSSL's own word for the server name may be that of an older session. */
@@ -141,33 +145,41 @@ static int on_client_hello(SSL *openssl, int *alert, void *unused)
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
+/* The name as it stands in the client's offer; empty: it does not. */
+static struct slice find_offered(struct slice offer, const char *wanted)
+{
+	struct reader r = reader_of(offer);
+	while (reader_left(&r)) {
+		struct slice name = reader_bytes(&r, reader_u8(&r));
+		if (slice_equals_text(name, wanted))
+			return name;
+	}
+	return slice_of(NULL, 0);
+}
+
 /* Called only when the client offers something. */
 static int on_alpn(SSL *openssl, const unsigned char **chosen, unsigned char *chosen_len,
 	const unsigned char *offer, unsigned int offer_len, void *unused)
 {
 	(void)unused;
-	const char *wanted = alpn_rules[stream_of(openssl)->alpn].name;
-	struct reader r = reader_of(slice_of(offer, offer_len));
-	while (reader_left(&r)) {
-		struct slice name = reader_bytes(&r, reader_u8(&r));
-		if (!slice_equals_text(name, wanted))
-			continue;
-		*chosen = name.at; /* must live as long as the offer, and it is part of it */
-		*chosen_len = (unsigned char)name.len;
-		return SSL_TLSEXT_ERR_OK;
-	}
-	return SSL_TLSEXT_ERR_ALERT_FATAL;
+	const struct alpn_rule *rule = &alpn_rules[stream_of(openssl)->alpn];
+	struct slice name = slice_of(NULL, 0);
+	for (unsigned i = 0; i < ALPN_NAMES_MAX && rule->names[i] && !name.len; i++)
+		name = find_offered(slice_of(offer, offer_len), rule->names[i]);
+	if (!name.len)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*chosen = name.at; /* must live as long as the offer, and it is part of it */
+	*chosen_len = (unsigned char)name.len;
+	return SSL_TLSEXT_ERR_OK;
 }
 
 /* A client gets to hear what the server chose; that it was on offer is left to us. */
 static bool stream_has_alpn(const struct tls_stream *stream)
 {
-	const unsigned char *chosen;
-	unsigned chosen_len;
-	SSL_get0_alpn_selected(stream->openssl, &chosen, &chosen_len);
-	if (chosen_len == 0)
+	struct slice chosen = tls_stream_protocol(stream);
+	if (chosen.len == 0)
 		return !alpn_rules[stream->alpn].is_required;
-	return slice_equals_text(slice_of(chosen, chosen_len), alpn_rules[stream->alpn].name);
+	return slice_equals_text(chosen, alpn_rules[stream->alpn].names[0]);
 }
 
 /* The certificate, now or of the session that is resumed. */
@@ -522,6 +534,14 @@ bool tls_stream_is_resumed(const struct tls_stream *stream)
 const char *tls_stream_version(const struct tls_stream *stream)
 {
 	return SSL_get_version(stream->openssl);
+}
+
+struct slice tls_stream_protocol(const struct tls_stream *stream)
+{
+	const unsigned char *chosen;
+	unsigned len;
+	SSL_get0_alpn_selected(stream->openssl, &chosen, &len);
+	return slice_of(chosen, len);
 }
 
 const struct tls_peer *tls_stream_peer(const struct tls_stream *stream)

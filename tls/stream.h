@@ -12,15 +12,15 @@
 #include "base/writer.h"
 #include "tls/context.h"
 
-enum tls_alpn { TLS_ALPN_DOT, TLS_ALPN_H2 };
+enum tls_alpn { TLS_ALPN_DOT, TLS_ALPN_H2, TLS_ALPN_HTTP };
 
 struct tls_stream;
 
 /* A server's side; a client's is tls_client_open() (client.h), and then the same functions serve.
  * The stream holds a reference to the context. With TLS_ALPN_H2 a client that does
  * not offer "h2" is refused with the alert no_application_protocol (RFC 7301 3.2); with
- * TLS_ALPN_DOT ALPN may be absent (RFC 7858), but what is offered must contain "dot". NULL when out
- * of memory. */
+ * TLS_ALPN_DOT ALPN may be absent (RFC 7858), but what is offered must contain "dot"; with
+ * TLS_ALPN_HTTP likewise "h2", which is taken first, or "http/1.1". NULL when out of memory. */
 struct tls_stream *tls_stream_new(struct tls_context *context, enum tls_alpn alpn);
 void tls_stream_free(struct tls_stream *stream);
 
@@ -55,6 +55,8 @@ bool tls_stream_is_established(const struct tls_stream *stream);
 /* Of an established stream. */
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 const char *tls_stream_version(const struct tls_stream *stream); /* "TLSv1.3" */
+/* The application protocol that was chosen, "h2"; empty: the client offered none. */
+struct slice tls_stream_protocol(const struct tls_stream *stream);
 
 /* Who the client says it is. Of an established server's stream; lives as long as the stream. */
 struct tls_peer {

@@ -293,6 +293,11 @@ static void test_alpn(void **state)
 		{ TLS_ALPN_DOT, H2 DOT, 7, "dot" },
 		{ TLS_ALPN_DOT, H2, 3, NULL },
 		{ TLS_ALPN_DOT, NULL, 0, "" },
+		{ TLS_ALPN_HTTP, H2, 3, "h2" },
+		{ TLS_ALPN_HTTP, "\x08http/1.1", 9, "http/1.1" },
+		{ TLS_ALPN_HTTP, "\x08http/1.1" H2, 12, "h2" },
+		{ TLS_ALPN_HTTP, "\x08http/1.0" DOT "\x03h2c", 17, NULL },
+		{ TLS_ALPN_HTTP, NULL, 0, "" },
 	};
 	for (size_t v = 0; v < 2; v++) {
 		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -307,6 +312,8 @@ static void test_alpn(void **state)
 				assert_int_equal(len, strlen(cases[i].selected));
 				if (len)
 					assert_memory_equal(selected, cases[i].selected, len);
+				assert_true(slice_equals_text(
+					tls_stream_protocol(talk->stream), cases[i].selected));
 			} else {
 				assert_int_equal(talk->end, ERR_TLS);
 				assert_string_equal(
