@@ -31,7 +31,7 @@ LIBRARIES = [
     (r"nghttp2/.*", ("proxy/framing/", VERSIONS), ("proxy/framing/h2.h",)),
     (r"ares.*\.h", ("proxy/upstream/",), ()),
     (r"libconfig\.h", ("proxy/config",), ()),
-    (r"(http_parser|llhttp)\.h", ("proxy/watch/", VERSIONS), ()),
+    (r"(http_parser|llhttp)\.h", ("proxy/framing/", VERSIONS), ()),
     (r"curl/.*", ("proxy/fetch/",), ()),
     (r"cmocka\.h", (), ()),
     # The network is of the rim; base/address.h knows what an address looks like.

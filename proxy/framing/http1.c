@@ -1,13 +1,13 @@
 /* Two readers look at every head: our own, which holds the strict rules, and the library's, which
  * is a second opinion on what a request is. Both must agree. */
-#include "proxy/watch/http1.h"
+#include "proxy/framing/http1.h"
 
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
 
 #include "base/reader.h"
-#include "proxy/watch/http1_parser.h"
+#include "proxy/framing/http1_parser.h"
 
 static bool is_token(uint8_t byte)
 {

@@ -2,8 +2,8 @@
  * Stricter than the standard allows its readers to be, because leniency is what request smuggling
  * lives on: lines end with CR LF, no folded headers, no Transfer-Encoding, one Content-Length, one
  * Host. The caller keeps the bytes of one request in one piece; slices point into them. */
-#ifndef PROXY_WATCH_HTTP1_H
-#define PROXY_WATCH_HTTP1_H
+#ifndef PROXY_FRAMING_HTTP1_H
+#define PROXY_FRAMING_HTTP1_H
 
 #include "base/writer.h"
 

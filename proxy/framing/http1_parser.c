@@ -1,4 +1,4 @@
-#include "proxy/watch/http1_parser.h"
+#include "proxy/framing/http1_parser.h"
 
 #ifdef HAVE_LLHTTP
 #include <llhttp.h>

@@ -1,8 +1,8 @@
 /* http1_parser.h - the one place that knows which HTTP/1 parser library there is: llhttp, or its
  * forerunner http-parser. Reads one complete request head, ended by its empty line, and tells its
  * parts. */
-#ifndef PROXY_WATCH_HTTP1_PARSER_H
-#define PROXY_WATCH_HTTP1_PARSER_H
+#ifndef PROXY_FRAMING_HTTP1_PARSER_H
+#define PROXY_FRAMING_HTTP1_PARSER_H
 
 #include "base/slice.h"
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "proxy/watch/http1.h"
+#include "proxy/framing/http1.h"
 
 enum {
 	LISTEN_BACKLOG = 64,

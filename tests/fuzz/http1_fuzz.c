@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "proxy/watch/http1.h"
+#include "proxy/framing/http1.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "proxy/watch/http1.h"
+#include "proxy/framing/http1.h"
 
 /* --- the program behind it --- */
 

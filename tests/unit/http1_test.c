@@ -1,4 +1,4 @@
-#include "proxy/watch/http1.h"
+#include "proxy/framing/http1.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
