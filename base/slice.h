@@ -44,7 +44,15 @@ static inline struct slice slice_take_line(struct slice *text)
 	return line;
 }
 
-/* The same of secrets: how long it takes depends on the lengths alone. */
+/* By their bytes; of two that begin alike the shorter one. */
+static inline bool slice_precedes(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len ? memcmp(a.at, b.at, len) : 0;
+	return order ? order < 0 : a.len < b.len;
+}
+
+/* slice_equals() of secrets: how long it takes depends on the lengths alone. */
 static inline bool slice_equals_secret(struct slice a, struct slice b)
 {
 	unsigned different = 0;

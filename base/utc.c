@@ -21,7 +21,7 @@ static int64_t days_of(unsigned year, unsigned month, unsigned day)
 	return (int64_t)(shifted / ERA_YEARS) * ERA_DAYS + in_era - EPOCH_DAY;
 }
 
-static bool is_leap(unsigned year)
+bool utc_is_leap(int64_t year)
 {
 	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
@@ -29,7 +29,7 @@ static bool is_leap(unsigned year)
 static unsigned month_days(unsigned year, unsigned month)
 {
 	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	return month == 2 && is_leap(year) ? 29 : days[month - 1];
+	return month == 2 && utc_is_leap(year) ? 29 : days[month - 1];
 }
 
 /* The number of `count` digits at `at`; false when another byte is among them. */

@@ -10,7 +10,13 @@
  * anything else, or no such day (a leap second is none). */
 bool utc_parse(struct slice text, int64_t *seconds);
 
-/* The first form; what is outside of the years above is written as the nearest moment inside. */
+enum { UTC_TEXT_LEN = 20 };
+
+/* The first form, UTC_TEXT_LEN bytes; what is outside of the years above is written as the nearest
+ * moment inside. */
 void utc_write(struct writer *to, int64_t seconds);
+
+/* Has the year a 29 February? Years from 1 on. */
+bool utc_is_leap(int64_t year);
 
 #endif

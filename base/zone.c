@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/reader.h"
+#include "base/utc.h"
 
 enum {
 	HEADER_LEN = 44,
@@ -308,11 +309,6 @@ int zone_read(struct zone **zone, struct slice tzif, struct arena *memory)
 
 /* ---- the calendar ---- */
 
-static bool is_leap(int64_t year)
-{
-	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
 /* Days from 1970-01-01 to the first of January. `year` is from 1 on. */
 static int64_t days_before_year(int64_t year)
 {
@@ -324,7 +320,7 @@ static int64_t days_before_month(int64_t year, unsigned month)
 {
 	static const uint16_t days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334,
 		365 };
-	return days_before_year(year) + days[month - 1] + (month > 2 && is_leap(year));
+	return days_before_year(year) + days[month - 1] + (month > 2 && utc_is_leap(year));
 }
 
 static int64_t year_of(int64_t days)
@@ -342,7 +338,7 @@ static int64_t day_of_change(const struct change *change, int64_t year)
 	if (change->form == DAY_OF_YEAR)
 		return first + change->day;
 	if (change->form == DAY_JULIAN) /* no 29 February */
-		return first + change->day - 1 + (change->day > 59 && is_leap(year));
+		return first + change->day - 1 + (change->day > 59 && utc_is_leap(year));
 	int64_t begin = days_before_month(year, change->month);
 	int64_t end = change->month == 12 ? days_before_year(year + 1)
 					  : days_before_month(year, change->month + 1);

@@ -23,13 +23,6 @@ struct doors {
 	struct open_door *at;
 };
 
-static bool precedes(struct slice name, struct slice other)
-{
-	size_t len = name.len < other.len ? name.len : other.len;
-	int order = memcmp(name.at, other.at, len);
-	return order ? order < 0 : name.len < other.len;
-}
-
 static bool lets_through(const struct doors *doors, const struct image_says *says)
 {
 	enum facet_effect effect = image_facet(doors->image, says->facet)->effect;
@@ -50,7 +43,7 @@ static bool on_name(void *context, const struct image_name *name)
 		struct policy_finding *found = &doors->at[says.list].found;
 		if (kind == SUFFIX_NONE)
 			return true;
-		if (found->count++ > 0 && !precedes(name->name, found->name))
+		if (found->count++ > 0 && !slice_precedes(name->name, found->name))
 			continue;
 		found->name = name->name;
 		found->pattern = says.kind;

@@ -305,13 +305,6 @@ struct apexes {
 	struct policy_finding *found; /* of each list of the image */
 };
 
-static bool precedes(struct slice name, struct slice other)
-{
-	size_t len = name.len < other.len ? name.len : other.len;
-	int order = memcmp(name.at, other.at, len);
-	return order ? order < 0 : name.len < other.len;
-}
-
 static bool is_wildcard(const struct image *image, const struct image_says *says)
 {
 	return says->kind == PATTERN_BELOW &&
@@ -331,7 +324,7 @@ static bool on_apex(void *context, const struct image_name *name)
 			(image_find(image, name->name, DNS_TYPE_A, &matches) &&
 				image_matches_have(&matches, says.list)))
 			continue;
-		if (found->count++ > 0 && !precedes(name->name, found->name))
+		if (found->count++ > 0 && !slice_precedes(name->name, found->name))
 			continue;
 		found->name = name->name;
 		found->pattern = says.kind;

@@ -11,6 +11,7 @@
 #include "proxy/cache/cache_file.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -148,25 +149,13 @@ static bool on_record(void *context, const struct cache_record *record)
 	return true;
 }
 
-static int write_all(int fd, struct slice bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t written = write(fd, bytes.at, bytes.len);
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		size_t len = written > 0 ? (size_t)written : 0;
-		bytes = slice_of(bytes.at + len, bytes.len - len);
-	}
-	return 0;
-}
-
 static int drain(struct output *output)
 {
 	struct slice bytes = writer_slice(&output->window);
 	XXH3_64bits_update(&output->sum, bytes.at, bytes.len);
 	output->head.len += bytes.len;
 	output->window.len = 0;
-	return write_all(output->fd, bytes);
+	return file_write_all(output->fd, bytes);
 }
 
 static int write_records(struct output *output, struct cache *cache, uint32_t now_s)
@@ -185,7 +174,7 @@ static int write_records(struct output *output, struct cache *cache, uint32_t no
 static int write_whole(struct output *output, struct cache *cache, struct cache_clock clock)
 {
 	uint8_t head[HEAD_LEN] = { 0 };
-	int error = write_all(output->fd, slice_of(head, sizeof head));
+	int error = file_write_all(output->fd, slice_of(head, sizeof head));
 	if (!error)
 		error = write_records(output, cache, clock.now_s);
 	if (error)
@@ -222,28 +211,6 @@ static int write_to(const char *file, struct cache *cache, struct cache_clock cl
 }
 
 /* "." for a file without one; cut when it is too long, and then it is not there. */
-static void write_directory_of(char directory[PATH_MAX], const char *file)
-{
-	snprintf(directory, PATH_MAX, "%s", file);
-	char *slash = strrchr(directory, '/');
-	if (slash)
-		slash[slash == directory] = '\0';
-	else
-		snprintf(directory, PATH_MAX, ".");
-}
-
-/* So that the new name is on the disk too. Where a directory cannot be opened, it is a pity. */
-static void sync_directory_of(const char *file)
-{
-	char directory[PATH_MAX];
-	write_directory_of(directory, file);
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 /* A slip of the pen in the configuration must not cost a key or a log: what is replaced is a cache
  * file, empty, or a link that leads nowhere. */
 static int check_replaceable(const char *file)
@@ -282,7 +249,7 @@ long cache_file_write(struct cache *cache, const char *file, struct cache_clock 
 			unlink(aside);
 		return error;
 	}
-	sync_directory_of(file);
+	file_sync_directory_of(file);
 	return count;
 }
 
@@ -491,7 +458,7 @@ static const char *read_from(
 static void warn_if_it_cannot_be_written(const char *file)
 {
 	char directory[PATH_MAX];
-	write_directory_of(directory, file);
+	file_directory_of(directory, file);
 	if (access(directory, W_OK | X_OK) < 0)
 		log_warning("cache: file=%s cannot be written at the end: directory \"%s\": %s",
 			file, directory, error_text(-errno));

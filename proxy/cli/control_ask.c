@@ -1,10 +1,12 @@
 #include "proxy/cli/control_ask.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/number.h"
 #include "proxy/config.h"
 
 static const char *meaning_of(int error)
@@ -49,4 +51,47 @@ int cli_control_ask(const char *config_file, const char *line, struct slice *lin
 		fprintf(stderr, "namegate: %s: no control_socket is configured\n", config->file);
 	config_free(config);
 	return code;
+}
+
+/* Takes the last line, "next NUMBER", off; false when it is another. */
+static bool take_next(struct slice *lines, uint64_t *next)
+{
+	static const char word[] = "next ";
+	enum { WORD_LEN = sizeof word - 1 };
+	char number[16];
+	size_t end = lines->len ? lines->len - 1 : 0, start = end;
+	while (start > 0 && lines->at[start - 1] != '\n')
+		start--;
+	struct slice line = slice_of(lines->at + start, end - start);
+	if (line.len <= WORD_LEN || line.len - WORD_LEN >= sizeof number ||
+		memcmp(line.at, word, WORD_LEN) != 0)
+		return false;
+	memcpy(number, line.at + WORD_LEN, line.len - WORD_LEN);
+	number[line.len - WORD_LEN] = '\0';
+	lines->len = start;
+	return cli_number_parse(number, 0, UINT32_MAX, next);
+}
+
+int cli_control_print_pages(const char *config_file, const char *verb,
+	enum control_first_line first_line, unsigned pages_max)
+{
+	uint64_t from = 0, next;
+	for (unsigned page = 0; page < pages_max; page++) {
+		char line[CONTROL_LINE_MAX];
+		struct slice lines;
+		snprintf(line, sizeof line, "%s %" PRIu64, verb, from);
+		int code = cli_control_ask(config_file, line, &lines);
+		if (code)
+			return code;
+		if (first_line == CONTROL_FIRST_LINE_DROPPED)
+			slice_take_line(&lines);
+		if (!take_next(&lines, &next) || (next && next <= from))
+			break;
+		fwrite(lines.at, 1, lines.len, stdout);
+		if (next == 0)
+			return EXIT_FINE;
+		from = next;
+	}
+	fputs("namegate: the answer is not understood\n", stderr);
+	return EXIT_FAILED;
 }

@@ -9,7 +9,14 @@
  * which lives until the next call, or another exit_code after a message. */
 int cli_control_ask(const char *config_file, const char *line, struct slice *lines);
 
-/* The same at a socket that is known. */
+/* Prints what is told page by page: asks "`verb` NUMBER" from 0 on, until a page's last line is
+ * "next 0". `first_line` says what each page begins with that is not for people. Between two pages
+ * the program may have changed, but after `pages_max` it ends. An exit_code. */
+enum control_first_line { CONTROL_FIRST_LINE_KEPT, CONTROL_FIRST_LINE_DROPPED };
+int cli_control_print_pages(const char *config_file, const char *verb,
+	enum control_first_line first_line, unsigned pages_max);
+
+/* cli_control_ask() at a socket that is known. */
 int cli_control_say(const char *path, const char *line, struct slice *lines);
 
 #endif

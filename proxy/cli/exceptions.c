@@ -169,45 +169,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 	return EXIT_FINE;
 }
 
-/* Takes the last line, "next NUMBER", off; false when it is another. */
-static bool take_next(struct slice *lines, unsigned long *next)
-{
-	char last[32];
-	size_t start = lines->len ? lines->len - 1 : 0;
-	while (start > 0 && lines->at[start - 1] != '\n')
-		start--;
-	size_t len = lines->len - start;
-	if (len >= sizeof last)
-		return false;
-	memcpy(last, lines->at + start, len);
-	last[len] = '\0';
-	lines->len = start;
-	return sscanf(last, "next %lu", next) == 1;
-}
-
-static int tell(const struct arguments *arguments)
-{
-	unsigned long from = 0;
-	for (int page = 0; page < PAGES_MAX; page++) {
-		char line[64];
-		struct slice lines;
-		unsigned long next;
-		snprintf(line, sizeof line, "exceptions %s %lu", arguments->json ? "json" : "text",
-			from);
-		int code = cli_control_ask(arguments->file, line, &lines);
-		if (code)
-			return code;
-		if (!take_next(&lines, &next) || (next && next <= from))
-			break;
-		fwrite(lines.at, 1, lines.len, stdout);
-		if (next == 0)
-			return EXIT_FINE;
-		from = next;
-	}
-	fputs("namegate: the answer is not understood\n", stderr);
-	return EXIT_FAILED;
-}
-
 int cli_exceptions(int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
@@ -217,7 +178,9 @@ int cli_exceptions(int argc, char **argv)
 	if (code)
 		return code;
 	if (!arguments.ended)
-		return tell(&arguments);
+		return cli_control_print_pages(arguments.file,
+			arguments.json ? "exceptions json" : "exceptions text",
+			CONTROL_FIRST_LINE_KEPT, PAGES_MAX);
 	snprintf(line, sizeof line, "exceptions end %s", arguments.ended);
 	code = cli_control_ask(arguments.file, line, &lines);
 	if (code == EXIT_FINE)

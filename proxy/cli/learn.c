@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/number.h"
 #include "proxy/replay/learn_line.h"
 #include "proxy/replay/learn_tell.h"
 #include "proxy/replay/log_source.h"
@@ -27,14 +28,6 @@ struct learning {
 	uint8_t message[LOG_LINE_MESSAGE_MAX];
 };
 
-static bool parse_number(const char *text, uint64_t *number)
-{
-	char *end;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && !*end && !errno;
-}
-
 static int parse_arguments(int argc, char **argv, struct learn_arguments *arguments)
 {
 	static const struct option options[] = {
@@ -49,7 +42,7 @@ static int parse_arguments(int argc, char **argv, struct learn_arguments *argume
 		case 'c': arguments->config = optarg; break;
 		case 'v': arguments->view = optarg; break;
 		case 'm':
-			if (!parse_number(optarg, &arguments->least))
+			if (!cli_number_parse(optarg, 0, UINT64_MAX, &arguments->least))
 				return cli_usage("\"%s\" is not a number", optarg);
 			break;
 		default: return cli_usage("learn does not know \"%s\"", argv[optind - 1]);

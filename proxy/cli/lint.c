@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/number.h"
 #include "proxy/lists/list_file.h"
 #include "proxy/lists/list_lint.h"
 #include "proxy/lists/unpack.h"
@@ -29,14 +30,6 @@ struct telling {
 	const struct lint_arguments *arguments;
 	uint64_t told;
 };
-
-static bool parse_number(const char *text, uint64_t *number)
-{
-	char *end;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && !*end && !errno;
-}
 
 static int take_subject(int argc, char **argv, struct lint_arguments *arguments)
 {
@@ -66,7 +59,7 @@ static int parse_arguments(int argc, char **argv, struct lint_arguments *argumen
 				return cli_usage("there is no list format \"%s\"", optarg);
 			break;
 		case 'm':
-			if (!parse_number(optarg, &arguments->max))
+			if (!cli_number_parse(optarg, 0, UINT64_MAX, &arguments->max))
 				return cli_usage("\"%s\" is not a number", optarg);
 			break;
 		case 'c': arguments->config_file = optarg; break;

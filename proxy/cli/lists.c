@@ -52,52 +52,6 @@ static int parse_arguments(int argc, char **argv, struct lists_arguments *argume
 	return parse_words(arguments, argc - optind, argv + optind);
 }
 
-/* Takes the last line, "next NUMBER", off; false when it is another. */
-static bool take_next(struct slice *lines, unsigned long *next)
-{
-	static const char word[] = "next ";
-	char number[16];
-	size_t start = lines->len ? lines->len - 1 : 0;
-	while (start > 0 && lines->at[start - 1] != '\n')
-		start--;
-	struct slice line = slice_of(lines->at + start, lines->len - start);
-	size_t len = line.len - strlen(word);
-	if (line.len <= strlen(word) || memcmp(line.at, word, strlen(word)) != 0 ||
-		len >= sizeof number)
-		return false;
-	memcpy(number, line.at + strlen(word), len);
-	number[len] = '\0';
-	char *end;
-	*next = strtoul(number, &end, 10);
-	lines->len = start;
-	return strcmp(end, "\n") == 0;
-}
-
-/* Page by page; between two of them the program may have other lists, but it always ends. */
-static int tell(const struct lists_arguments *arguments)
-{
-	unsigned long from = 0;
-	for (int page = 0; page < PAGES_MAX; page++) {
-		char line[64];
-		struct slice lines;
-		unsigned long next;
-		snprintf(
-			line, sizeof line, "lists %s %lu", arguments->json ? "json" : "text", from);
-		int code = cli_control_ask(arguments->file, line, &lines);
-		if (code)
-			return code;
-		slice_take_line(&lines);
-		if (!take_next(&lines, &next) || (next && next <= from))
-			break;
-		fwrite(lines.at, 1, lines.len, stdout);
-		if (next == 0)
-			return EXIT_FINE;
-		from = next;
-	}
-	fputs("namegate: the answer is not understood\n", stderr);
-	return EXIT_FAILED;
-}
-
 static int order(const struct lists_arguments *arguments)
 {
 	char line[CONTROL_LINE_MAX];
@@ -124,5 +78,8 @@ int cli_lists(int argc, char **argv)
 	int code = parse_arguments(argc, argv, &arguments);
 	if (code)
 		return code;
-	return arguments.what ? order(&arguments) : tell(&arguments);
+	if (arguments.what)
+		return order(&arguments);
+	return cli_control_print_pages(arguments.file, arguments.json ? "lists json" : "lists text",
+		CONTROL_FIRST_LINE_DROPPED, PAGES_MAX);
 }

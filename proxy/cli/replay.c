@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/number.h"
 #include "proxy/cpu_count.h"
 #include "proxy/replay/replay_tell.h"
 #include "proxy/snapshot.h"
@@ -26,15 +27,6 @@ struct replay_arguments {
 	uint64_t max_differences;
 	uint64_t threads;
 };
-
-static bool parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *number)
-{
-	char *end;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && !*end && !errno && *number >= least &&
-		*number <= most;
-}
 
 static int parse_arguments(int argc, char **argv, struct replay_arguments *arguments)
 {
@@ -58,14 +50,17 @@ static int parse_arguments(int argc, char **argv, struct replay_arguments *argum
 		case 'b': arguments->current = optarg; break;
 		case 'j': arguments->json = true; break;
 		case 'e':
-			good = parse_number(optarg, 0, REPLAY_EXAMPLES_MAX, &arguments->examples);
+			good = cli_number_parse(
+				optarg, 0, REPLAY_EXAMPLES_MAX, &arguments->examples);
 			break;
-		case 'n': good = parse_number(optarg, 1, REPLAY_TOP_MAX, &arguments->top); break;
+		case 'n':
+			good = cli_number_parse(optarg, 1, REPLAY_TOP_MAX, &arguments->top);
+			break;
 		case 'm':
-			good = parse_number(optarg, 0, UINT64_MAX, &arguments->max_differences);
+			good = cli_number_parse(optarg, 0, UINT64_MAX, &arguments->max_differences);
 			break;
 		case 't':
-			good = parse_number(optarg, 1, REPLAY_THREADS_MAX, &arguments->threads);
+			good = cli_number_parse(optarg, 1, REPLAY_THREADS_MAX, &arguments->threads);
 			break;
 		default: return cli_usage("replay does not know \"%s\"", argv[optind - 1]);
 		}

@@ -12,6 +12,7 @@
 #include "base/utc.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/control_ask.h"
+#include "proxy/cli/number.h"
 #include "proxy/watch/json_put.h"
 
 enum { POLL_MS = 200, POLLS_MAX = 300 };
@@ -47,10 +48,10 @@ static int parse_arguments(int argc, char **argv, struct revisions_arguments *ar
 
 static bool parse_number(const char *text, uint32_t *number)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	uint64_t value;
+	bool good = cli_number_parse(text, 1, UINT32_MAX - 1, &value);
 	*number = (uint32_t)value;
-	return *text >= '0' && *text <= '9' && !*end && value > 0 && value < UINT32_MAX;
+	return good;
 }
 
 /* ---- what is in force ---- */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/random.h"
+#include "base/utc.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/duration.h"
 #include "proxy/framing/base64url.h"
@@ -58,13 +59,12 @@ static bool make_secret(char text[SECRET_TEXT_MAX], char digest[DIGEST_SHA256_HE
 
 static void print_row(const struct token_arguments *arguments, const char *digest)
 {
-	char until[32];
-	time_t end = time(NULL) + (time_t)arguments->for_s;
-	struct tm tm;
+	char text[UTC_TEXT_LEN];
+	struct writer until = writer_of(text, sizeof text);
+	utc_write(&until, time(NULL) + arguments->for_s);
 	printf("  { name = \"%s\"; sha256 = \"%s\";", arguments->name, digest);
-	if (arguments->for_s && gmtime_r(&end, &tm) &&
-		strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
-		printf(" expires = \"%s\";", until);
+	if (arguments->for_s)
+		printf(" expires = \"%.*s\";", (int)until.len, text);
 	puts(" }");
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/utc.h"
 #include "proxy/exceptions/exceptions_text.h"
@@ -73,29 +74,6 @@ static bool path_of(const struct exception_book *book, const char *file, char pa
 	return len > 0 && len < PATH_MAX;
 }
 
-static int write_all(int fd, struct slice bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t put = write(fd, bytes.at, bytes.len);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? -errno : -EIO;
-		bytes = slice_of(bytes.at + put, bytes.len - (size_t)put);
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* So that the new name is on the disk as well. */
-static void sync_directory(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 static int write_file(const struct exception_book *book, struct slice bytes)
 {
 	char aside[PATH_MAX], path[PATH_MAX];
@@ -106,7 +84,9 @@ static int write_file(const struct exception_book *book, struct slice bytes)
 	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	int error = write_all(fd, bytes);
+	int error = file_write_all(fd, bytes);
+	if (!error && fsync(fd) < 0)
+		error = -errno;
 	if (close(fd) < 0 && !error)
 		error = -errno;
 	if (!error && rename(aside, path) < 0)
@@ -114,7 +94,7 @@ static int write_file(const struct exception_book *book, struct slice bytes)
 	if (error)
 		unlink(aside);
 	else
-		sync_directory(book->state_directory);
+		file_sync_directory_of(path);
 	return error;
 }
 

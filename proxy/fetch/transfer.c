@@ -11,6 +11,8 @@
 
 #include <curl/curl.h>
 
+#include "base/file.h"
+
 struct transfer {
 	CURL *easy;
 };
@@ -188,20 +190,6 @@ static long status_of(const struct attempt *attempt)
 	return status;
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t count = write(fd, bytes, len);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		bytes += count;
-		len -= (size_t)count;
-	}
-	return 0;
-}
-
 /* Returning 0 ends the transfer: of an answer that is no list nothing more is wanted. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
@@ -215,7 +203,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 			attempt->wish->max_size);
 		return 0;
 	}
-	attempt->write_error = write_all(attempt->wish->body_fd, bytes, len);
+	attempt->write_error = file_write_all(attempt->wish->body_fd, slice_of(bytes, len));
 	if (attempt->write_error)
 		return 0;
 	report->body_len += len;

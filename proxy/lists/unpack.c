@@ -133,7 +133,7 @@ bool unpack_is_zstd(struct slice bytes)
 			memcmp(bytes.at + 1, skippable, sizeof skippable) == 0);
 }
 
-static int error_of_zstd(size_t said)
+int unpack_zstd_error(size_t said)
 {
 	switch (ZSTD_getErrorCode(said)) {
 	case ZSTD_error_memory_allocation: return ERR_NO_MEMORY;
@@ -155,7 +155,7 @@ static int decompress_frames(ZSTD_DCtx *context, struct slice packed, struct out
 		size_t said = ZSTD_decompressStream(context, &out, &in);
 		output->len = out.pos;
 		if (ZSTD_isError(said))
-			return error_of_zstd(said);
+			return unpack_zstd_error(said);
 		if (in.pos < in.size)
 			continue;
 		if (said == 0)

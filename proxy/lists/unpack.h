@@ -13,6 +13,9 @@ bool unpack_is_packed(struct slice bytes);
 bool unpack_is_gzip(struct slice bytes);
 bool unpack_is_zstd(struct slice bytes);
 
+/* What zstd's own functions said, when ZSTD_isError() holds, in our words. */
+int unpack_zstd_error(size_t said);
+
 /* Unpacks into memory that is the caller's (free()). Several members or frames one after the other
  * are one text. Behind the last one of gzip there may be zeros, as gzip(1) ignores them in silence;
  * of anything else there it only warns, but here nobody would hear that, and it may have been the

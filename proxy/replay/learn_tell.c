@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "base/utc.h"
 #include "proxy/watch/escape.h"
 
 /* A view's name inside of a libconfig string or a comment. */
@@ -16,11 +17,10 @@ static void print_name(FILE *to, const char *name)
 
 static void print_time(FILE *to, int64_t time_s)
 {
-	char text[32];
-	struct tm parts;
-	time_t at = (time_t)time_s;
-	if (gmtime_r(&at, &parts) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts))
-		fputs(text, to);
+	char text[UTC_TEXT_LEN];
+	struct writer writer = writer_of(text, sizeof text);
+	utc_write(&writer, time_s);
+	fwrite(text, 1, writer.len, to);
 }
 
 static void print_share(FILE *to, uint64_t part, uint64_t whole)

@@ -116,22 +116,13 @@ static bool zstd_begin(struct log_stream *stream)
 			stream->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
 }
 
-static long error_of_zstd(size_t said)
-{
-	switch (ZSTD_getErrorCode(said)) {
-	case ZSTD_error_memory_allocation: return ERR_NO_MEMORY;
-	case ZSTD_error_frameParameter_windowTooLarge: return ERR_TOO_LONG;
-	default: return ERR_MALFORMED;
-	}
-}
-
 static long zstd_step(struct log_stream *stream, void *to, size_t size)
 {
 	ZSTD_inBuffer in = { .src = stream->input, .size = stream->len, .pos = stream->at };
 	ZSTD_outBuffer out = { .dst = to, .size = size };
 	size_t said = ZSTD_decompressStream(stream->zstd, &out, &in);
 	if (ZSTD_isError(said))
-		return error_of_zstd(said);
+		return unpack_zstd_error(said);
 	stream->at = in.pos;
 	stream->is_open = said != 0;
 	return (long)out.pos;
