@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "proxy/cli/cli.h"
@@ -37,20 +38,37 @@ int cli_control_say(const char *path, const char *line, struct slice *lines)
 	return EXIT_FAILED;
 }
 
-int cli_control_ask(const char *config_file, const char *line, struct slice *lines)
+/* The configuration file's; it is loaded as a whole, so that what is wrong with it is told. */
+static int find_in_config(const char *config_file, char path[PATH_MAX])
 {
 	struct config_errors errors = { 0 };
-	int code = EXIT_FAILED;
 	config_errors_to_stderr(&errors);
 	struct config *config = config_load(config_file, &errors);
 	if (!config)
 		return EXIT_CONFIG;
-	if (config->control_socket)
-		code = cli_control_say(config->control_socket, line, lines);
+	int code = config->control_socket ? EXIT_FINE : EXIT_FAILED;
+	if (code == EXIT_FINE)
+		snprintf(path, PATH_MAX, "%s", config->control_socket);
 	else
 		fprintf(stderr, "namegate: %s: no control_socket is configured\n", config->file);
 	config_free(config);
 	return code;
+}
+
+int cli_control_find(const char *file, char path[PATH_MAX])
+{
+	struct stat about;
+	if (stat(file, &about) < 0 || !S_ISSOCK(about.st_mode))
+		return find_in_config(file, path);
+	snprintf(path, PATH_MAX, "%s", file);
+	return EXIT_FINE;
+}
+
+int cli_control_ask(const char *file, const char *line, struct slice *lines)
+{
+	char path[PATH_MAX];
+	int code = cli_control_find(file, path);
+	return code ? code : cli_control_say(path, line, lines);
 }
 
 /* Takes the last line, "next NUMBER", off; false when it is another. */
@@ -72,15 +90,19 @@ static bool take_next(struct slice *lines, uint64_t *next)
 	return cli_number_parse(number, 0, UINT32_MAX, next);
 }
 
-int cli_control_print_pages(const char *config_file, const char *verb,
-	enum control_first_line first_line, unsigned pages_max)
+int cli_control_print_pages(
+	const char *file, const char *verb, enum control_first_line first_line, unsigned pages_max)
 {
+	char path[PATH_MAX];
 	uint64_t from = 0, next;
+	int code = cli_control_find(file, path);
+	if (code)
+		return code;
 	for (unsigned page = 0; page < pages_max; page++) {
 		char line[CONTROL_LINE_MAX];
 		struct slice lines;
 		snprintf(line, sizeof line, "%s %" PRIu64, verb, from);
-		int code = cli_control_ask(config_file, line, &lines);
+		code = cli_control_say(path, line, &lines);
 		if (code)
 			return code;
 		if (first_line == CONTROL_FIRST_LINE_DROPPED)

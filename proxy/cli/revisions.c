@@ -1,5 +1,5 @@
-/* revisions.c - the policies that went live: list them, compare two, put one back. Listing and
- * comparing read the state directory, and so work when the program is down. */
+/* revisions.c - the policies that went live: list them, compare two. Both read the state directory,
+ * and so work when the program is down. */
 #include "proxy/cli/revisions.h"
 
 #include <getopt.h>
@@ -11,11 +11,8 @@
 #include "base/error.h"
 #include "base/utc.h"
 #include "proxy/cli/cli.h"
-#include "proxy/cli/control_ask.h"
-#include "proxy/cli/number.h"
+#include "proxy/cli/revisions_running.h"
 #include "proxy/watch/json_put.h"
-
-enum { POLL_MS = 200, POLLS_MAX = 300 };
 
 struct revisions_arguments {
 	const char *file;
@@ -44,55 +41,6 @@ static int parse_arguments(int argc, char **argv, struct revisions_arguments *ar
 	arguments->word_count = argc - optind;
 	arguments->words = argv + optind;
 	return arguments->file ? EXIT_FINE : cli_usage("revisions needs -c FILE");
-}
-
-static bool parse_number(const char *text, uint32_t *number)
-{
-	uint64_t value;
-	bool good = cli_number_parse(text, 1, UINT32_MAX - 1, &value);
-	*number = (uint32_t)value;
-	return good;
-}
-
-/* ---- what is in force ---- */
-
-/* What the running program says of itself. */
-struct running {
-	uint32_t revision;
-	uint32_t kept;
-	bool is_pinned;
-	bool is_loading;
-	uint32_t asked; /* by the last rollback (its number) or unpin (0) */
-	uint32_t came;  /* what that became; 0: refused */
-	char policy_hash[REVISION_HASH_MAX];
-};
-
-static bool read_running(struct running *to, struct slice line)
-{
-	char text[256], pinned[4], loading[4];
-	if (line.len >= sizeof text)
-		return false;
-	memcpy(text, line.at, line.len);
-	text[line.len] = '\0';
-	if (sscanf(text, "revision %u kept %u pinned %3s loading %3s asked %u came %u policy %32s",
-		    &to->revision, &to->kept, pinned, loading, &to->asked, &to->came,
-		    to->policy_hash) != 7)
-		return false;
-	to->is_pinned = strcmp(pinned, "yes") == 0;
-	to->is_loading = strcmp(loading, "yes") == 0;
-	return true;
-}
-
-/* Says nothing when nobody is there. */
-static bool find_running(const struct config *config, struct running *running)
-{
-	static uint8_t buffer[CONTROL_ANSWER_MAX];
-	struct control_answer answer;
-	memset(running, 0, sizeof *running);
-	return config->control_socket &&
-		control_client_ask(config->control_socket, "revisions status", buffer, &answer) ==
-		0 &&
-		answer.error.len == 0 && read_running(running, answer.lines);
 }
 
 /* ---- list ---- */
@@ -184,7 +132,7 @@ static int list(const struct config *config, bool json)
 	struct revision_pin pin = { .number = 0 };
 	struct revision revision, before = { .number = 0 };
 	size_t count = revisions_numbers(config->state_directory, numbers);
-	bool is_running = find_running(config, &running);
+	bool is_running = cli_revisions_running(config->control_socket, &running);
 	bool pinned = revisions_pinned(config->state_directory, &pin);
 	bool by_number = holds(numbers, count, running.revision);
 	if (!json)
@@ -214,88 +162,15 @@ static int diff(const struct config *config, const struct revisions_arguments *a
 	uint32_t numbers[REVISIONS_MAX + 1], from, to = 0;
 	size_t count = revisions_numbers(config->state_directory, numbers);
 	if (arguments->word_count < 2 || arguments->word_count > 3 ||
-		!parse_number(arguments->words[1], &from) ||
-		(arguments->word_count == 3 && !parse_number(arguments->words[2], &to)))
+		!cli_revisions_number(arguments->words[1], &from) ||
+		(arguments->word_count == 3 && !cli_revisions_number(arguments->words[2], &to)))
 		return cli_usage("revisions diff needs a number, or two");
 	if (to == 0 && count > 0)
 		to = numbers[count - 1];
 	return cli_revisions_diff(config->state_directory, from, to);
 }
 
-/* ---- rollback and unpin ---- */
-
-static int ask(const struct config *config, const char *line, struct running *running)
-{
-	struct slice lines;
-	int code = cli_control_ask(config->file, line, &lines);
-	if (code)
-		return code;
-	for (int i = 0; i < POLLS_MAX; i++) {
-		usleep(POLL_MS * 1000);
-		if (find_running(config, running) && !running->is_loading)
-			return EXIT_FINE;
-	}
-	fputs("namegate: it is still loading; `namegate revisions` tells what becomes of it\n",
-		stderr);
-	return EXIT_FAILED;
-}
-
-static const char *pin_note(const struct running *running, uint32_t asked)
-{
-	if (running->is_pinned && !asked)
-		return "; STILL pinned, the program's log says why: the next reload takes what is "
-		       "pinned";
-	if (running->is_pinned)
-		return "; pinned until the configuration file changes, or `namegate revisions "
-		       "unpin`";
-	return asked ? "; NOT pinned, the program's log says why: the next reload takes the "
-		       "configuration file"
-		     : "";
-}
-
-static int tell_outcome(const struct running *running, uint32_t asked)
-{
-	bool good = running->came && running->asked == asked;
-	if (good)
-		printf("revision %u is in force, policy %s%s\n", running->came,
-			running->policy_hash, pin_note(running, asked));
-	else
-		fprintf(stderr,
-			"namegate: refused, revision %u stays in force; the program's log says "
-			"why\n",
-			running->revision);
-	return good ? EXIT_FINE : EXIT_FAILED;
-}
-
-static int rollback(const struct config *config, const struct revisions_arguments *arguments)
-{
-	struct running running;
-	uint32_t number;
-	char line[CONTROL_LINE_MAX];
-	struct writer to = writer_of(line, sizeof line - 1);
-	if (arguments->word_count != 2 || !parse_number(arguments->words[1], &number))
-		return cli_usage("revisions rollback needs the number of a revision");
-	if (!arguments->because || !*arguments->because)
-		return cli_usage("revisions rollback needs --because \"...\"");
-	writer_text(&to, "revisions rollback ");
-	writer_decimal(&to, number);
-	writer_u8(&to, ' ');
-	control_word_write(&to, slice_of_text(arguments->because));
-	if (to.failed)
-		return cli_usage("the reason is too long");
-	line[to.len] = '\0';
-	int code = ask(config, line, &running);
-	return code ? code : tell_outcome(&running, number);
-}
-
-static int unpin(const struct config *config, const struct revisions_arguments *arguments)
-{
-	struct running running;
-	if (arguments->word_count != 1)
-		return cli_usage("revisions unpin takes nothing more");
-	int code = ask(config, "revisions unpin", &running);
-	return code ? code : tell_outcome(&running, 0);
-}
+/* ---- */
 
 /* Who may not look must not take it for empty. */
 static bool may_read(const char *state_directory, char path[PATH_MAX])
@@ -321,10 +196,6 @@ static int run(const struct config *config, const struct revisions_arguments *ar
 		return list(config, arguments->json);
 	if (strcmp(word, "diff") == 0)
 		return diff(config, arguments);
-	if (strcmp(word, "rollback") == 0)
-		return rollback(config, arguments);
-	if (strcmp(word, "unpin") == 0)
-		return unpin(config, arguments);
 	return cli_usage("revisions does not know \"%s\"", word);
 }
 
@@ -335,6 +206,9 @@ int cli_revisions(int argc, char **argv)
 	int code = parse_arguments(argc, argv, &arguments);
 	if (code)
 		return code;
+	if (arguments.word_count && cli_revisions_is_order(arguments.words[0]))
+		return cli_revisions_order(
+			arguments.file, arguments.word_count, arguments.words, arguments.because);
 	config_errors_to_stderr(&errors);
 	struct config *config = config_load(arguments.file, &errors);
 	if (!config)

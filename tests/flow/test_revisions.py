@@ -434,3 +434,24 @@ def test_two_programs_and_one_state_directory(begin, maker, knot):
     other.stop()
     assert namegate.hup()
     assert word not in namegate.stderr
+
+
+def test_the_socket_itself_while_the_configuration_is_broken(begin, connect):
+    """Commands of the operator still reach the program."""
+    namegate = begin()
+    socket = namegate.settings["control_socket"]
+    client = connect(namegate, "udp")
+    namegate.config.write_text("this is no configuration\n")
+    broken = run_command("lists", "-c", str(namegate.config))
+    assert broken.returncode == 78 and "namegate.conf:1" in broken.stderr
+    told = run_command("lists", "-c", socket)
+    assert told.returncode == 0 and "bad" in told.stdout
+    words = ["one.example", "--for", "5m", "--because", "a socket will do"]
+    assert is_blocked(client, "one.example")
+    assert run_command("allow", "-c", socket, *words).returncode == 0
+    assert not is_blocked(client, "one.example")
+    back = run_command("revisions", "-c", socket, "rollback", "1", "--because", "x")
+    assert back.returncode == 0 and "pinned" in back.stdout, back.stderr
+    assert run_command("revisions", "-c", socket, "unpin").returncode in (0, 1)
+    gone = run_command("lists", "-c", socket + ".gone")
+    assert gone.returncode == 78
