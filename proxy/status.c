@@ -9,6 +9,7 @@
 #include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/shadow/shadow.h"
+#include "proxy/state_directory.h"
 #include "proxy/versions.h"
 #include "proxy/worker.h"
 
@@ -290,6 +291,8 @@ static int write_metrics(void *context, struct bytes *to)
 		.reload_successful = status->reload_successful,
 		.reload_success_s = status->reload_success_s,
 		.has_policy = true,
+		.has_state = *snapshot->config->state_directory != '\0',
+		.state_writable = state_directory_is_writable(snapshot->config->state_directory),
 		.pinned = snapshot->kept != 0 && !status->pin_failed,
 		.revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,

@@ -227,6 +227,8 @@ struct metrics_told {
 	char exceptions_hash[EXCEPTION_HASH_MAX];
 	bool has_policy;
 	bool pinned;
+	bool has_state; /* a state directory is configured */
+	bool state_writable;
 	uint32_t revision;
 	const char *policy_hash;
 	const char *shadow_hash;         /* NULL: no candidate is judged */

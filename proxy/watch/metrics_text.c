@@ -740,6 +740,8 @@ static void put_configuration(struct text *text, const struct metrics_told *told
 		put_number(text, begin(text, FAMILY_POLICY_PINNED), "", "", told->pinned);
 		put_number(text, begin(text, FAMILY_POLICY_REVISION), "", "", told->revision);
 	}
+	if (told->has_state)
+		put_number(text, begin(text, FAMILY_STATE_WRITABLE), "", "", told->state_writable);
 	put_shadow(text, told);
 	if (told->certificate_not_after_s)
 		put_number(text, begin(text, FAMILY_CERTIFICATE_NOT_AFTER), "", "",

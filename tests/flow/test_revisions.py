@@ -144,6 +144,7 @@ def test_rollback_and_what_ends_it(begin, connect, tmp_path):
     assert not is_blocked(client, "two.example")
     assert not is_blocked(client, "anything.example")
     assert namegate.metrics().sum("namegate_policy_pinned") == 1
+    assert namegate.metrics().sum("namegate_state_directory_writable") == 1
     kept = listed(namegate)
     assert kept[-1]["why"] == "rollback to 1: mail is down, since 3 o'clock"
     assert [row["in_force"] for row in kept] == [False, False, False, True]
