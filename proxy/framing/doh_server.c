@@ -7,7 +7,10 @@
  *
  * What a client may cost us is bounded here: streams at once, bytes of fields, bytes of a body
  * (doh_request.c), resets (nghttp2's own limiter), resets that it makes us send (CVE-2025-8671;
- * every answer that it takes pays for one), and frames that lead to no request. */
+ * every answer that it takes pays for one), and frames that lead to no request.
+ *
+ * Streams that are closed are forgotten, as nghttp2 would keep a hundred of them for as long as the
+ * connection lives. Numbers alone tell which frames come too late (on_head). */
 #include "proxy/framing/framer.h"
 
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include "base/writer.h"
 #include "proxy/framing/doh_request.h"
 #include "proxy/framing/h2.h"
+#include "proxy/framing/h2_heads.h"
 
 enum {
 	STREAMS_MAX = 100,
@@ -39,6 +43,7 @@ struct doh_stream {
 struct framer {
 	struct framer_settings settings;
 	nghttp2_session *session;
+	struct h2_heads heads;
 	struct h2_out out;
 	size_t queued;
 	struct list open;
@@ -46,6 +51,8 @@ struct framer {
 	unsigned idle_frames; /* since the last whole request */
 	unsigned faults;
 	int32_t last_stream;
+	int32_t newest;   /* stream that HEADERS came for; above `last_stream` it was not opened */
+	int32_t forgiven; /* up to here a body may still be under way to a stream that we ended */
 	bool finished;
 };
 
@@ -116,7 +123,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
 	(void)flags;
 	(void)context;
-	if (stream && !stream->refused)
+	if (stream && !stream->refused && doh_request_status(&stream->request, false) == 200)
 		doh_request_body(&stream->request, slice_of(data, len));
 	return 0;
 }
@@ -133,25 +140,47 @@ static int pass_on(struct framer *framer, int32_t id, struct doh_stream *stream)
 	return 0;
 }
 
-/* Of every frame, also of those that are then passed over. */
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
+static bool is_request_part(uint8_t type)
 {
-	struct framer *framer = context;
-	(void)session;
-	(void)head;
-	framer->idle_frames++;
-	return 0;
+	return type == NGHTTP2_HEADERS || type == NGHTTP2_DATA;
 }
 
-static bool is_request_part(const nghttp2_frame *frame)
+static void forgive(struct framer *framer, int32_t id)
 {
-	return frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+	if (framer->forgiven < id)
+		framer->forgiven = id;
+}
+
+/* A request's frame for a stream that is over, or was passed by (RFC 9113 5.1, 5.1.1). */
+static bool is_too_late(const struct framer *framer, uint8_t type, int32_t id)
+{
+	return is_request_part(type) && id <= framer->newest && id > framer->forgiven &&
+		!nghttp2_session_find_stream(framer->session, id);
+}
+
+/* Of every frame, before nghttp2 sees it: it passes some over without a word. */
+static void on_head(struct framer *framer, uint8_t type, int32_t id)
+{
+	framer->idle_frames++;
+	if (framer->newest > framer->last_stream)
+		forgive(framer, framer->newest);
+	if (is_too_late(framer, type, id))
+		nghttp2_session_terminate_session(framer->session, NGHTTP2_STREAM_CLOSED);
+	if (type == NGHTTP2_HEADERS && id > framer->newest)
+		framer->newest = id;
+}
+
+/* What would only grow until the request is complete. Whatever else is wrong with one can wait: its
+ * frames may yet turn out to be worse than what they ask for. */
+static bool is_refused_at_once(unsigned status)
+{
+	return status == 413 || status == 431 || status == 503;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
 	struct framer *framer = context;
-	if (!is_request_part(frame))
+	if (!is_request_part(frame->hd.type))
 		return 0;
 	int32_t id = frame->hd.stream_id;
 	struct doh_stream *stream = nghttp2_session_get_stream_user_data(session, id);
@@ -162,9 +191,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		doh_request_end_fields(&stream->request);
 	unsigned status = doh_request_status(&stream->request, ended);
-	if (status != 200)
-		return refuse(framer, id, stream, status);
-	return ended ? pass_on(framer, id, stream) : 0;
+	if (!ended && !is_refused_at_once(status))
+		return 0;
+	return status == 200 ? pass_on(framer, id, stream) : refuse(framer, id, stream, status);
 }
 
 /* A reset that says more than "no thank you" is the client's fault. Who opens more streams than it
@@ -180,6 +209,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 {
 	struct framer *framer = context;
 	framer->faults += tells_fault(frame);
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		forgive(framer, frame->hd.stream_id);
 	/* The only thing that nghttp2 calls an internal error is that its own limiter has had
 	 * enough resets. */
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR)
@@ -284,7 +315,6 @@ static nghttp2_session_callbacks *callbacks;
 static nghttp2_option *options;
 
 static const struct h2_events events = {
-	.on_begin_frame = on_begin_frame,
 	.on_begin_headers = on_begin_headers,
 	.on_header = on_header,
 	.on_data = on_data,
@@ -319,6 +349,7 @@ static struct framer *doh_open(const struct framer_settings *settings)
 	if (!framer)
 		return NULL;
 	framer->settings = *settings;
+	h2_heads_init(&framer->heads, NGHTTP2_CLIENT_MAGIC_LEN);
 	list_init(&framer->open);
 	list_init(&framer->late);
 	if (nghttp2_session_server_new2(&framer->session, callbacks, framer, options)) {
@@ -348,9 +379,25 @@ static bool is_at_end(const struct framer *framer)
 		!nghttp2_session_want_write(framer->session);
 }
 
+/* Frame by frame; 0, or an error of nghttp2's. */
+static ssize_t feed_frames(struct framer *framer, struct slice plain)
+{
+	ssize_t taken = 0;
+	while (plain.len > 0 && taken >= 0) {
+		bool is_head;
+		size_t len = h2_heads_take(&framer->heads, plain, &is_head);
+		if (is_head)
+			on_head(framer, h2_heads_type(&framer->heads),
+				h2_heads_stream(&framer->heads));
+		taken = nghttp2_session_mem_recv(framer->session, plain.at, len);
+		plain = slice_of(plain.at + len, plain.len - len);
+	}
+	return taken;
+}
+
 static int doh_feed(struct framer *framer, struct slice plain)
 {
-	ssize_t taken = nghttp2_session_mem_recv(framer->session, plain.at, plain.len);
+	ssize_t taken = feed_frames(framer, plain);
 	bool resets = framer->faults > FAULTS_MAX;
 	bool frames = taken == NGHTTP2_ERR_FLOODED || framer->idle_frames > H2_IDLE_FRAMES_MAX;
 	if (resets)

@@ -188,6 +188,15 @@ static void feed(struct pair *pair, const uint8_t *at, size_t len)
 	}
 }
 
+/* A frame that nghttp2's client would not send; PRIORITY has a payload. */
+static void feed_frame(struct pair *pair, uint8_t kind, uint8_t flags, int32_t stream)
+{
+	uint8_t len = kind == NGHTTP2_PRIORITY ? 5 : 0;
+	const uint8_t bytes[14] = { 0, 0, len, kind, flags, 0, 0, 0, (uint8_t)stream };
+	assert_in_range(stream, 1, UINT8_MAX);
+	feed(pair, bytes, (size_t)9 + len);
+}
+
 static void to_server(struct pair *pair)
 {
 	const uint8_t *at;
@@ -524,13 +533,61 @@ static void test_early_refusal(void **state)
 {
 	(void)state;
 	struct pair *pair = pair_ready();
-	int32_t id = ask(pair, "POST", "/dns-query", "text/plain", NULL, -2);
+	int32_t id = ask(pair, "POST", "/dns-query", DNS_TYPE, "70000", -2);
 	talk(pair);
-	assert_int_equal(told(pair, id)->status, 415);
+	assert_int_equal(told(pair, id)->status, 413);
 	assert_true(told(pair, id)->closed);
 	assert_int_equal(told(pair, id)->code, NGHTTP2_NO_ERROR);
 	assert_int_equal(framer_doh.late_request(pair->framer), 0);
 	pair_free(pair);
+}
+
+/* What is wrong, but costs nothing, is said when the request is complete: its body may be malformed
+ * (RFC 9113 8.1.1), which counts for more. */
+static void test_late_refusal(void **state)
+{
+	(void)state;
+	struct pair *pair = pair_ready();
+	int32_t id = ask(pair, "POST", "/dns-query", "text/plain", NULL, -2);
+	talk(pair);
+	assert_int_equal(told(pair, id)->status, 0);
+	assert_int_equal(framer_doh.late_request(pair->framer), (uint64_t)id);
+	feed_frame(pair, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id);
+	talk(pair);
+	assert_int_equal(told(pair, id)->status, 415);
+	id = ask(pair, "POST", "/dns-query", "text/plain", "5", -2);
+	talk(pair);
+	feed_frame(pair, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id);
+	talk(pair);
+	assert_int_equal(told(pair, id)->status, 0);
+	assert_int_equal(told(pair, id)->code, NGHTTP2_PROTOCOL_ERROR);
+	pair_free(pair);
+}
+
+/* Frames for a stream that is over end the connection (RFC 9113 5.1), those of a body that we did
+ * not want are passed over. */
+static void test_frames_too_late(void **state)
+{
+	static const uint8_t kinds[] = { NGHTTP2_DATA, NGHTTP2_HEADERS };
+	(void)state;
+	for (size_t i = 0; i < sizeof kinds; i++) {
+		struct pair *pair = pair_ready();
+		ask_get(pair);
+		int32_t refused = ask(pair, "POST", "/dns-query", DNS_TYPE, "70000", -2);
+		talk(pair);
+		int32_t id = ask_get(pair);
+		talk(pair);
+		assert_true(told(pair, id)->closed);
+		feed_frame(pair, kinds[i], NGHTTP2_FLAG_END_HEADERS, refused);
+		feed_frame(pair, NGHTTP2_PRIORITY, 0, id);
+		talk(pair);
+		assert_int_equal(pair->goaway_last, -1);
+		feed_frame(pair, kinds[i], NGHTTP2_FLAG_END_HEADERS, id);
+		to_client(pair);
+		assert_int_equal(pair->goaway_code, NGHTTP2_STREAM_CLOSED);
+		assert_true(framer_doh.is_finished(pair->framer));
+		pair_free(pair);
+	}
 }
 
 static void test_fields_too_large(void **state)
@@ -959,6 +1016,8 @@ int main(void)
 		cmocka_unit_test(test_many_streams_out_of_order),
 		cmocka_unit_test(test_what_is_not_dns_is_400),
 		cmocka_unit_test(test_early_refusal),
+		cmocka_unit_test(test_late_refusal),
+		cmocka_unit_test(test_frames_too_late),
 		cmocka_unit_test(test_fields_too_large),
 		cmocka_unit_test(test_reply_to_nobody),
 		cmocka_unit_test(test_reset_while_the_reply_waits),
