@@ -30,8 +30,10 @@ void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 	reply->query = query;
 	reply->limits = limits;
 	dns_compress_init(&reply->compress);
-	reply->flags = (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RA |
-		(query->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD | DNS_FLAG_CD)));
+	reply->flags = (uint16_t)(DNS_FLAG_QR | (query->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD)));
+	/* These two say something about QUERY only (RFC 1035 4.1.1, RFC 4035 3.2.2). */
+	if (!(query->flags & DNS_FLAG_OPCODE))
+		reply->flags |= (uint16_t)(DNS_FLAG_RA | (query->flags & DNS_FLAG_CD));
 	reply->rcode = DNS_RCODE_NOERROR;
 	memset(reply->counts, 0, sizeof reply->counts);
 	reply->ede = DNS_EDE_NONE;

@@ -70,7 +70,9 @@ static void writes_exact_bytes(void **state)
 		{ "beef 0100 0001 0000 0000 0000 c00c 0001 0001", udp, DNS_RCODE_FORMERR,
 			DNS_EDE_NONE, NULL, "beef 8181 0000 0000 0000 0000" },
 		{ "beef 2000 0001 0000 0000 0000 'a' 0006 0001", udp, DNS_RCODE_NOTIMP,
-			DNS_EDE_NONE, NULL, "beef a084 0000 0000 0000 0000" },
+			DNS_EDE_NONE, NULL, "beef a004 0000 0000 0000 0000" },
+		{ "beef 7f90 0001 0000 0000 0000 'a' 0006 0001", udp, DNS_RCODE_NOTIMP,
+			DNS_EDE_NONE, NULL, "beef f904 0000 0000 0000 0000" },
 		/* flags that are ours to say are not copied: AA, TC, Z, AD */
 		{ "beef 0660 0001 0000 0000 0000 'a' 0001 0001", udp, DNS_RCODE_NOERROR,
 			DNS_EDE_NONE, NULL, "beef 8080 0001 0000 0000 0000 'a' 0001 0001" },
