@@ -1,14 +1,20 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/writer.h"
 
 static _Atomic int shown_level = LOG_INFO;
+static _Atomic uint64_t lost; /* lines that standard error did not take */
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
@@ -44,6 +50,42 @@ static void write_defused(struct writer *to, const char *text)
 	}
 }
 
+/* A line, or nothing: whoever reads standard error may have stopped, and nobody who has something
+ * to say waits for that. A pipe that is writable has room for PIPE_BUF, which no line is longer
+ * than (pipe(7)); O_NONBLOCK would hold for others who share it. */
+static bool write_now(const char *line, size_t len)
+{
+	struct pollfd wait = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t sent = send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == ENOTSOCK && poll(&wait, 1, 0) == 1)
+		sent = write(STDERR_FILENO, line, len);
+	return sent == (ssize_t)len;
+}
+
+/* One at a time: two that find room for one line would wait for the second. */
+static void write_line(const char *line, size_t len)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static uint64_t told; /* of those that were lost */
+	char note[160];
+	int before = errno;
+	pthread_mutex_lock(&lock);
+	uint64_t lost_now = atomic_load_explicit(&lost, memory_order_relaxed);
+	bool written = true;
+	if (lost_now > told) {
+		size_t note_len = write_stamp(note, sizeof note, LOG_WARNING);
+		int more = snprintf(note + note_len, sizeof note - note_len,
+			"log: lines lost count=%llu: standard error did not take them\n",
+			(unsigned long long)(lost_now - told));
+		written = write_now(note, note_len + (size_t)more);
+		told = written ? lost_now : told;
+	}
+	if (!written || !write_now(line, len))
+		atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&lock);
+	errno = before;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	if ((int)level > atomic_load_explicit(&shown_level, memory_order_relaxed))
@@ -60,10 +102,12 @@ void log_line(enum log_level level, const char *format, ...)
 	to.len = write_stamp(line, sizeof line, level);
 	write_defused(&to, text);
 	line[to.len++] = '\n';
-	/* One write, so that lines of several threads do not mix. Nothing can be done if it fails.
-	 */
-	ssize_t ignored = write(STDERR_FILENO, line, to.len);
-	(void)ignored;
+	write_line(line, to.len);
+}
+
+uint64_t log_lines_lost(void)
+{
+	return atomic_load_explicit(&lost, memory_order_relaxed);
 }
 
 unsigned log_rate_ok(struct log_rate *rate, uint64_t now_ms)

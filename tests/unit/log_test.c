@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char line[8192];
@@ -127,6 +130,51 @@ static void a_clock_at_zero_counts_too(void **state)
 #define captured_test(function)                                                                    \
 	cmocka_unit_test_setup_teardown(function, begin_capture, end_capture)
 
+/* Into a pipe that nobody reads: nothing waits, and once somebody does, it is said what is missing.
+ */
+static void who_does_not_read_is_not_waited_for(void **state)
+{
+	(void)state;
+	int ends[2];
+	uint64_t before = log_lines_lost();
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	dup2(ends[1], STDERR_FILENO);
+	for (unsigned i = 0; i < 3000; i++)
+		log_warning("line %u with words that fill the pipe sooner or later", i);
+	uint64_t lost = log_lines_lost() - before;
+	assert_true(lost > 0 && lost < 3000);
+	while (read(ends[0], line, sizeof line) > 0)
+		continue;
+	log_warning("heard again");
+	ssize_t len = read(ends[0], line, sizeof line - 1);
+	line[len > 0 ? len : 0] = '\0';
+	char expected[64];
+	snprintf(expected, sizeof expected, "lines lost count=%llu:", (unsigned long long)lost);
+	assert_non_null(strstr(line, expected));
+	assert_non_null(strstr(line, "warning heard again\n"));
+	assert_int_equal(log_lines_lost() - before, lost);
+	close(ends[0]);
+	log_warning("nobody"); /* SIGPIPE is ignored by the program, and by this test */
+	assert_int_equal(log_lines_lost() - before, lost + 1);
+	close(ends[1]);
+}
+
+/* journald gives a socket. */
+static void a_socket_is_not_waited_for_either(void **state)
+{
+	(void)state;
+	int ends[2];
+	uint64_t before = log_lines_lost();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	for (unsigned i = 0; i < 20000; i++)
+		log_warning("line %u", i);
+	assert_true(log_lines_lost() > before);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,8 +182,11 @@ int main(void)
 		captured_test(levels_above_the_set_one_are_silent),
 		captured_test(only_printable_ascii_passes),
 		captured_test(long_lines_are_cut_and_end),
+		captured_test(who_does_not_read_is_not_waited_for),
+		captured_test(a_socket_is_not_waited_for_either),
 		cmocka_unit_test(a_flood_becomes_one_line_a_second),
 		cmocka_unit_test(a_clock_at_zero_counts_too),
 	};
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
