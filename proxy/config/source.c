@@ -5,11 +5,15 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+enum { READ_MS = 5000 }; /* how long all of a file may take */
 
 /* One file on its way into the text. */
 struct source_file {
@@ -233,11 +237,35 @@ static int open_include(struct source *source, const struct source_file *include
 	return -1;
 }
 
+static uint64_t monotonic_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A file has its bytes at once. A FIFO may never have any, and a running program that is told to
+ * load its configuration would wait for ever: -ETIMEDOUT. */
+static ssize_t read_in_time(int fd, uint8_t *to, size_t size, uint64_t until_ms)
+{
+	for (;;) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		uint64_t now_ms = monotonic_ms();
+		int ready = poll(&wait, 1, now_ms < until_ms ? (int)(until_ms - now_ms) : 0);
+		if (ready == 0)
+			return -ETIMEDOUT;
+		ssize_t got = ready < 0 ? -1 : read(fd, to, size);
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got < 0 ? -errno : got;
+	}
+}
+
 /* All bytes of an open file; malloc'd. False after the problem was told. */
 static bool read_all(struct source *source, int fd, const char *name, struct slice *bytes)
 {
 	uint8_t *at = NULL;
 	size_t len = 0, capacity = 0;
+	uint64_t until_ms = monotonic_ms() + READ_MS;
 	for (;;) {
 		if (len == capacity) {
 			capacity = capacity ? 2 * capacity : 64 * 1024;
@@ -249,15 +277,13 @@ static bool read_all(struct source *source, int fd, const char *name, struct sli
 			}
 			at = more;
 		}
-		ssize_t got = read(fd, at + len, capacity - len);
-		if (got < 0 && errno == EINTR)
-			continue;
+		ssize_t got = read_in_time(fd, at + len, capacity - len, until_ms);
 		if (got <= 0 || len + (size_t)got > SOURCE_BYTES_MAX) {
 			*bytes = slice_of(at, len);
 			if (got == 0)
 				return true;
 			problem_at(source->errors, name, 0, "", "cannot read the file: %s",
-				got < 0 ? error_text(-errno) : "it is larger than 16MiB");
+				got < 0 ? error_text((int)got) : "it is larger than 16MiB");
 			free(at);
 			return false;
 		}
@@ -437,7 +463,7 @@ void source_read_text(struct source *source, const char *file, struct slice text
 
 void source_read_file(struct source *source, const char *name)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status = { 0 };
 	const char *slash = strrchr(name, '/');
 	struct source_file file = { .name = name, .path = slash ? slash + 1 : name };
