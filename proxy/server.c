@@ -503,6 +503,7 @@ int server_run(const char *file)
 	struct server server = { .file = file };
 	give_memory_back();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
 	if (!hold_standard_descriptors())
 		return EXIT_FAILED;
 	uv_disable_stdio_inheritance(); /* children get what they are given, not what we were */
