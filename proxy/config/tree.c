@@ -3,6 +3,7 @@
 #include "proxy/config/problem.h"
 
 #include <libconfig.h>
+#include <stdlib.h>
 
 struct tree {
 	const struct source *source;
@@ -75,12 +76,26 @@ static bool copy_setting(struct tree *tree, struct setting *to, const config_set
 	return true;
 }
 
+/* libconfig 1.5 writes to what malloc() gave without looking, so it is looked before whether there
+ * is as much as it could want: a setting takes it some 200 bytes, and no fewer than 4 of the text.
+ */
+static bool has_memory_for(const char *text)
+{
+	void *volatile probe = malloc(64 * strlen(text) + 64 * 1024);
+	free(probe);
+	return probe != NULL; /* volatile, or a compiler leaves both calls out */
+}
+
 const struct setting *tree_read(
 	const struct source *source, const struct syntax_lines *lines, struct arena *memory)
 {
 	struct tree tree = { .source = source, .lines = lines, .memory = memory };
 	struct setting *root = NULL;
 	config_t from;
+	if (!has_memory_for(source->text)) {
+		problem_at(source->errors, "", 0, "", "out of memory");
+		return NULL;
+	}
 	config_init(&from);
 	if (!config_read_string(&from, source->text)) {
 		int line = config_error_line(&from);
