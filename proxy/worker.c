@@ -255,6 +255,7 @@ static void on_tick(uv_timer_t *timer)
 	note_schedules(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
+	listeners_tick(worker);
 	query_table_tick(worker);
 	close_retired(worker);
 	if (worker->draining)

@@ -123,8 +123,11 @@ void conn_accept(struct worker *worker, struct listener_socket *socket)
 {
 	struct conn_table *table = worker->conns;
 	struct conn *conn = conn_new(table, socket);
-	if (!conn)
+	socket->owes_accept = !conn;
+	if (!conn) { /* libuv does not look for others before this one was accepted */
+		metrics_drop(worker->metrics, METRICS_DROP_NO_MEMORY);
 		return;
+	}
 	bool entered = uv_accept((uv_stream_t *)&socket->tcp, (uv_stream_t *)&conn->tcp) == 0 &&
 		may_enter(conn);
 	if (entered && !open_layers(conn, socket)) {

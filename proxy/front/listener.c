@@ -126,6 +126,13 @@ int listeners_open(struct worker *worker, const struct config *config)
 	return 0;
 }
 
+void listeners_tick(struct worker *worker)
+{
+	for (size_t i = 0; i < worker->listener_count; i++)
+		if (worker->listeners[i].open && worker->listeners[i].owes_accept)
+			conn_accept(worker, &worker->listeners[i]);
+}
+
 void listeners_close(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->listener_count; i++) {
