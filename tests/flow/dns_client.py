@@ -63,9 +63,10 @@ class Stream:
         session=None,
         source=None,
         preface=b"",
+        patience=PATIENCE_S,
     ):
         source = (source, 0) if source else None
-        self.socket = socket.create_connection((address, port), PATIENCE_S, source)
+        self.socket = socket.create_connection((address, port), patience, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if preface:
             self.socket.sendall(preface)

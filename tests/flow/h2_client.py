@@ -66,10 +66,11 @@ class H2:
         server_name=None,
         source=None,
         preface=b"",
+        patience=PATIENCE_S,
     ):
         self.authority, self.path = "%s:%d" % (address, port), path
         source = (source, 0) if source else None
-        raw = socket.create_connection((address, port), PATIENCE_S, source)
+        raw = socket.create_connection((address, port), patience, source)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_window:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_window)
