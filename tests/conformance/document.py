@@ -102,22 +102,23 @@ def _theme(title, rows, found):
     for row in rows:
         cells = [_peer_cell(row, name, found, notes) for name in PEERS]
         if row.choice:
-            notes.append("- `%s`, namegate: %s" % (row.id, row.choice))
+            notes.append("| `%s` | namegate | %s |" % (row.id, row.choice))
         id = "`%s`" % row.id
         ours = "choice" if row.choice else "pass"
         lines.append("| %s |" % " | ".join([id, row.source, row.level, row.holds, ours, *cells]))
-    proofs = ["- `%s` is proven by `%s`." % (r.id, r.proven_by) for r in rows if r.proven_by]
+    proofs = ["| `%s` | `%s` |" % (r.id, r.proven_by) for r in rows if r.proven_by]
     if proofs:
-        lines += ["", "Proven by other tests:", "", *proofs]
+        lines += ["", "| row | is proven by |", "|---|---|", *proofs]
     if notes:
-        lines += ["", "What failed, and what does not apply:", "", *notes]
+        head = ["| row | server | what was there instead, or why |", "|---|---|---|"]
+        lines += ["", *head, *notes]
     return "\n".join(lines) + "\n"
 
 
 def _peer_cell(row, name, found, notes):
     result, words = _result(row, name, found)
     if words:
-        notes.append("- `%s`, %s: %s" % (row.id, name, _plain(words)))
+        notes.append("| `%s` | %s | %s |" % (row.id, name, _plain(words)))
     return "**fail**" if result == "fail" else result
 
 

@@ -78,7 +78,8 @@ def records_for(qname, qtype):
 
 
 def negative(s, rcode):
-    soa = w.record("test", w.SOA, w.soa_rdata())
+    top = w.labels_to_name(*w.labels_of(s.qname)[-1:])
+    soa = w.record(top, w.SOA, w.soa_rdata())
     return w.reply(s.wire, authority=[soa], rcode=rcode)
 
 
