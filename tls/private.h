@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "tls/client.h"
 #include "tls/stream.h"
@@ -72,6 +73,26 @@ void tls_stream_refuse(const SSL *openssl, const char *word, const char *reason)
 /* What a stream tells its client. The handshake is done; or it was begun and did not get there. */
 void tls_client_on_established(struct tls_client *client, SSL *openssl);
 void tls_client_on_failed(struct tls_client *client);
+
+/* --- file.c: a whole file, small and perhaps secret --- */
+
+struct tls_file {
+	const char *kind; /* "certificate", "authorities", "key" ...: what the messages call it */
+	const char *name;
+	int most; /* things in it, for pem.c */
+	char *message;
+	char *bytes; /* of `capacity`, wiped when closed */
+	size_t len;
+	size_t capacity;
+	struct stat status;
+};
+/* Reads it, at least one byte; false with a text in `message` that names the file. To be closed
+ * either way. */
+bool tls_file_open(struct tls_file *file);
+void tls_file_close(struct tls_file *file);
+/* Writes such a text; always false. */
+__attribute__((format(printf, 2, 3))) bool tls_file_fail(
+	struct tls_file *file, const char *format, ...);
 
 /* All certificates of a PEM file, at least one, to be freed with sk_X509_pop_free(); NULL with a
  * text in `message` that names the file. The first for a server's chain, the second for a file of
