@@ -13,6 +13,7 @@
 #include "proxy/lists/guard.h"
 #include "rules/spec.h"
 #include "tls/client.h"
+#include "tls/context.h"
 
 enum protocol { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_DOT, PROTOCOL_DOH, PROTOCOL_COUNT };
 
@@ -260,9 +261,12 @@ struct config {
 				     from everywhere */
 	const struct listener_config *listeners;
 	size_t listener_count;
-	const char *tls_certificate; /* NULL when no listener needs TLS */
-	const char *tls_key;
-	const char *tls_client_ca; /* PEM file; NULL: clients have no certificates */
+	/* Their files; the first is for clients that name no name of another one. */
+	const struct tls_certificate_files *tls_certificates;
+	size_t tls_certificate_count; /* 0 when no listener needs TLS */
+	const char *tls_ticket_keys;  /* file; NULL: keys of our own */
+	const char *tls_client_ca;    /* PEM file; NULL: clients have no certificates */
+	const char *tls_client_crl;   /* PEM file; NULL: none is revoked */
 	enum client_certificates client_certificates;
 	const struct upstream_config *upstreams;
 	size_t upstream_count; /* 0: the system's resolvers */

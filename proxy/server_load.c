@@ -48,7 +48,8 @@ static void load_aside(void *context)
 			.keep = true },
 		.wish = server->wish,
 		.config_hash = server->promote_hash[0] ? server->promote_hash : NULL,
-		.in_force = server->before->config };
+		.in_force = server->before->config,
+		.tls_in_force = server->before->tls };
 	server->loaded = is_whole ? snapshot_load(server->load_file, &parts, &errors)
 				  : snapshot_load_lists(server->before, &parts, &errors);
 	if (server->loaded && (is_whole || !server->loaded->lists->is_same))

@@ -58,18 +58,26 @@ struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *
 	return copy;
 }
 
+struct tls_context_files snapshot_tls_files(const struct config *config)
+{
+	return (struct tls_context_files){ .certificates = config->tls_certificates,
+		.certificate_count = config->tls_certificate_count,
+		.client_ca = config->tls_client_ca,
+		.client_crl = config->tls_client_crl,
+		.client_required = config->client_certificates == CLIENT_CERTIFICATES_REQUIRED,
+		.ticket_keys = config->tls_ticket_keys };
+}
+
 static bool load_tls(
 	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
 {
 	const struct config *config = snapshot->config;
 	char message[TLS_MESSAGE_MAX];
-	if (parts->offline || !config->tls_certificate)
+	if (parts->offline || !config->tls_certificate_count)
 		return true;
-	const struct tls_context_files files = { .certificate = config->tls_certificate,
-		.key = config->tls_key,
-		.client_ca = config->tls_client_ca,
-		.client_required = config->client_certificates == CLIENT_CERTIFICATES_REQUIRED };
-	snapshot->tls = tls_context_load_files(&files, parts->ticket_keys, message);
+	const struct tls_context_files files = snapshot_tls_files(config);
+	snapshot->tls =
+		tls_context_load_files(&files, parts->tls_in_force, parts->ticket_keys, message);
 	if (snapshot->tls)
 		return true;
 	errors->count++;

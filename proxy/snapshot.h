@@ -40,6 +40,8 @@ struct snapshot {
 struct snapshot_parts {
 	struct metrics_registry *labels; /* NULL: no labels are taken (check, explain) */
 	struct tls_ticket_keys *ticket_keys;
+	const struct tls_context *tls_in_force; /* a good certificate of it is not replaced by one
+						   that has expired; or NULL */
 	struct lists_options lists;
 	const struct config *in_force; /* what needs a restart to differ from is refused; or NULL */
 	const char *config_hash; /* what is loaded must still be this; NULL: anything may come */
@@ -61,6 +63,9 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 /* The same in force, under the same revision, with this shadow (NULL: without one), which is taken
  * over. NULL when out of memory; then it is let go. */
 struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *shadow);
+
+/* What the certificates of a configuration are read from; lives as long as it. */
+struct tls_context_files snapshot_tls_files(const struct config *config);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

@@ -1,4 +1,5 @@
 /* Who a certificate says that it is: the subjectAltNames of a leaf that others want to know of. */
+#include <ctype.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -8,21 +9,41 @@
 enum { ADDRESSES_MAX = 64 };
 
 /* RFC 5280 4.2.1.6: an IA5String. One with a NUL inside would be another name to C than to the
- * rest of the world. */
-static bool is_host_name(const ASN1_IA5STRING *text)
+ * rest of the world. A '*' stands for the whole first label, or for nothing (RFC 9525 6.3). */
+static bool is_host_name(const char *bytes, size_t len)
 {
-	size_t len = (size_t)ASN1_STRING_length(text);
-	const void *bytes = ASN1_STRING_get0_data(text);
-	return len > 0 && !memchr(bytes, '\0', len) && !memchr(bytes, '*', len);
+	if (len > 2 && bytes[0] == '*' && bytes[1] == '.')
+		return tls_name_is_sane(bytes + 2, len - 2);
+	return tls_name_is_sane(bytes, len);
+}
+
+/* The array grows by doubling, so its capacity is known by its length. */
+static bool make_room(struct tls_alt_names *names)
+{
+	size_t count = names->name_count;
+	if (count & (count - 1))
+		return true;
+	char **more = OPENSSL_realloc(names->names, (count ? 2 * count : 1) * sizeof *more);
+	if (more)
+		names->names = more;
+	return more;
 }
 
 static bool keep_name(struct tls_alt_names *names, const ASN1_IA5STRING *text)
 {
-	if (names->name || !is_host_name(text))
-		return true;
 	size_t len = (size_t)ASN1_STRING_length(text);
-	names->name = OPENSSL_strndup((const char *)ASN1_STRING_get0_data(text), len);
-	return names->name;
+	const char *bytes = (const char *)ASN1_STRING_get0_data(text);
+	if (!is_host_name(bytes, len))
+		return true;
+	char *copy = make_room(names) ? OPENSSL_strndup(bytes, len) : NULL;
+	if (!copy)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		copy[i] = (char)tolower((unsigned char)copy[i]);
+	names->names[names->name_count++] = copy;
+	if (!names->name && copy[0] != '*')
+		names->name = copy;
+	return true;
 }
 
 /* An IPv4 address in sixteen bytes is none that a client would look for; it stays out. */
@@ -62,7 +83,32 @@ bool tls_alt_names_read(struct tls_alt_names *names, X509 *leaf)
 
 void tls_alt_names_free(struct tls_alt_names *names)
 {
-	OPENSSL_free(names->name);
+	for (size_t i = 0; i < names->name_count; i++)
+		OPENSSL_free(names->names[i]);
+	OPENSSL_free(names->names);
 	OPENSSL_free(names->addresses);
 	*names = (struct tls_alt_names){ 0 };
+}
+
+bool tls_alt_names_have(const struct tls_alt_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->name_count; i++)
+		if (strcmp(names->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* In whatever order: certificates of two kinds for one server are often made by two tools. */
+bool tls_alt_names_equal(const struct tls_alt_names *a, const struct tls_alt_names *b)
+{
+	bool equal = a->name_count == b->name_count && a->address_count == b->address_count;
+	for (size_t i = 0; equal && i < a->name_count; i++)
+		equal = tls_alt_names_have(b, a->names[i]);
+	for (size_t i = 0; equal && i < a->address_count; i++) {
+		equal = false;
+		for (size_t j = 0; !equal && j < b->address_count; j++)
+			equal = memcmp(&a->addresses[i], &b->addresses[j], sizeof *a->addresses) ==
+				0;
+	}
+	return equal;
 }

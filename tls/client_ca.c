@@ -41,20 +41,25 @@ static int by_bytes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct fingerprint));
 }
 
-/* The same for the same certificates in any order, and another one when a certificate must be
- * shown. */
-static bool digest_all(STACK_OF(X509) * all, bool is_required, uint8_t digest[TLS_CLIENT_CA_LEN])
+/* The same for the same certificates and lists in any order, and another one when a certificate
+ * must be shown. */
+static bool digest_all(struct tls_client_ca *ca)
 {
-	size_t count = (size_t)sk_X509_num(all);
-	struct fingerprint *each = OPENSSL_zalloc((count + 1) * sizeof *each);
+	size_t count = (size_t)sk_X509_num(ca->authorities);
+	size_t lists = ca->revoked ? (size_t)sk_X509_CRL_num(ca->revoked) : 0;
+	size_t all = count + lists;
+	struct fingerprint *each = OPENSSL_zalloc((all + 1) * sizeof *each);
 	bool done = each;
 	for (size_t i = 0; done && i < count; i++)
-		done = X509_digest(
-			       sk_X509_value(all, (int)i), EVP_sha256(), each[i].sha256, NULL) == 1;
+		done = X509_digest(sk_X509_value(ca->authorities, (int)i), EVP_sha256(),
+			       each[i].sha256, NULL) == 1;
+	for (size_t i = 0; done && i < lists; i++)
+		done = X509_CRL_digest(sk_X509_CRL_value(ca->revoked, (int)i), EVP_sha256(),
+			       each[count + i].sha256, NULL) == 1;
 	if (done) {
-		qsort(each, count, sizeof *each, by_bytes);
-		each[count].sha256[0] = is_required;
-		done = EVP_Digest(each, (count + 1) * sizeof *each, digest, NULL, EVP_sha256(),
+		qsort(each, all, sizeof *each, by_bytes);
+		each[all].sha256[0] = ca->is_required;
+		done = EVP_Digest(each, (all + 1) * sizeof *each, ca->digest, NULL, EVP_sha256(),
 			       NULL) == 1;
 	}
 	OPENSSL_free(each);
@@ -63,10 +68,23 @@ static bool digest_all(STACK_OF(X509) * all, bool is_required, uint8_t digest[TL
 
 /* --- the authorities --- */
 
+/* The client's own certificate is looked for in its issuer's list; where there are lists, but none
+ * of that issuer, or only one that has ended, nobody knows, and it is refused. */
+static bool disbelieve(const struct tls_client_ca *ca, X509_STORE *store)
+{
+	bool done = true;
+	if (!ca->revoked)
+		return true;
+	for (int i = 0; done && i < sk_X509_CRL_num(ca->revoked); i++)
+		done = X509_STORE_add_crl(store, sk_X509_CRL_value(ca->revoked, i)) == 1;
+	return done && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+}
+
 /* What the file names is believed, whether it signed itself or not: an operator who names an
  * intermediate authority, or a client's own certificate, means it. */
-static bool believe(SSL_CTX *settings, STACK_OF(X509) * all)
+static bool believe(const struct tls_client_ca *ca, SSL_CTX *settings)
 {
+	STACK_OF(X509) *all = ca->authorities;
 	X509_STORE *store = X509_STORE_new();
 	bool done = store;
 	for (int i = 0; done && i < sk_X509_num(all); i++) {
@@ -76,37 +94,57 @@ static bool believe(SSL_CTX *settings, STACK_OF(X509) * all)
 		done = X509_STORE_add_cert(store, certificate) == 1;
 	}
 	done = done && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
-		SSL_CTX_set1_verify_cert_store(settings, store) == 1;
+		disbelieve(ca, store) && SSL_CTX_set1_verify_cert_store(settings, store) == 1;
 	X509_STORE_free(store);
 	return done;
 }
 
-/* Clients that have several certificates choose by these. Where there are too many to tell, none is
- * told, and clients send what they have. */
-static bool tell(SSL_CTX *settings, STACK_OF(X509) * all, const char *file)
+static int names_bytes(const struct tls_client_ca *ca)
 {
 	int total = 0;
-	for (int i = 0; i < sk_X509_num(all); i++)
-		total += i2d_X509_NAME(X509_get_subject_name(sk_X509_value(all, i)), NULL);
-	if (total > NAMES_BYTES_MAX) {
-		log_warning("tls: client_ca \"%s\": the authorities' names are %d bytes, over %d: "
-			    "clients are not told them",
-			file, total, NAMES_BYTES_MAX);
-		return true;
-	}
-	for (int i = 0; i < sk_X509_num(all); i++)
-		if (SSL_CTX_add1_to_CA_list(settings, sk_X509_value(all, i)) != 1)
+	for (int i = 0; i < sk_X509_num(ca->authorities); i++)
+		total += i2d_X509_NAME(
+			X509_get_subject_name(sk_X509_value(ca->authorities, i)), NULL);
+	return total;
+}
+
+/* Clients that have several certificates choose by these. Where there are too many to tell, none is
+ * told, and clients send what they have. */
+static bool tell(const struct tls_client_ca *ca, SSL_CTX *settings)
+{
+	bool are_few = names_bytes(ca) <= NAMES_BYTES_MAX;
+	for (int i = 0; are_few && i < sk_X509_num(ca->authorities); i++)
+		if (SSL_CTX_add1_to_CA_list(settings, sk_X509_value(ca->authorities, i)) != 1)
 			return false;
 	return true;
 }
 
-static void warn_of_dates(STACK_OF(X509) * all, const char *file)
+static void warn_of_dates(const struct tls_client_ca *ca, const struct tls_context_files *files)
 {
-	for (int i = 0; i < sk_X509_num(all); i++)
-		if (X509_cmp_current_time(X509_get0_notAfter(sk_X509_value(all, i))) < 0)
+	for (int i = 0; i < sk_X509_num(ca->authorities); i++) {
+		X509 *authority = sk_X509_value(ca->authorities, i);
+		if (X509_cmp_current_time(X509_get0_notAfter(authority)) < 0)
 			log_warning(
 				"tls: client_ca \"%s\": certificate number %d in it has expired",
-				file, i + 1);
+				files->client_ca, i + 1);
+	}
+	for (int i = 0; ca->revoked && i < sk_X509_CRL_num(ca->revoked); i++) {
+		const ASN1_TIME *end = X509_CRL_get0_nextUpdate(sk_X509_CRL_value(ca->revoked, i));
+		if (end && X509_cmp_current_time(end) < 0)
+			log_warning("tls: client_crl \"%s\": list number %d in it has ended: its "
+				    "clients are refused",
+				files->client_crl, i + 1);
+	}
+}
+
+void tls_client_ca_warn(const struct tls_client_ca *ca, const struct tls_context_files *files)
+{
+	int total = names_bytes(ca);
+	warn_of_dates(ca, files);
+	if (total > NAMES_BYTES_MAX)
+		log_warning("tls: client_ca \"%s\": the authorities' names are %d bytes, over %d: "
+			    "clients are not told them",
+			files->client_ca, total, NAMES_BYTES_MAX);
 }
 
 /* --- how long a certificate counts --- */
@@ -169,31 +207,59 @@ int64_t tls_client_ca_not_after_s(SSL *openssl)
 
 /* --- all of it --- */
 
-static bool apply(SSL_CTX *settings, STACK_OF(X509) * all, const struct tls_context_files *files,
-	uint8_t digest[TLS_CLIENT_CA_LEN])
+bool tls_client_ca_apply(const struct tls_client_ca *ca, SSL_CTX *settings)
 {
-	int mode = SSL_VERIFY_PEER | (files->client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
+	int mode = SSL_VERIFY_PEER | (ca->is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
 	SSL_CTX_set_verify(settings, mode, NULL);
 	SSL_CTX_set_verify_depth(settings, CHAIN_DEPTH_MAX);
 	SSL_CTX_set_max_cert_list(settings, CHAIN_BYTES_MAX);
-	return digest_all(all, files->client_required, digest) && believe(settings, all) &&
-		tell(settings, all, files->client_ca) &&
-		SSL_CTX_set_session_id_context(settings, digest, TLS_CLIENT_CA_LEN) == 1 &&
+	return believe(ca, settings) && tell(ca, settings) &&
+		SSL_CTX_set_session_id_context(settings, ca->digest, TLS_CLIENT_CA_LEN) == 1 &&
 		SSL_CTX_set_session_ticket_cb(settings, on_ticket_made, on_ticket_opened, NULL) ==
 		1;
 }
 
-bool tls_client_ca_apply(SSL_CTX *settings, const struct tls_context_files *files,
-	uint8_t digest[TLS_CLIENT_CA_LEN], char message[TLS_MESSAGE_MAX])
+static bool read_files(struct tls_client_ca *ca, const struct tls_context_files *files,
+	char message[TLS_MESSAGE_MAX])
 {
-	STACK_OF(X509) *all = tls_pem_authorities(files->client_ca, message);
-	if (!all)
+	ca->authorities = tls_pem_authorities(files->client_ca, message);
+	if (!ca->authorities)
 		return false;
-	bool done = apply(settings, all, files, digest);
-	if (done)
-		warn_of_dates(all, files->client_ca);
-	else
+	if (files->client_crl)
+		ca->revoked = tls_pem_revoked(files->client_crl, message);
+	if (files->client_crl && !ca->revoked)
+		return false;
+	return digest_all(ca) ||
 		fail(message, "client_ca \"%s\": OpenSSL refuses it", files->client_ca);
-	sk_X509_pop_free(all, X509_free);
-	return done;
+}
+
+struct tls_client_ca *tls_client_ca_load(
+	const struct tls_context_files *files, char message[TLS_MESSAGE_MAX])
+{
+	struct tls_client_ca *ca = OPENSSL_zalloc(sizeof *ca);
+	if (!ca) {
+		fail(message, "client_ca \"%s\": out of memory", files->client_ca);
+		return NULL;
+	}
+	atomic_init(&ca->references, 1);
+	ca->is_required = files->client_required;
+	if (read_files(ca, files, message))
+		return ca;
+	tls_client_ca_unref(ca);
+	return NULL;
+}
+
+struct tls_client_ca *tls_client_ca_ref(struct tls_client_ca *ca)
+{
+	atomic_fetch_add_explicit(&ca->references, 1, memory_order_relaxed);
+	return ca;
+}
+
+void tls_client_ca_unref(struct tls_client_ca *ca)
+{
+	if (!ca || atomic_fetch_sub_explicit(&ca->references, 1, memory_order_acq_rel) != 1)
+		return;
+	sk_X509_pop_free(ca->authorities, X509_free);
+	sk_X509_CRL_pop_free(ca->revoked, X509_CRL_free);
+	OPENSSL_free(ca);
 }

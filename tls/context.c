@@ -1,7 +1,7 @@
 #include "tls/context.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,126 +10,145 @@
 #include "base/log.h"
 #include "tls/private.h"
 
-/* The chain goes out in the server's first flight, which has to fit into TLS_OUT_MIN. */
-enum { CHAIN_BYTES_MAX = 24 * 1024, RSA_BITS_MIN = 2048, RSA_BITS_SLOW = 4096 };
+enum { TWINS_TOLD_MAX = 4, DATE_TEXT_MAX = 32 };
+
+/* Certificates with the same names: one for each kind of key. OpenSSL gives each client one that
+ * it has a signature algorithm for. */
+struct group {
+	SSL_CTX *openssl;
+	const struct tls_pair *pairs[TLS_KEY_KINDS];
+	const struct tls_alt_names *alt_names;
+};
 
 struct tls_context {
 	atomic_size_t references;
-	SSL_CTX *openssl;
-	int64_t not_after_s;
-	struct tls_alt_names alt_names;
-	uint8_t client_ca[TLS_CLIENT_CA_LEN]; /* zeros: clients are not asked */
-	bool client_required;
+	struct tls_pair **pairs;
+	size_t pair_count;
+	struct group *groups; /* the first is for whoever names none of the others' names */
+	size_t group_count;
+	struct tls_name_table names;
+	struct tls_client_ca *client_ca; /* NULL: clients are not asked */
+	struct tls_tickets tickets;
 };
 
-struct pair {
+struct loading {
+	struct tls_context *context;
+	const struct tls_context *before; /* NULL: nothing */
 	const struct tls_context_files *files;
-	STACK_OF(X509) * chain; /* the leaf first */
-	EVP_PKEY *key;
+	const struct tls_problems *problems; /* NULL: the first one ends it */
+	bool is_news;                        /* has anything changed? */
 	char *message;
 };
 
-static X509 *pair_leaf(const struct pair *pair)
-{
-	return sk_X509_value(pair->chain, 0);
-}
-
-__attribute__((format(printf, 2, 3))) static bool pair_fail(
-	const struct pair *pair, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool load_fail(
+	const struct loading *loading, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(pair->message, TLS_MESSAGE_MAX, format, arguments);
+	vsnprintf(loading->message, TLS_MESSAGE_MAX, format, arguments);
 	va_end(arguments);
 	return false;
 }
 
-/* OpenSSL's reason for what just failed, e.g. "ee key too small". */
-static const char *openssl_reason(void)
+/* True when one can go on with what there was before. */
+static bool tell_problem(const struct loading *loading, const void *before, const char *message)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
-	return reason ? reason : "no reason given";
+	if (!loading->problems)
+		return false;
+	loading->problems->on_problem(loading->problems->context, message);
+	return before;
 }
 
-static bool pair_key_matches(const struct pair *pair)
+/* --- what it is made of; each part by itself --- */
+
+static struct tls_pair *pair_before(
+	const struct tls_context *before, const struct tls_certificate_files *files)
 {
-	for (int i = 0; i < sk_X509_num(pair->chain); i++) {
-		X509 *certificate = sk_X509_value(pair->chain, i);
-		EVP_PKEY *public_key = X509_get0_pubkey(certificate);
-		if (!public_key || EVP_PKEY_eq(public_key, pair->key) != 1)
-			continue;
-		return i == 0 ||
-			pair_fail(pair,
-				"certificate \"%s\": the key belongs to certificate number %d; the "
-				"server's own must come first",
-				pair->files->certificate, i + 1);
+	for (size_t i = 0; before && i < before->pair_count; i++)
+		if (strcmp(before->pairs[i]->file, files->certificate) == 0 &&
+			strcmp(before->pairs[i]->key_file, files->key) == 0)
+			return before->pairs[i];
+	return NULL;
+}
+
+static bool same_pair(const struct tls_pair *a, const struct tls_pair *b)
+{
+	return a && b && memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
+static bool load_pair(struct loading *loading, size_t index)
+{
+	const struct tls_certificate_files *files = &loading->files->certificates[index];
+	struct tls_pair *before = pair_before(loading->before, files);
+	struct tls_pair *pair = tls_pair_load(files, before, loading->message);
+	if (!pair && !tell_problem(loading, before, loading->message))
+		return false;
+	if (pair && pair->ocsp_fault)
+		tell_problem(loading, pair, pair->ocsp_fault);
+	if (!pair || same_pair(pair, before)) {
+		tls_pair_unref(pair);
+		pair = tls_pair_ref(before);
 	}
-	return pair_fail(pair, "key \"%s\" does not match certificate \"%s\"", pair->files->key,
-		pair->files->certificate);
-}
-
-static bool pair_key_is_sane(const struct pair *pair)
-{
-	int kind = EVP_PKEY_get_base_id(pair->key);
-	int bits = EVP_PKEY_get_bits(pair->key);
-	if (kind == EVP_PKEY_RSA && bits < RSA_BITS_MIN)
-		return pair_fail(pair, "key \"%s\": RSA of %d bits is too short, %d at least",
-			pair->files->key, bits, RSA_BITS_MIN);
-	if (kind == EVP_PKEY_RSA && bits > RSA_BITS_SLOW)
-		log_warning("tls: key \"%s\": RSA of %d bits makes each handshake slow",
-			pair->files->key, bits);
-	if (kind == EVP_PKEY_RSA || kind == EVP_PKEY_EC || kind == EVP_PKEY_ED25519)
-		return true;
-	return pair_fail(pair, "key \"%s\": neither ECDSA, RSA nor Ed25519", pair->files->key);
-}
-
-static bool pair_chain_is_sane(const struct pair *pair)
-{
-	int total = 0;
-	for (int i = 0; i < sk_X509_num(pair->chain); i++) {
-		int len = i2d_X509(sk_X509_value(pair->chain, i), NULL);
-		total += len > 0 ? len : 0;
-	}
-	if (total > CHAIN_BYTES_MAX)
-		return pair_fail(pair, "certificate \"%s\": a chain of %d bytes, %d at most",
-			pair->files->certificate, total, CHAIN_BYTES_MAX);
-	for (int i = 1; i < sk_X509_num(pair->chain); i++)
-		if (X509_check_issued(sk_X509_value(pair->chain, i),
-			    sk_X509_value(pair->chain, i - 1)) != X509_V_OK)
-			log_warning("tls: certificate \"%s\": number %d in it did not sign number "
-				    "%d; clients may refuse it",
-				pair->files->certificate, i + 1, i);
+	loading->is_news |= pair != before;
+	loading->context->pairs[loading->context->pair_count++] = pair;
 	return true;
 }
 
-int64_t tls_asn1_seconds(const ASN1_TIME *when)
+static bool load_pairs(struct loading *loading)
 {
-	struct tm broken_down = { 0 };
-	if (ASN1_TIME_to_tm(when, &broken_down) != 1)
-		return 0;
-	return timegm(&broken_down);
+	size_t count = loading->files->certificate_count;
+	loading->context->pairs = OPENSSL_zalloc(count * sizeof *loading->context->pairs);
+	bool done = loading->context->pairs || load_fail(loading, "tls: out of memory");
+	for (size_t i = 0; done && i < count; i++)
+		done = load_pair(loading, i);
+	return done;
 }
 
-/* Warnings only: a server with an expired certificate still serves those who do not look, and an
- * operator who restarts it at night needs it up. */
-static void pair_warn_of_leaf(const struct pair *pair)
+static bool load_ticket_keys(struct loading *loading)
 {
-	X509 *leaf = pair_leaf(pair);
-	if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
-		log_warning("tls: certificate \"%s\" has expired", pair->files->certificate);
-	if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
-		log_warning("tls: certificate \"%s\" is not valid yet", pair->files->certificate);
-	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
-		log_warning("tls: certificate \"%s\" is not one for a TLS server",
-			pair->files->certificate);
-	if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
-		log_warning("tls: certificate \"%s\" has no subjectAltName; clients will refuse it",
-			pair->files->certificate);
+	struct tls_ticket_ring *before = loading->before ? loading->before->tickets.ring : NULL;
+	if (!loading->files->ticket_keys)
+		return true;
+	struct tls_ticket_ring *ring =
+		tls_ticket_ring_load(loading->files->ticket_keys, loading->message);
+	if (!ring && !tell_problem(loading, before, loading->message))
+		return false;
+	if (!ring || (before && tls_ticket_ring_equal(ring, before))) {
+		tls_ticket_ring_unref(ring);
+		ring = tls_ticket_ring_ref(before);
+	}
+	loading->is_news |= ring != before;
+	loading->context->tickets.ring = ring;
+	return true;
 }
+
+static bool same_clients(const struct tls_client_ca *a, const struct tls_client_ca *b)
+{
+	return a && b ? memcmp(a->digest, b->digest, sizeof a->digest) == 0 : !a && !b;
+}
+
+static bool load_client_ca(struct loading *loading)
+{
+	struct tls_client_ca *before = loading->before ? loading->before->client_ca : NULL;
+	if (!loading->files->client_ca)
+		return true;
+	struct tls_client_ca *ca = tls_client_ca_load(loading->files, loading->message);
+	if (!ca && !tell_problem(loading, before, loading->message))
+		return false;
+	if (!ca || same_clients(ca, before)) {
+		tls_client_ca_unref(ca);
+		ca = tls_client_ca_ref(before);
+	}
+	loading->is_news |= ca != before;
+	loading->context->client_ca = ca;
+	return true;
+}
+
+/* --- what OpenSSL makes of it --- */
 
 /* SSL_CTX_set_recv_max_early_data keeps its default: early data that a client sends although we
  * never offered it is skipped, as RFC 8446 4.2.10 asks, and never read. */
-static bool settings_apply(SSL_CTX *settings, struct tls_ticket_keys *keys)
+static bool settings_apply(SSL_CTX *settings, struct tls_tickets *tickets)
 {
 	static const uint8_t session_context[] = "namegate";
 	SSL_CTX_set_options(settings, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -140,86 +159,229 @@ static bool settings_apply(SSL_CTX *settings, struct tls_ticket_keys *keys)
 		SSL_CTX_set_max_early_data(settings, 0) == 1 &&
 		SSL_CTX_set_session_id_context(
 			settings, session_context, sizeof session_context - 1) == 1 &&
-		tls_ticket_keys_attach(keys, settings);
+		tls_tickets_attach(tickets, settings);
 }
 
-static bool settings_use_pair(SSL_CTX *settings, const struct pair *pair)
+/* For a client that asked. Which certificate it gets is settled by now. */
+static int on_status_request(SSL *openssl, void *context)
 {
-	STACK_OF(X509) *rest = sk_X509_dup(pair->chain);
-	if (!rest)
+	const struct group *group = context;
+	X509 *leaf = SSL_get_certificate(openssl);
+	const struct tls_pair *pair = NULL;
+	for (unsigned i = 0; i < TLS_KEY_KINDS && !pair; i++)
+		if (group->pairs[i] && tls_pair_leaf(group->pairs[i]) == leaf)
+			pair = group->pairs[i];
+	if (!pair || !pair->ocsp.der || !tls_ocsp_is_current(&pair->ocsp, (int64_t)time(NULL)))
+		return SSL_TLSEXT_ERR_NOACK;
+	uint8_t *copy = OPENSSL_memdup(pair->ocsp.der, pair->ocsp.len);
+	if (!copy)
+		return SSL_TLSEXT_ERR_NOACK;
+	SSL_set_tlsext_status_ocsp_resp(openssl, copy, (long)pair->ocsp.len); /* is OpenSSL's now */
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static bool group_open(struct tls_context *context, struct group *group)
+{
+	group->openssl = SSL_CTX_new(TLS_server_method());
+	if (!group->openssl || !settings_apply(group->openssl, &context->tickets))
 		return false;
-	sk_X509_shift(rest);
-	bool done = SSL_CTX_use_cert_and_key(settings, pair_leaf(pair), pair->key, rest, 1) == 1;
-	sk_X509_free(rest);
-	return done;
+	SSL_CTX_set_tlsext_status_cb(group->openssl, on_status_request);
+	SSL_CTX_set_tlsext_status_arg(group->openssl, group);
+	return !context->client_ca || tls_client_ca_apply(context->client_ca, group->openssl);
 }
 
-static bool context_ask_clients(
-	struct tls_context *context, SSL_CTX *settings, const struct pair *pair)
+/* One with the same names whose key is of another kind. */
+static struct group *find_group(struct tls_context *context, const struct tls_pair *pair)
 {
-	const struct tls_context_files *files = pair->files;
-	context->client_required = files->client_ca && files->client_required;
-	return !files->client_ca ||
-		tls_client_ca_apply(settings, files, context->client_ca, pair->message);
+	for (size_t i = 0; i < context->group_count; i++) {
+		struct group *group = &context->groups[i];
+		if (!group->pairs[pair->kind] &&
+			tls_alt_names_equal(group->alt_names, &pair->alt_names))
+			return group;
+	}
+	return NULL;
 }
 
-static struct tls_context *context_new(const struct pair *pair, struct tls_ticket_keys *keys)
+static bool place_pair(struct tls_context *context, const struct tls_pair *pair)
+{
+	struct group *group = find_group(context, pair);
+	if (!group) {
+		group = &context->groups[context->group_count++];
+		group->alt_names = &pair->alt_names;
+		if (!group_open(context, group))
+			return false;
+	}
+	group->pairs[pair->kind] = pair;
+	return tls_pair_use(pair, group->openssl);
+}
+
+/* The first group that has a name keeps it. */
+static bool place_names(struct tls_context *context)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < context->group_count; i++)
+		total += context->groups[i].alt_names->name_count;
+	if (!tls_name_table_init(&context->names, total))
+		return false;
+	for (size_t i = 0; i < context->group_count; i++) {
+		const struct tls_alt_names *names = context->groups[i].alt_names;
+		for (size_t j = 0; j < names->name_count; j++)
+			(void)tls_name_table_add(&context->names, names->names[j], (uint16_t)i);
+	}
+	return true;
+}
+
+static bool place_all(const struct loading *loading)
+{
+	struct tls_context *context = loading->context;
+	context->groups = OPENSSL_zalloc(context->pair_count * sizeof *context->groups);
+	bool done = context->groups;
+	for (size_t i = 0; done && i < context->pair_count; i++)
+		done = place_pair(context, context->pairs[i]);
+	if (done && place_names(context))
+		return true;
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	return load_fail(
+		loading, "tls: cannot set up OpenSSL: %s", reason ? reason : "out of memory");
+}
+
+/* --- what is odd about it --- */
+
+static void warn_of_twins(const struct tls_context *context, const struct tls_pair *pair)
+{
+	const struct tls_alt_names *names = &pair->alt_names;
+	size_t told = 0;
+	for (size_t i = 0; i < names->name_count && told < TWINS_TOLD_MAX; i++) {
+		struct slice name = slice_of_text(names->names[i]);
+		int number = tls_name_table_find(&context->names, name);
+		const struct group *group = number < 0 ? NULL : &context->groups[number];
+		if (!group || group->pairs[pair->kind] == pair)
+			continue;
+		const struct tls_pair *other = NULL;
+		for (unsigned kind = 0; kind < TLS_KEY_KINDS && !other; kind++)
+			other = group->pairs[kind];
+		told++;
+		log_warning("tls: certificate \"%s\": the name %s is in \"%s\" too, which is the "
+			    "one that clients get",
+			pair->file, names->names[i], other->file);
+	}
+}
+
+static void tell_change(const struct tls_pair *pair)
+{
+	char text[DATE_TEXT_MAX] = "";
+	time_t end = (time_t)pair->not_after_s;
+	struct tm broken_down;
+	if (gmtime_r(&end, &broken_down))
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &broken_down);
+	log_info("tls: certificate \"%s\" was read again, good until %s", pair->file, text);
+}
+
+static void tell_pairs(const struct loading *loading)
+{
+	const struct tls_context *context = loading->context;
+	for (size_t i = 0; i < context->pair_count; i++) {
+		const struct tls_pair *pair = context->pairs[i];
+		struct tls_pair *before =
+			pair_before(loading->before, &loading->files->certificates[i]);
+		if (pair == before)
+			continue;
+		if (loading->problems)
+			tell_change(pair);
+		tls_pair_warn(pair, before);
+		warn_of_twins(context, pair);
+	}
+}
+
+static void tell_rest(const struct loading *loading)
+{
+	const struct tls_context *context = loading->context, *before = loading->before;
+	const struct tls_ticket_ring *ring = context->tickets.ring;
+	if (context->client_ca && (!before || context->client_ca != before->client_ca))
+		tls_client_ca_warn(context->client_ca, loading->files);
+	if (!ring || (before && ring == before->tickets.ring))
+		return;
+	if (loading->problems)
+		log_info("tls: ticket_key_file \"%s\" was read again", loading->files->ticket_keys);
+	if (tls_ticket_ring_is_open_to_all(ring))
+		log_warning("tls: ticket_key_file \"%s\" can be read by every user of this machine",
+			loading->files->ticket_keys);
+}
+
+/* --- life --- */
+
+static void context_free(struct tls_context *context)
+{
+	for (size_t i = 0; i < context->group_count; i++)
+		SSL_CTX_free(context->groups[i].openssl);
+	for (size_t i = 0; i < context->pair_count; i++)
+		tls_pair_unref(context->pairs[i]);
+	tls_name_table_deinit(&context->names);
+	tls_client_ca_unref(context->client_ca);
+	tls_ticket_ring_unref(context->tickets.ring);
+	OPENSSL_free(context->groups);
+	OPENSSL_free(context->pairs);
+	OPENSSL_free(context);
+}
+
+/* NULL after a failure, or when all is as it was. */
+static struct tls_context *context_load(struct loading *loading, struct tls_ticket_keys *keys)
 {
 	struct tls_context *context = OPENSSL_zalloc(sizeof *context);
-	SSL_CTX *settings = SSL_CTX_new(TLS_server_method());
-	if (!context || !settings || !settings_apply(settings, keys)) {
-		pair_fail(pair, "tls: cannot set up OpenSSL: %s", openssl_reason());
-		goto failed;
+	loading->message[0] = '\0';
+	ERR_clear_error();
+	if (!context) {
+		load_fail(loading, "tls: out of memory");
+		return NULL;
 	}
-	if (!tls_alt_names_read(&context->alt_names, pair_leaf(pair))) {
-		pair_fail(pair, "certificate \"%s\": out of memory", pair->files->certificate);
-		goto failed;
-	}
-	if (!settings_use_pair(settings, pair)) {
-		pair_fail(pair, "certificate \"%s\": OpenSSL refuses it: %s",
-			pair->files->certificate, openssl_reason());
-		goto failed;
-	}
-	if (!context_ask_clients(context, settings, pair))
-		goto failed;
+	loading->context = context;
 	atomic_init(&context->references, 1);
-	context->openssl = settings;
-	context->not_after_s = tls_asn1_seconds(X509_get0_notAfter(pair_leaf(pair)));
+	context->tickets.own = keys;
+	bool done = load_pairs(loading) && load_client_ca(loading) && load_ticket_keys(loading) &&
+		(loading->is_news || !loading->problems) && place_all(loading);
+	ERR_clear_error();
+	if (!done) {
+		context_free(context);
+		return NULL;
+	}
+	tell_pairs(loading);
+	tell_rest(loading);
+	loading->message[0] = '\0';
 	return context;
-failed:
-	SSL_CTX_free(settings);
-	if (context)
-		tls_alt_names_free(&context->alt_names);
-	OPENSSL_free(context);
-	return NULL;
+}
+
+struct tls_context *tls_context_load_files(const struct tls_context_files *files,
+	const struct tls_context *before, struct tls_ticket_keys *keys,
+	char message[TLS_MESSAGE_MAX])
+{
+	struct loading loading = { .files = files, .before = before, .message = message };
+	return context_load(&loading, keys);
 }
 
 struct tls_context *tls_context_load(const char *certificate_file, const char *key_file,
 	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX])
 {
-	const struct tls_context_files files = { .certificate = certificate_file, .key = key_file };
-	return tls_context_load_files(&files, keys, message);
+	const struct tls_certificate_files certificate = { .certificate = certificate_file,
+		.key = key_file };
+	const struct tls_context_files files = { .certificates = &certificate,
+		.certificate_count = 1 };
+	return tls_context_load_files(&files, NULL, keys, message);
 }
 
-struct tls_context *tls_context_load_files(const struct tls_context_files *files,
-	struct tls_ticket_keys *keys, char message[TLS_MESSAGE_MAX])
+struct tls_context *tls_context_reload(struct tls_context *before,
+	const struct tls_context_files *files, struct tls_ticket_keys *keys,
+	const struct tls_problems *problems)
 {
-	struct pair pair = { .files = files, .message = message };
-	struct tls_context *context = NULL;
-	message[0] = '\0';
-	ERR_clear_error();
-	pair.chain = tls_pem_certificates(files->certificate, message);
-	if (pair.chain)
-		pair.key = tls_pem_key(files->key, message);
-	if (pair.key && pair_key_matches(&pair) && pair_key_is_sane(&pair) &&
-		pair_chain_is_sane(&pair))
-		context = context_new(&pair, keys);
+	char message[TLS_MESSAGE_MAX];
+	struct loading loading = {
+		.files = files, .before = before, .problems = problems, .message = message
+	};
+	struct tls_context *context = context_load(&loading, keys);
 	if (context)
-		pair_warn_of_leaf(&pair);
-	EVP_PKEY_free(pair.key);
-	sk_X509_pop_free(pair.chain, X509_free);
-	ERR_clear_error();
-	return context;
+		return context;
+	if (loading.is_news)
+		problems->on_problem(problems->context, message);
+	return tls_context_ref(before);
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)
@@ -230,49 +392,79 @@ struct tls_context *tls_context_ref(struct tls_context *context)
 
 void tls_context_unref(struct tls_context *context)
 {
-	if (!context ||
-		atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
-		return;
-	SSL_CTX_free(context->openssl);
-	tls_alt_names_free(&context->alt_names);
-	OPENSSL_free(context);
+	if (context &&
+		atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) == 1)
+		context_free(context);
+}
+
+/* --- what others want to know --- */
+
+size_t tls_context_certificate_count(const struct tls_context *context)
+{
+	return context->pair_count;
+}
+
+struct tls_certificate_state tls_context_certificate(
+	const struct tls_context *context, size_t index)
+{
+	const struct tls_pair *pair = context->pairs[index];
+	return (struct tls_certificate_state){ .file = pair->file,
+		.not_after_s = pair->not_after_s,
+		.has_ocsp = pair->has_ocsp_file,
+		.ocsp_end_s = pair->ocsp.der ? pair->ocsp.next_update_s : 0 };
 }
 
 int64_t tls_context_not_after_s(const struct tls_context *context)
 {
-	return context->not_after_s;
+	int64_t earliest_s = context->pairs[0]->not_after_s;
+	for (size_t i = 1; i < context->pair_count; i++)
+		if (context->pairs[i]->not_after_s < earliest_s)
+			earliest_s = context->pairs[i]->not_after_s;
+	return earliest_s;
+}
+
+static const struct tls_alt_names *first_names(const struct tls_context *context)
+{
+	return &context->pairs[0]->alt_names;
 }
 
 bool tls_context_has_address(const struct tls_context *context, const struct address *address)
 {
-	for (size_t i = 0; i < context->alt_names.address_count; i++)
-		if (memcmp(&context->alt_names.addresses[i], address, sizeof *address) == 0)
+	const struct tls_alt_names *names = first_names(context);
+	for (size_t i = 0; i < names->address_count; i++)
+		if (memcmp(&names->addresses[i], address, sizeof *address) == 0)
 			return true;
 	return false;
 }
 
 const struct address *tls_context_addresses(const struct tls_context *context, size_t *count)
 {
-	*count = context->alt_names.address_count;
-	return context->alt_names.addresses;
+	*count = first_names(context)->address_count;
+	return first_names(context)->addresses;
 }
 
 const char *tls_context_name(const struct tls_context *context)
 {
-	return context->alt_names.name;
+	return first_names(context)->name;
 }
 
 bool tls_context_same_clients(const struct tls_context *a, const struct tls_context *b)
 {
-	return memcmp(a->client_ca, b->client_ca, sizeof a->client_ca) == 0;
+	return same_clients(a->client_ca, b->client_ca);
 }
 
 bool tls_context_requires(const struct tls_context *context)
 {
-	return context->client_required;
+	return context->client_ca && context->client_ca->is_required;
 }
 
 SSL_CTX *tls_context_openssl(const struct tls_context *context)
 {
-	return context->openssl;
+	return context->groups[0].openssl;
+}
+
+bool tls_context_choose(const struct tls_context *context, SSL *openssl, struct slice name)
+{
+	int number = tls_name_table_find(&context->names, name);
+	return number <= 0 || SSL_set_SSL_CTX(openssl, context->groups[number].openssl);
 }

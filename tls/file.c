@@ -71,3 +71,8 @@ void tls_file_close(struct tls_file *file)
 {
 	OPENSSL_clear_free(file->bytes, file->capacity);
 }
+
+bool tls_file_is_open_to_all(const struct tls_file *file)
+{
+	return file->status.st_mode & (S_IROTH | S_IWOTH);
+}

@@ -6,9 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include "base/log.h"
 
 /* A chain is short; a bundle of authorities holds some 150 in 220 kB. */
 enum { PEM_CHAIN_MAX = 16, PEM_AUTHORITIES_MAX = 1024 };
@@ -88,6 +85,53 @@ STACK_OF(X509) * tls_pem_authorities(const char *name, char message[TLS_MESSAGE_
 	return pem_load(&file);
 }
 
+static bool pem_add_revoked(
+	struct tls_file *file, BIO *source, STACK_OF(X509_CRL) * lists, bool *is_last)
+{
+	X509_CRL *list = PEM_read_bio_X509_CRL(source, NULL, NULL, NULL);
+	int count = sk_X509_CRL_num(lists);
+	if (!list) {
+		*is_last = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE && count;
+		return *is_last ||
+			tls_file_fail(file, "list number %d in it is damaged", count + 1);
+	}
+	if (count < file->most && sk_X509_CRL_push(lists, list) > 0)
+		return true;
+	X509_CRL_free(list);
+	return tls_file_fail(file, "more than %d lists", file->most);
+}
+
+static bool pem_add_all_revoked(struct tls_file *file, STACK_OF(X509_CRL) * lists)
+{
+	if (!pem_holds(file, "X509 CRL-----"))
+		return tls_file_fail(file, "%s",
+			pem_guess(file, "CERTIFICATE-----",
+				"holds certificates, not a list of revoked ones"));
+	BIO *source = BIO_new_mem_buf(file->bytes, (int)file->len);
+	bool done = source && lists;
+	bool is_last = false;
+	if (!done)
+		tls_file_fail(file, "out of memory");
+	while (done && !is_last)
+		done = pem_add_revoked(file, source, lists, &is_last);
+	BIO_free(source);
+	return done;
+}
+
+STACK_OF(X509_CRL) * tls_pem_revoked(const char *name, char message[TLS_MESSAGE_MAX])
+{
+	struct tls_file file = {
+		.kind = "client_crl", .name = name, .most = PEM_AUTHORITIES_MAX, .message = message
+	};
+	STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+	bool done = tls_file_open(&file) && pem_add_all_revoked(&file, lists);
+	tls_file_close(&file);
+	if (done)
+		return lists;
+	sk_X509_CRL_pop_free(lists, X509_CRL_free);
+	return NULL;
+}
+
 /* Without this OpenSSL would ask for the passphrase on the terminal. */
 static int on_passphrase(char *to, int size, int is_writing, void *was_asked)
 {
@@ -118,12 +162,11 @@ static EVP_PKEY *pem_parse_key(struct tls_file *file)
 	return key;
 }
 
-EVP_PKEY *tls_pem_key(const char *name, char message[TLS_MESSAGE_MAX])
+EVP_PKEY *tls_pem_key(const char *name, bool *is_open_to_all, char message[TLS_MESSAGE_MAX])
 {
 	struct tls_file file = { .kind = "key", .name = name, .message = message };
 	EVP_PKEY *key = tls_file_open(&file) ? pem_parse_key(&file) : NULL;
-	if (key && (file.status.st_mode & S_IROTH))
-		log_warning("tls: key \"%s\" can be read by every user of this machine", name);
+	*is_open_to_all = key && tls_file_is_open_to_all(&file);
 	tls_file_close(&file);
 	return key;
 }

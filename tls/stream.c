@@ -136,6 +136,11 @@ static int on_client_hello(SSL *openssl, int *alert, void *unused)
 	const unsigned char *offer;
 	size_t offer_len;
 	take_server_name(stream, openssl);
+	if (!tls_context_choose(stream->context, openssl, stream->peer.tls_name)) {
+		tls_stream_refuse(openssl, "other", "out of memory");
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
 	if (!alpn_rules[stream->alpn].is_required ||
 		SSL_client_hello_get0_ext(openssl,
 			TLSEXT_TYPE_application_layer_protocol_negotiation, &offer, &offer_len))
@@ -364,6 +369,9 @@ static const struct word words_of_chains[] = {
 	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "client_certificate_untrusted" },
 	{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "client_certificate_untrusted" },
 	{ X509_V_ERR_CERT_UNTRUSTED, "client_certificate_untrusted" },
+	{ X509_V_ERR_CERT_REVOKED, "client_certificate_revoked" },
+	{ X509_V_ERR_UNABLE_TO_GET_CRL, "client_certificate_revoked" },
+	{ X509_V_ERR_CRL_HAS_EXPIRED, "client_certificate_revoked" },
 };
 
 static const struct word words_of_servers[] = {

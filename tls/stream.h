@@ -89,6 +89,7 @@ bool tls_stream_may_stay(const struct tls_stream *stream, const struct tls_conte
  * "client_certificate_missing"    one must be shown
  * "client_certificate_untrusted"  it leads to none of the authorities
  * "client_certificate_expired"    it, or one above it, is not within its dates
+ * "client_certificate_revoked"    it is in a list of revoked ones, or nobody knows whether it is
  * "client_certificate_refused"    it is not one for clients, too weak, not the client's own ...
  * "other"                    see tls_stream_reason() */
 enum { TLS_KEY_UPDATES_MAX = 32 };

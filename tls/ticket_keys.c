@@ -18,24 +18,18 @@
 
 #include "base/random.h"
 
-enum { TICKET_NAME_LEN = 16, TICKET_IV_LEN = 16, TICKET_KEY_LEN = 32 };
-
-struct ticket_key {
-	uint8_t name[TICKET_NAME_LEN]; /* goes out in clear with each ticket */
-	uint8_t cipher_key[TICKET_KEY_LEN];
-	uint8_t mac_key[TICKET_KEY_LEN];
-};
+enum { TICKET_IV_LEN = 16 };
 
 struct tls_ticket_keys {
 	pthread_rwlock_t lock;
-	struct ticket_key newest;
-	struct ticket_key previous; /* at first a key that nobody ever used */
-	uint64_t born_s;            /* of the newest; counted from the first rotate */
+	struct tls_ticket_key newest;
+	struct tls_ticket_key previous; /* at first a key that nobody ever used */
+	uint64_t born_s;                /* of the newest; counted from the first rotate */
 	bool is_dated;
 	EVP_CIPHER *cipher; /* fetched once: in OpenSSL 3.0 a fetch is slow and takes locks */
 };
 
-static void ticket_key_make(struct ticket_key *key)
+static void ticket_key_make(struct tls_ticket_key *key)
 {
 	random_fill(key, sizeof *key);
 }
@@ -90,51 +84,66 @@ void tls_ticket_keys_rotate(struct tls_ticket_keys *keys, uint64_t now_s)
 	pthread_rwlock_unlock(&keys->lock);
 }
 
-static void ticket_keys_newest(struct tls_ticket_keys *keys, struct ticket_key *key)
+static void ticket_keys_newest(struct tls_ticket_keys *keys, struct tls_ticket_key *key)
 {
 	pthread_rwlock_rdlock(&keys->lock);
 	*key = keys->newest;
 	pthread_rwlock_unlock(&keys->lock);
 }
 
-enum ticket_age { TICKET_UNKNOWN, TICKET_OF_NEWEST, TICKET_OF_PREVIOUS };
-
-static enum ticket_age ticket_keys_find(
-	struct tls_ticket_keys *keys, const uint8_t name[TICKET_NAME_LEN], struct ticket_key *key)
+static enum tls_ticket_age ticket_keys_find(struct tls_ticket_keys *keys,
+	const uint8_t name[TLS_TICKET_NAME_LEN], struct tls_ticket_key *key)
 {
-	enum ticket_age age = TICKET_UNKNOWN;
+	enum tls_ticket_age age = TLS_TICKET_UNKNOWN;
 	pthread_rwlock_rdlock(&keys->lock);
-	if (memcmp(keys->newest.name, name, TICKET_NAME_LEN) == 0) {
+	if (memcmp(keys->newest.name, name, TLS_TICKET_NAME_LEN) == 0) {
 		*key = keys->newest;
-		age = TICKET_OF_NEWEST;
-	} else if (memcmp(keys->previous.name, name, TICKET_NAME_LEN) == 0) {
+		age = TLS_TICKET_OF_NEWEST;
+	} else if (memcmp(keys->previous.name, name, TLS_TICKET_NAME_LEN) == 0) {
 		*key = keys->previous;
-		age = TICKET_OF_PREVIOUS;
+		age = TLS_TICKET_OF_PREVIOUS;
 	}
 	pthread_rwlock_unlock(&keys->lock);
 	return age;
 }
 
-static bool ticket_mac_init(EVP_MAC_CTX *mac, struct ticket_key *key)
+static bool ticket_mac_init(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
 {
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac_key, TICKET_KEY_LEN),
+		OSSL_PARAM_construct_octet_string(
+			OSSL_MAC_PARAM_KEY, key->mac_key, sizeof key->mac_key),
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
 		OSSL_PARAM_construct_end(),
 	};
 	return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
+/* Of the file, and without one of our own. */
+static void newest_key(const struct tls_tickets *tickets, struct tls_ticket_key *key)
+{
+	if (tickets->ring)
+		tls_ticket_ring_newest(tickets->ring, key);
+	else
+		ticket_keys_newest(tickets->own, key);
+}
+
+static enum tls_ticket_age find_key(
+	const struct tls_tickets *tickets, const uint8_t *name, struct tls_ticket_key *key)
+{
+	return tickets->ring ? tls_ticket_ring_find(tickets->ring, name, key)
+			     : ticket_keys_find(tickets->own, name, key);
+}
+
 /* 1, or -1 to end the handshake. */
-static int ticket_seal(struct tls_ticket_keys *keys, uint8_t *name, uint8_t *iv,
+static int ticket_seal(const struct tls_tickets *tickets, uint8_t *name, uint8_t *iv,
 	EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
-	struct ticket_key key;
-	ticket_keys_newest(keys, &key);
-	memcpy(name, key.name, TICKET_NAME_LEN);
+	struct tls_ticket_key key;
+	newest_key(tickets, &key);
+	memcpy(name, key.name, TLS_TICKET_NAME_LEN);
 	bool done = RAND_bytes(iv, TICKET_IV_LEN) == 1 &&
-		EVP_EncryptInit_ex2(cipher, keys->cipher, key.cipher_key, iv, NULL) == 1 &&
+		EVP_EncryptInit_ex2(cipher, tickets->own->cipher, key.cipher_key, iv, NULL) == 1 &&
 		ticket_mac_init(mac, &key);
 	OPENSSL_cleanse(&key, sizeof key);
 	return done ? 1 : -1;
@@ -143,31 +152,32 @@ static int ticket_seal(struct tls_ticket_keys *keys, uint8_t *name, uint8_t *iv,
 /* 0: unknown key, do a full handshake; 1: resume; 2: resume and send a new ticket; -1: error.
  * In TLS 1.3 a ticket should be used once (RFC 8446 C.4), so a client that resumes needs a new
  * one; in TLS 1.2 only one under the old key is replaced. */
-static int ticket_open(struct tls_ticket_keys *keys, SSL *ssl, const uint8_t *name,
+static int ticket_open(const struct tls_tickets *tickets, SSL *ssl, const uint8_t *name,
 	const uint8_t *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
-	struct ticket_key key;
-	enum ticket_age age = ticket_keys_find(keys, name, &key);
-	if (age == TICKET_UNKNOWN)
+	struct tls_ticket_key key;
+	enum tls_ticket_age age = find_key(tickets, name, &key);
+	if (age == TLS_TICKET_UNKNOWN)
 		return 0;
-	bool done = EVP_DecryptInit_ex2(cipher, keys->cipher, key.cipher_key, iv, NULL) == 1 &&
+	bool done =
+		EVP_DecryptInit_ex2(cipher, tickets->own->cipher, key.cipher_key, iv, NULL) == 1 &&
 		ticket_mac_init(mac, &key);
 	OPENSSL_cleanse(&key, sizeof key);
 	if (!done)
 		return -1;
-	return age == TICKET_OF_PREVIOUS || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
+	return age == TLS_TICKET_OF_PREVIOUS || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
 	EVP_MAC_CTX *mac, int is_sealing)
 {
-	struct tls_ticket_keys *keys = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	return is_sealing ? ticket_seal(keys, name, iv, cipher, mac)
-			  : ticket_open(keys, ssl, name, iv, cipher, mac);
+	const struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	return is_sealing ? ticket_seal(tickets, name, iv, cipher, mac)
+			  : ticket_open(tickets, ssl, name, iv, cipher, mac);
 }
 
-bool tls_ticket_keys_attach(struct tls_ticket_keys *keys, SSL_CTX *settings)
+bool tls_tickets_attach(struct tls_tickets *tickets, SSL_CTX *settings)
 {
-	return SSL_CTX_set_app_data(settings, keys) == 1 &&
+	return SSL_CTX_set_app_data(settings, tickets) == 1 &&
 		SSL_CTX_set_tlsext_ticket_key_evp_cb(settings, on_ticket) == 1;
 }

@@ -43,6 +43,13 @@ struct draft_listener {
 	struct draft_list forwarded_from;
 };
 
+struct draft_certificate {
+	struct draft_element element;
+	const char *certificate;
+	const char *key;
+	const char *ocsp_response;
+};
+
 struct draft_upstream {
 	struct draft_element element;
 	const char *name;
@@ -201,7 +208,11 @@ struct draft {
 	struct draft_list listeners;
 	const char *tls_certificate;
 	const char *tls_key;
+	const char *tls_ocsp_response;
+	struct draft_list tls_certificates;
+	const char *tls_ticket_keys;
 	const char *tls_client_ca;
+	const char *tls_client_crl;
 	int client_certificates;
 	struct draft_list upstreams;
 	struct draft_list upstream_groups;

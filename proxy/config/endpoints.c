@@ -169,19 +169,65 @@ static void resolve_admin(struct resolve *resolve)
 	}
 }
 
+/* tls.certificate and its key are the first of them all, or there are only the others. */
+static void resolve_certificates(struct resolve *resolve)
+{
+	const struct draft *draft = resolve->draft;
+	const struct draft_certificate *from = draft->tls_certificates.at;
+	size_t count = draft->tls_certificates.count;
+	struct tls_certificate_files *to = resolve_take(resolve, count + 1, sizeof *to);
+	if (!to)
+		return;
+	resolve->config->tls_certificates = to;
+	if (draft->tls_certificate)
+		*to++ = (struct tls_certificate_files){ .certificate = draft->tls_certificate,
+			.key = draft->tls_key,
+			.ocsp_response = draft->tls_ocsp_response };
+	for (size_t i = 0; i < count; i++)
+		*to++ = (struct tls_certificate_files){ .certificate = from[i].certificate,
+			.key = from[i].key,
+			.ocsp_response = from[i].ocsp_response };
+	resolve->config->tls_certificate_count = (size_t)(to - resolve->config->tls_certificates);
+}
+
+/* What is there by halves. */
+static void check_certificate(struct resolve *resolve, const struct setting *tls)
+{
+	static const char *const of_one[] = { "certificate", "key" };
+	const struct setting *one[] = { setting_child(tls, "certificate"),
+		setting_child(tls, "key") };
+	for (size_t i = 0; i < 2; i++)
+		if (one[i] && !one[1 - i])
+			problem_in(resolve->errors, one[i], "without \"%s\" it is of no use",
+				of_one[1 - i]);
+	if (!one[0] && !one[1] && !setting_child(tls, "certificates"))
+		problem_in(resolve->errors, tls,
+			"\"certificate\" and \"key\" are missing, or \"certificates\"");
+	const struct setting *ocsp = setting_child(tls, "ocsp_response");
+	if (ocsp && !one[0])
+		problem_in(resolve->errors, ocsp, "belongs to a \"certificate\" beside it");
+	const struct setting *revoked = setting_child(tls, "client_crl");
+	if (revoked && !setting_child(tls, "client_ca"))
+		problem_in(resolve->errors, revoked,
+			"without \"client_ca\" clients are asked for no certificate");
+}
+
 static void resolve_tls(struct resolve *resolve)
 {
 	const struct draft *draft = resolve->draft;
 	struct config *config = resolve->config;
-	config->tls_certificate = draft->tls_certificate;
-	config->tls_key = draft->tls_key;
+	resolve_certificates(resolve);
+	config->tls_ticket_keys = draft->tls_ticket_keys;
 	config->tls_client_ca = draft->tls_client_ca;
+	config->tls_client_crl = draft->tls_client_crl;
 	bool is_said = draft->client_certificates != DRAFT_NO_WORD;
 	if (draft->tls_client_ca)
 		config->client_certificates = is_said
 			? (enum client_certificates)draft->client_certificates
 			: CLIENT_CERTIFICATES_OPTIONAL;
 	const struct setting *tls = setting_child(draft->element.at, "tls");
+	if (tls && tls->kind == SETTING_GROUP)
+		check_certificate(resolve, tls);
 	if (is_said && !setting_child(tls, "client_ca"))
 		problem_in(resolve->errors, setting_child(tls, "client_certificates"),
 			"without \"client_ca\" nobody says which certificates are good");

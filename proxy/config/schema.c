@@ -180,6 +180,8 @@ static const struct schema_word local_types[] = {
 	ROW(key, kind, struct draft, __VA_ARGS__)
 #define LISTENER(key, kind, ...) \
 	ROW("listeners[]." key, kind, struct draft_listener, __VA_ARGS__, .restart = true)
+#define CERTIFICATE(key, kind, ...) \
+	ROW("tls.certificates[]." key, kind, struct draft_certificate, __VA_ARGS__)
 #define UPSTREAM(key, kind, ...) \
 	ROW("upstreams[]." key, kind, struct draft_upstream, __VA_ARGS__)
 #define GROUP(key, kind, ...) \
@@ -227,12 +229,25 @@ const struct schema_key schema_keys[] = {
 	LISTENER("forwarded_from", NETWORKS, forwarded_from, .absent = "nobody", RANGE(1, 1024)),
 
 	ROOT("tls", GROUP, element, .absent = "needed as soon as a listener speaks doh or dot"),
-	ROOT("tls.certificate", FILE, tls_certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
-	ROOT("tls.key", FILE, tls_key, .required = true, RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.certificate", FILE, tls_certificate, .absent = "certificates are given",
+		RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.key", FILE, tls_key, .absent = "certificates are given", RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.ocsp_response", FILE, tls_ocsp_response, .absent = "nothing is stapled",
+		RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.certificates", GROUPS, tls_certificates, .absent = "certificate alone",
+		RANGE(1, TLS_CERTIFICATES_MAX - 1), OF(struct draft_certificate)),
+	CERTIFICATE("certificate", FILE, certificate, .required = true, RANGE(1, FILE_LEN_MAX)),
+	CERTIFICATE("key", FILE, key, .required = true, RANGE(1, FILE_LEN_MAX)),
+	CERTIFICATE("ocsp_response", FILE, ocsp_response, .absent = "nothing is stapled",
+		RANGE(1, FILE_LEN_MAX)),
+	ROOT("tls.ticket_key_file", FILE, tls_ticket_keys, .absent = "keys of our own",
+		RANGE(1, FILE_LEN_MAX)),
 	ROOT("tls.client_ca", FILE, tls_client_ca, .absent = "clients are asked for no certificate",
 		RANGE(1, FILE_LEN_MAX)),
 	ROOT("tls.client_certificates", WORD, client_certificates, .absent = "optional with client_ca",
 		.words = client_certificates),
+	ROOT("tls.client_crl", FILE, tls_client_crl, .absent = "no certificate is revoked",
+		RANGE(1, FILE_LEN_MAX)),
 
 	ROOT("upstreams", GROUPS, upstreams, .absent = "the system's resolvers",
 		RANGE(1, CONFIG_UPSTREAMS_MAX), OF(struct draft_upstream)),

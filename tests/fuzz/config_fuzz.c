@@ -31,7 +31,7 @@ static void check_listeners(const struct config *config)
 		const struct listener_config *listener = &config->listeners[i];
 		PROMISE(listener->name && *listener->name && listener->port);
 		PROMISE(listener->kind != LISTENER_DOH || listener->path[0] == '/');
-		PROMISE(listener->kind == LISTENER_DNS || config->tls_certificate);
+		PROMISE(listener->kind == LISTENER_DNS || config->tls_certificate_count);
 	}
 }
 

@@ -114,12 +114,16 @@ static struct tls_context *make_context(struct fixture_certificate *leaf)
 	fixture_write_chain(&directory, "server.pem", chain, 2);
 	fixture_write_chain(&directory, "ca.pem", chain + 1, 1);
 	fixture_write_key(&directory, "server.key", leaf->key, NULL);
-	const struct tls_context_files files = {
+	const struct tls_certificate_files pair = {
 		.certificate = fixture_path(&directory, "server.pem", certificate),
 		.key = fixture_path(&directory, "server.key", key),
+	};
+	const struct tls_context_files files = {
+		.certificates = &pair,
+		.certificate_count = 1,
 		.client_ca = fixture_path(&directory, "ca.pem", client_ca),
 	};
-	struct tls_context *context = tls_context_load_files(&files, keys, message);
+	struct tls_context *context = tls_context_load_files(&files, NULL, keys, message);
 	FIXTURE_CHECK(context);
 	fixture_drop(&ca);
 	fixture_remove(&directory);

@@ -122,13 +122,17 @@ static int drop_all(void **state)
 static struct tls_context *load(const char *client_ca, bool required, char *message)
 {
 	char certificate[128], key[128], ca[128];
-	const struct tls_context_files files = {
+	const struct tls_certificate_files pair = {
 		.certificate = fixture_path(&directory, "server.pem", certificate),
 		.key = fixture_path(&directory, "server.key", key),
+	};
+	const struct tls_context_files files = {
+		.certificates = &pair,
+		.certificate_count = 1,
 		.client_ca = client_ca ? fixture_path(&directory, client_ca, ca) : NULL,
 		.client_required = required,
 	};
-	return tls_context_load_files(&files, keys, message);
+	return tls_context_load_files(&files, NULL, keys, message);
 }
 
 /* Believes these two; NOBODY is none, and none at all is a server that does not ask. */

@@ -254,8 +254,8 @@ static void test_the_sample_is_read_in_full(void **state)
 		&config->listeners[0], "doh-443", LISTENER_DOH, "0.0.0.0", 443, "/dns-query");
 	assert_listener(&config->listeners[1], "dot-853", LISTENER_DOT, "0.0.0.0", 853, NULL);
 	assert_listener(&config->listeners[2], "dns-53", LISTENER_DNS, "127.0.0.1", 53, NULL);
-	assert_string_equal(config->tls_certificate, VECTORS "server.pem");
-	assert_string_equal(config->tls_key, VECTORS "server.key");
+	assert_string_equal(config->tls_certificates[0].certificate, VECTORS "server.pem");
+	assert_string_equal(config->tls_certificates[0].key, VECTORS "server.key");
 	assert_int_equal(config->upstream_count, 2);
 	assert_string_equal(config->upstreams[0].name, "quad9");
 	assert_address(&config->upstreams[0].address, "9.9.9.9");
@@ -296,7 +296,7 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->cache.stale_after_ms, 1800);
 	assert_true(config->cache.prefetch);
 	assert_int_equal(config->policy.rebinding_exception_count, 0);
-	assert_null(config->tls_certificate);
+	assert_int_equal(config->tls_certificate_count, 0);
 	assert_null(config->query_log.file);
 	assert_int_equal(config->admin_port, 0);
 	assert_null(config->control_socket);
@@ -699,6 +699,21 @@ static void check_every_route(const struct config *config)
 		assert_name(&config->policy.rebinding_exceptions[1 + i], domains[i]);
 }
 
+static void check_every_certificate(const struct config *config)
+{
+	const struct tls_certificate_files *pairs = config->tls_certificates;
+	assert_int_equal(config->tls_certificate_count, 3);
+	assert_string_equal(pairs[0].certificate, "/etc/ssl/server.pem");
+	assert_string_equal(pairs[0].key, VECTORS "keys/server.key");
+	assert_string_equal(pairs[0].ocsp_response, VECTORS "server.ocsp");
+	assert_string_equal(pairs[1].certificate, VECTORS "rsa.pem");
+	assert_string_equal(pairs[1].key, VECTORS "rsa.key");
+	assert_null(pairs[1].ocsp_response);
+	assert_string_equal(pairs[2].ocsp_response, VECTORS "other.ocsp");
+	assert_string_equal(config->tls_ticket_keys, VECTORS "tickets.key");
+	assert_string_equal(config->tls_client_crl, VECTORS "revoked.pem");
+}
+
 static void test_every_key_is_taken(void **state)
 {
 	(void)state;
@@ -708,8 +723,7 @@ static void test_every_key_is_taken(void **state)
 	assert_listener(&config->listeners[1], "dot-853", LISTENER_DOT, "192.0.2.9", 853, NULL);
 	assert_listener(&config->listeners[2], "dot-853-2", LISTENER_DOT, "192.0.2.10", 853, NULL);
 	assert_listener(&config->listeners[3], "dns-5353", LISTENER_DNS, "::1", 5353, NULL);
-	assert_string_equal(config->tls_certificate, "/etc/ssl/server.pem");
-	assert_string_equal(config->tls_key, VECTORS "keys/server.key");
+	check_every_certificate(config);
 	check_every_upstream(config);
 	check_every_group(config);
 	check_every_route(config);
