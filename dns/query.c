@@ -1,6 +1,12 @@
 #include "dns/query.h"
 
-enum { OPTION_KEEPALIVE = 11, OPTION_PADDING = 12, OPTION_EDE = 15 };
+enum {
+	OPTION_SUBNET = 8,
+	OPTION_COOKIE = 10,
+	OPTION_KEEPALIVE = 11,
+	OPTION_PADDING = 12,
+	OPTION_EDE = 15,
+};
 
 bool dns_opt_read(struct dns_opt *opt, struct slice rdata)
 {
@@ -15,7 +21,10 @@ bool dns_opt_read(struct dns_opt *opt, struct slice rdata)
 			opt->has_keepalive = true;
 		else if (code == OPTION_PADDING)
 			opt->has_padding = true;
-		else if (code == OPTION_EDE && value.len >= 2 && opt->ede.len == 0)
+		else if (code == OPTION_COOKIE && !opt->has_cookie) {
+			opt->has_cookie = true;
+			opt->cookie = value;
+		} else if (code == OPTION_EDE && value.len >= 2 && opt->ede.len == 0)
 			opt->ede = value;
 	}
 	return true;
@@ -33,17 +42,40 @@ bool dns_opt_find(const struct dns_opt *opt, uint16_t code, struct slice *value)
 	return false;
 }
 
-/* RFC 7828 3.2.1: a client sends the option empty. */
-static bool keepalive_is_empty(const struct dns_opt *opt)
+/* RFC 7871 6: an address cut to its prefix, as short as can be, and the scope still open. It goes
+ * no further than here; families that we do not know may have any. */
+static bool subnet_is_sound(struct slice value)
 {
+	struct reader fields = reader_of(value);
+	unsigned family = reader_u16(&fields);
+	unsigned prefix_len = reader_u8(&fields);
+	unsigned scope_len = reader_u8(&fields);
+	struct slice address = reader_bytes(&fields, reader_left(&fields));
+	if (fields.failed || scope_len != 0)
+		return false;
+	if (family != 1 && family != 2)
+		return true;
+	if (prefix_len > (family == 1 ? 32 : 128) || address.len != (prefix_len + 7) / 8)
+		return false;
+	unsigned spare = (8 - prefix_len % 8) % 8;
+	return spare == 0 || (address.at[address.len - 1] & ((1u << spare) - 1)) == 0;
+}
+
+/* What is wrong with an option that says something else than its RFC lets it say. */
+static enum dns_query_fault options_fault(const struct dns_opt *opt)
+{
+	enum dns_query_fault fault = DNS_QUERY_FINE;
 	struct reader options = reader_of(opt->options);
 	while (reader_left(&options) > 0) {
 		uint16_t code = reader_u16(&options);
 		struct slice value = reader_bytes(&options, reader_u16(&options));
+		if (code == OPTION_SUBNET && !subnet_is_sound(value))
+			return DNS_QUERY_OPTION;
+		/* RFC 7828 3.2.1: a client sends the option empty. */
 		if (code == OPTION_KEEPALIVE && value.len > 0)
-			return false;
+			fault = DNS_QUERY_KEEPALIVE;
 	}
-	return true;
+	return fault;
 }
 
 bool dns_opt_take(
@@ -88,11 +120,7 @@ static enum dns_query_fault read_records(
 		return DNS_QUERY_FORMERR;
 	if (query->opt.present && query->opt.version > 0)
 		return DNS_QUERY_BADVERS;
-	if (has_tsig)
-		return DNS_QUERY_NOTAUTH;
-	if (query->opt.has_keepalive && !keepalive_is_empty(&query->opt))
-		return DNS_QUERY_KEEPALIVE;
-	return DNS_QUERY_FINE;
+	return has_tsig ? DNS_QUERY_NOTAUTH : DNS_QUERY_FINE;
 }
 
 static bool read_question(struct dns_query *query, struct reader *message)
@@ -124,17 +152,19 @@ enum dns_query_fault dns_query_open(struct dns_query *query, struct slice bytes)
 		return DNS_QUERY_SILENCE;
 	if (query->flags & DNS_FLAG_OPCODE)
 		return DNS_QUERY_NOTIMP;
-	/* RFC 9619 3: a query has one question. */
-	if (questions != 1 || !read_question(query, &message))
+	/* RFC 9619 3: a query has one question; RFC 7873 5.4: or wants a cookie. */
+	if (questions > 1 || (questions == 1 && !read_question(query, &message)))
 		return DNS_QUERY_FORMERR;
 	enum dns_query_fault fault =
 		read_records(query, &message, answers + authorities, additional);
 	if (fault)
 		return fault;
+	if (questions == 0)
+		return query->opt.has_cookie ? DNS_QUERY_NO_QUESTION : DNS_QUERY_FORMERR;
 	if (query->type == DNS_TYPE_AXFR || query->type == DNS_TYPE_IXFR)
 		return DNS_QUERY_REFUSED;
 	/* OPT is no question, and NONE a class that only updates know (RFC 2136 2.4). */
 	if (query->type == DNS_TYPE_OPT || query->class == DNS_CLASS_NONE)
 		return DNS_QUERY_FORMERR;
-	return DNS_QUERY_FINE;
+	return options_fault(&query->opt);
 }

@@ -29,6 +29,8 @@ struct dns_opt {
 	uint16_t payload_size;
 	struct slice options; /* all of them, each checked to stay inside */
 	struct slice ede;     /* the first extended error: code and text; empty when none */
+	bool has_cookie;      /* RFC 7873 */
+	struct slice cookie;  /* the first one's value, of any length; nothing of it is checked */
 };
 
 struct dns_query {
@@ -46,12 +48,16 @@ enum dns_query_fault {
 	DNS_QUERY_FINE = 0,
 	DNS_QUERY_SILENCE, /* shorter than a header, or an answer: never answered (RFC 5625 4.1) */
 	DNS_QUERY_FORMERR,
-	DNS_QUERY_NOTIMP,    /* another opcode (RFC 8906 3.1.4) */
-	DNS_QUERY_BADVERS,   /* EDNS version above 0 (RFC 6891 6.1.3) */
-	DNS_QUERY_REFUSED,   /* zone transfer (RFC 5936 2.2.1) */
-	DNS_QUERY_KEEPALIVE, /* a keepalive that is not empty: FORMERR over a stream, nothing over
-				UDP, where the option is to be ignored (RFC 7828 3.2.1, 3.2.2) */
-	DNS_QUERY_NOTAUTH,   /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
+	DNS_QUERY_NOTIMP,      /* another opcode (RFC 8906 3.1.4) */
+	DNS_QUERY_BADVERS,     /* EDNS version above 0 (RFC 6891 6.1.3) */
+	DNS_QUERY_REFUSED,     /* zone transfer (RFC 5936 2.2.1) */
+	DNS_QUERY_KEEPALIVE,   /* a keepalive that is not empty: FORMERR over a stream, nothing over
+				  UDP, where the option is to be ignored (RFC 7828 3.2.1, 3.2.2); all
+				  else is fine */
+	DNS_QUERY_NOTAUTH,     /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
+	DNS_QUERY_OPTION,      /* an option with a value that is none: FORMERR (RFC 7871 7.1.2) */
+	DNS_QUERY_NO_QUESTION, /* none, but a cookie: the client wants a server cookie, and nothing
+				  else (RFC 7873 5.4); FORMERR where there are no cookies */
 };
 
 /* The value of the first option with this code; false when there is none. */

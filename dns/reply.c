@@ -5,6 +5,7 @@
 enum {
 	OPT_LEN = 11,
 	OPTION_HEAD = 4,
+	OPTION_COOKIE = 10,
 	OPTION_KEEPALIVE = 11,
 	OPTION_PADDING = 12,
 	OPTION_EDE = 15,
@@ -18,6 +19,15 @@ size_t dns_reply_udp_size(const struct dns_query *query)
 							  : DNS_PAYLOAD_SIZE;
 }
 
+/* What records leave free for the OPT and the cookie in it. */
+static size_t reserved_len(const struct dns_query *query, const struct dns_reply_limits *limits)
+{
+	if (!query->opt.present)
+		return 0;
+	bool has_cookie = query->opt.has_cookie && limits->cookie.len > 0;
+	return OPT_LEN + (has_cookie ? OPTION_HEAD + limits->cookie.len : 0);
+}
+
 void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 	struct dns_reply_limits limits, void *buffer, size_t capacity)
 {
@@ -26,7 +36,7 @@ void dns_reply_begin(struct dns_reply *reply, const struct dns_query *query,
 	if (capacity > DNS_MESSAGE_MAX)
 		capacity = DNS_MESSAGE_MAX;
 	limits.size = capacity;
-	reply->to = writer_of(buffer, capacity - (query->opt.present ? OPT_LEN : 0));
+	reply->to = writer_of(buffer, capacity - reserved_len(query, &limits));
 	reply->query = query;
 	reply->limits = limits;
 	dns_compress_init(&reply->compress);
@@ -226,6 +236,16 @@ struct slice dns_ede_text_cut(struct slice text)
 	return text;
 }
 
+static void write_cookie(struct dns_reply *reply)
+{
+	struct slice cookie = reply->limits.cookie;
+	if (!reply->query->opt.has_cookie || cookie.len == 0 || !option_fits(reply, cookie.len))
+		return;
+	writer_u16(&reply->to, OPTION_COOKIE);
+	writer_u16(&reply->to, (uint16_t)cookie.len);
+	writer_slice_bytes(&reply->to, cookie);
+}
+
 static void write_ede(struct dns_reply *reply)
 {
 	if (reply->ede == DNS_EDE_NONE)
@@ -278,8 +298,9 @@ static void write_opt(struct dns_reply *reply)
 	writer_u16(to, reply->query->opt.dnssec_ok ? 0x8000 : 0); /* RFC 3225 3 */
 	writer_u16(to, 0);
 	size_t length_at = to->len - 2;
-	write_ede(reply);
+	write_cookie(reply);
 	write_keepalive(reply);
+	write_ede(reply);
 	write_padding(reply);
 	writer_patch_u16(to, length_at, (uint16_t)(to->len - length_at - 2));
 	reply->counts[DNS_SECTION_ADDITIONAL]++;

@@ -19,6 +19,8 @@ struct dns_reply_limits {
 	size_t size;           /* most bytes: see dns_reply_size() */
 	bool encrypted;        /* padding may be added */
 	uint16_t keepalive_ds; /* our idle timeout in 100 ms, told when asked for; 0: never */
+	struct slice cookie;   /* told when the query had one (RFC 7873 5.2); empty: never. Lives
+				  as long as the reply is written */
 };
 
 /* Most bytes of a UDP reply to this query: 512 without OPT, else the client's payload size between
@@ -75,8 +77,9 @@ void dns_reply_add_soa_above(struct dns_reply *reply, struct slice name, uint32_
 void dns_reply_add_zone_soa(
 	struct dns_reply *reply, enum dns_section section, struct slice apex, uint32_t ttl_s);
 
-/* Closes the reply: OPT when the query had one (extended error, keepalive, padding; dropped in
- * reverse order when they do not fit), counts and flags. An rcode above 15 needs an OPT; a client
+/* Closes the reply: OPT when the query had one, counts and flags. Its options go in this order as
+ * far as they fit: a cookie, for which records make room as for the OPT itself; keepalive, the
+ * extended error (first without its text), padding. An rcode above 15 needs an OPT; a client
  * without it gets SERVFAIL. The slice lives in the buffer. */
 struct slice dns_reply_finish(struct dns_reply *reply);
 

@@ -14,6 +14,8 @@ static const uint16_t rcodes[] = {
 	[DNS_QUERY_REFUSED] = DNS_RCODE_REFUSED,
 	[DNS_QUERY_KEEPALIVE] = DNS_RCODE_FORMERR,
 	[DNS_QUERY_NOTAUTH] = DNS_RCODE_NOTAUTH,
+	[DNS_QUERY_OPTION] = DNS_RCODE_FORMERR,
+	[DNS_QUERY_NO_QUESTION] = DNS_RCODE_BADCOOKIE,
 };
 
 static void check_reply(const struct dns_query *query, struct slice message, uint16_t rcode,

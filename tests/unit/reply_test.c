@@ -471,6 +471,58 @@ static void tells_keepalive_to_who_asks_over_a_stream(void **state)
 	}
 }
 
+#define COOKIE_QUERY EDNS_QUERY "0000 000c 000a 0008 0102030405060708"
+
+/* RFC 7873 5.2: to who has one himself. */
+static void tells_a_cookie_to_who_has_one(void **state)
+{
+	(void)state;
+	const struct {
+		const char *query;
+		const char *cookie;
+		const char *options;
+	} rows[] = {
+		{ COOKIE_QUERY, "0102030405060708 c0*16", "001c 000a 0018 0102030405060708 c0*16" },
+		{ COOKIE_QUERY, "", "0000" },
+		{ EMPTY_OPT, "0102030405060708 c0*16", "0000" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct dns_query query = query_of(rows[i].query);
+		struct dns_reply_limits limits = { .size = 512, .cookie = wire(rows[i].cookie) };
+		struct slice options = wire(rows[i].options);
+		struct slice message = dns_reply_rcode(
+			&query, limits, 0, DNS_EDE_NONE, NULL, buffer, sizeof buffer);
+		assert_int_equal(message.len, 12 + 17 + 9 + options.len);
+		assert_memory_equal(message.at + 12 + 17 + 9, options.at, options.len);
+	}
+}
+
+/* Records make room for a cookie; an extended error, which is only told, takes what is left. */
+static void a_cookie_always_fits(void **state)
+{
+	(void)state;
+	static const uint8_t rdata[512];
+	for (size_t len = 300; len < 512; len++) {
+		struct dns_query query = query_of(COOKIE_QUERY);
+		struct dns_reply_limits limits = { .size = 512,
+			.cookie = wire("0102030405060708 c0*16") };
+		struct dns_reply reply;
+		struct dns_answer answer;
+		dns_reply_begin(&reply, &query, limits, buffer, sizeof buffer);
+		dns_reply_add(
+			&reply, DNS_SECTION_ANSWER, query.name, 65400, 1, 60, slice_of(rdata, len));
+		bool fits = 12 + 17 + 12 + len + 11 + 28 <= 512;
+		reply.ede = DNS_EDE_BLOCKED;
+		reply.ede_text = slice_of_text("group/rule");
+		struct slice message = dns_reply_finish(&reply);
+		assert_in_range(message.len, 12, 512);
+		assert_int_equal(dns_answer_open(&answer, message), 0);
+		assert_int_equal(answer.opt.cookie.len, 24);
+		assert_int_equal(answer.counts[DNS_SECTION_ANSWER], fits);
+		assert_int_equal(!(answer.flags & DNS_FLAG_TC), fits);
+	}
+}
+
 /* RFC 8467 4.1: every length becomes a multiple of 468, as long as the limit lets it. */
 static void pads_to_blocks(void **state)
 {
@@ -656,6 +708,8 @@ int main(void)
 		cmocka_unit_test(says_an_extended_error_when_there_is_room),
 		cmocka_unit_test(cuts_long_texts_between_characters),
 		cmocka_unit_test(tells_keepalive_to_who_asks_over_a_stream),
+		cmocka_unit_test(tells_a_cookie_to_who_has_one),
+		cmocka_unit_test(a_cookie_always_fits),
 		cmocka_unit_test(pads_to_blocks),
 		cmocka_unit_test(pads_up_to_the_limit_where_a_block_does_not_fit),
 		cmocka_unit_test(pads_only_who_padded_and_only_under_encryption),
