@@ -151,6 +151,27 @@ struct rate_limit_config {
 	bool dry_run; /* counted and flagged in the log, not refused */
 };
 
+/* How many answers over UDP go to a network, whoever in it may have asked: the address of a
+ * datagram is easily forged. */
+struct udp_rate_limit_config {
+	struct rate_limit_config limit; /* per_second 0: no limit */
+	unsigned slip; /* beyond it each slip-th gets a short answer, others none; 0: none */
+	const struct network *exempt;
+	size_t exempt_count;
+};
+
+/* RFC 7873, RFC 9018. */
+struct dns_cookies_config {
+	bool enabled;
+	const char *secret_file; /* NULL: a secret of this run */
+};
+
+/* What a question for all types gets over UDP. */
+enum any_queries {
+	ANY_MINIMAL, /* one record that says so (RFC 8482 4.2) */
+	ANY_FORWARD, /* what an upstream says */
+};
+
 /* What the query log tells of a client's address. */
 enum log_clients {
 	LOG_CLIENTS_FULL,
@@ -279,6 +300,9 @@ struct config {
 	const uint16_t *view_groups; /* by index of the view: its upstream group */
 	bool special_names[SPECIAL_NAMES];
 	bool ddr; /* discovery of designated resolvers, RFC 9462 */
+	struct dns_cookies_config dns_cookies;
+	struct udp_rate_limit_config udp_rate_limit;
+	enum any_queries any_queries;
 	struct cache_config cache;
 	struct policy_spec policy;
 	struct config_places places;     /* of what the policy has */

@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "proxy/cache/cache_file.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cookie_file.h"
 #include "proxy/cpu_count.h"
 #include "proxy/front/listener.h"
 #include "proxy/query/rate_limit.h"
@@ -227,12 +228,14 @@ static int load_first(struct server *server)
 	struct config_errors errors = { 0 };
 	config_errors_to_stderr(&errors);
 	server->ticket_keys = tls_ticket_keys_new();
+	cookie_secrets_random(&server->cookie_secrets);
 	server->status.labels = metrics_registry_new();
 	if (!server->ticket_keys || !server->status.labels)
 		return EXIT_FAILED;
 	server->status.metrics = metrics_new(server->status.labels);
 	const struct snapshot_parts parts = { .labels = server->status.labels,
 		.ticket_keys = server->ticket_keys,
+		.cookie_secrets = &server->cookie_secrets,
 		.lists.keep = true };
 	struct snapshot *snapshot = load_at_start(server, &parts, &errors);
 	if (!snapshot || !server->status.metrics)

@@ -41,6 +41,7 @@ static void load_aside(void *context)
 	struct config_errors errors = { .on_error = log_config_error };
 	const struct snapshot_parts parts = { .labels = server->status.labels,
 		.ticket_keys = server->ticket_keys,
+		.cookie_secrets = &server->cookie_secrets,
 		.lists = { .previous = server->lists,
 			.accept = server->accept[0] ? server->accept : NULL,
 			.must_load = true,

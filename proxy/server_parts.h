@@ -40,6 +40,7 @@ struct server {
 	struct background background; /* in which lists are loaded */
 	const char *file;
 	struct tls_ticket_keys *ticket_keys;
+	struct dns_cookie_secrets cookie_secrets; /* of this run, where no file has others */
 	struct snapshot *before;  /* in force when the load began; the thread beside looks at it */
 	struct snapshot *loaded;  /* by that thread */
 	struct lists *lists;      /* as they were loaded last; those in force decide the same */

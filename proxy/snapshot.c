@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/client_health.h"
+#include "proxy/cookie_file.h"
 #include "proxy/expect_gate.h"
 #include "proxy/policy_load.h"
 #include "proxy/shadow/shadow.h"
@@ -20,6 +21,7 @@ static void snapshot_free(struct snapshot *snapshot)
 		free(snapshot);
 		return;
 	}
+	explicit_bzero(&snapshot->cookie_secrets, sizeof snapshot->cookie_secrets);
 	policy_free(snapshot->policy);
 	lists_unref(snapshot->lists);
 	if (snapshot->tls)
@@ -82,6 +84,23 @@ static bool load_tls(
 		return true;
 	errors->count++;
 	errors->on_error(errors->context, config->file, 0, "tls", message);
+	return false;
+}
+
+static bool load_cookie_secrets(
+	struct snapshot *snapshot, const struct snapshot_parts *parts, struct config_errors *errors)
+{
+	const struct config *config = snapshot->config;
+	const char *file = config->dns_cookies.secret_file;
+	char message[COOKIE_FILE_MESSAGE_MAX];
+	if (parts->cookie_secrets)
+		snapshot->cookie_secrets = *parts->cookie_secrets;
+	else
+		cookie_secrets_random(&snapshot->cookie_secrets);
+	if (parts->offline || !file || cookie_file_load(&snapshot->cookie_secrets, file, message))
+		return true;
+	errors->count++;
+	errors->on_error(errors->context, config->file, 0, "dns_cookies.secret_file", message);
 	return false;
 }
 
@@ -169,11 +188,12 @@ static bool load_parts(
 {
 	/* All, so that all errors are told at once. */
 	bool tls = load_tls(snapshot, parts, errors);
+	bool cookies = load_cookie_secrets(snapshot, parts, errors);
 	bool upstreams = parts->offline ||
 		(upstream_plan_find(snapshot->upstreams, errors) &&
 			upstream_plan_load(snapshot->upstreams, errors));
 	bool policy = load_policy(snapshot, parts, NULL, errors);
-	return tls && upstreams && policy && finish(snapshot, parts);
+	return tls && cookies && upstreams && policy && finish(snapshot, parts);
 }
 
 /* Takes a reference of the plan over. */
@@ -198,6 +218,7 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 	if (!snapshot)
 		return NULL;
 	snapshot->tls = before->tls ? tls_context_ref(before->tls) : NULL;
+	snapshot->cookie_secrets = before->cookie_secrets;
 	snapshot->kept = before->kept;
 	if (load_policy(snapshot, parts, before->policy, errors) && finish(snapshot, parts))
 		return snapshot;

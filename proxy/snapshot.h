@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "dns/cookie.h"
 #include "proxy/config.h"
 #include "proxy/lists/lists.h"
 #include "proxy/query/ddr.h"
@@ -26,7 +27,8 @@ struct snapshot {
 	struct policy *policy;
 	struct tls_context *tls; /* NULL when no listener needs it */
 	struct routes *routes;
-	struct ddr *ddr;      /* NULL when offline */
+	struct ddr *ddr; /* NULL when offline */
+	struct dns_cookie_secrets cookie_secrets;
 	uint32_t revision;    /* see revisions_go_live() */
 	uint32_t kept;        /* the kept revision that the configuration comes from; 0: the file */
 	char policy_hash[33]; /* of the configuration's text and of what every list says */
@@ -42,6 +44,8 @@ struct snapshot_parts {
 	struct tls_ticket_keys *ticket_keys;
 	const struct tls_context *tls_in_force; /* a good certificate of it is not replaced by one
 						   that has expired; or NULL */
+	/* Of this run, where no file has others; NULL: some by chance. */
+	const struct dns_cookie_secrets *cookie_secrets;
 	struct lists_options lists;
 	const struct config *in_force; /* what needs a restart to differ from is refused; or NULL */
 	const char *config_hash; /* what is loaded must still be this; NULL: anything may come */

@@ -71,7 +71,8 @@ struct worker {
 	struct token_memo *tokens;
 	struct cache *cache;             /* shared by all workers; NULL: none */
 	struct rate_limits *rate_limits; /* the same */
-	unsigned limited;                /* questions over UDP beyond a limit */
+	unsigned limited;                /* questions over UDP beyond a view's limit */
+	unsigned datagrams_limited;      /* the same beyond that of a network */
 	struct udp_front *udp;
 	struct listener_socket *listeners;
 	size_t listener_count;

@@ -219,6 +219,17 @@ struct draft {
 	struct draft_list routes;
 	bool special_names[SPECIAL_NAMES];
 	bool ddr;
+	struct dns_cookies_config dns_cookies;
+	struct draft_udp_rate_limit {
+		unsigned responses_per_second; /* 0: there is no udp_rate_limit */
+		unsigned burst;                /* 0: not given */
+		unsigned slip;
+		unsigned prefix_v4;
+		unsigned prefix_v6;
+		struct draft_list exempt; /* struct network */
+		bool dry_run;
+	} udp_rate_limit;
+	int any_queries;
 	struct cache_config cache;
 	struct draft_list domain_lists;
 	unsigned list_rebuild_interval_ms;

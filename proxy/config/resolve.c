@@ -84,10 +84,12 @@ void resolve_draft(struct resolve *resolve)
 	config->limits = draft->limits;
 	memcpy(config->special_names, draft->special_names, sizeof config->special_names);
 	config->ddr = draft->ddr;
+	config->any_queries = (enum any_queries)draft->any_queries;
 	config->revisions = draft->revisions;
 	resolve_query_log(resolve);
 	resolve_cache(resolve);
 	resolve_endpoints(resolve);
+	resolve_datagrams(resolve);
 	resolve_upstreams(resolve);
 	resolve_lists(resolve);
 	resolve_schedules(resolve);

@@ -34,6 +34,7 @@ void resolve_draft(struct resolve *resolve);
 
 /* Its parts, in this order. */
 void resolve_endpoints(struct resolve *resolve);  /* listeners, tls, admin */
+void resolve_datagrams(struct resolve *resolve);  /* dns_cookies, udp_rate_limit */
 void resolve_upstreams(struct resolve *resolve);  /* upstreams, upstream_groups */
 void resolve_lists(struct resolve *resolve);      /* domain_lists */
 void resolve_schedules(struct resolve *resolve);  /* schedules */

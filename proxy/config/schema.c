@@ -157,6 +157,11 @@ static const struct schema_word upstream_policies[] = {
 	{ "parallel", UPSTREAM_PARALLEL, false },
 	{ 0 },
 };
+static const struct schema_word any_queries[] = {
+	{ "minimal", ANY_MINIMAL, false },
+	{ "forward", ANY_FORWARD, false },
+	{ 0 },
+};
 static const struct schema_word query_log_formats[] = {
 	{ "namegate", QUERY_LOG_NAMEGATE, false },
 	{ "aws", QUERY_LOG_AWS, false },
@@ -292,6 +297,28 @@ const struct schema_key schema_keys[] = {
 	SPECIAL("canary", SPECIAL_CANARY, "false"),
 
 	ROOT("ddr", BOOL, ddr, .preset = "false"),
+
+	ROOT("dns_cookies", GROUP, element, .absent = "the defaults below"),
+	ROOT("dns_cookies.enabled", BOOL, dns_cookies.enabled, .preset = "true"),
+	ROOT("dns_cookies.secret_file", FILE, dns_cookies.secret_file,
+		.absent = "a new secret at each start", RANGE(1, FILE_LEN_MAX)),
+
+	ROOT("udp_rate_limit", GROUP, element,
+		.absent = "no limit; 500 with allow_open_resolver"),
+	ROOT("udp_rate_limit.responses_per_second", NUMBER, udp_rate_limit.responses_per_second,
+		.required = true, RANGE(1, 1000000)),
+	ROOT("udp_rate_limit.burst", NUMBER, udp_rate_limit.burst,
+		.absent = "as responses_per_second", RANGE(1, 1000000)),
+	ROOT("udp_rate_limit.slip", NUMBER, udp_rate_limit.slip, .preset = "2", RANGE(0, 100)),
+	ROOT("udp_rate_limit.prefix_v4", NUMBER, udp_rate_limit.prefix_v4, .preset = "24",
+		RANGE(1, 32)),
+	ROOT("udp_rate_limit.prefix_v6", NUMBER, udp_rate_limit.prefix_v6, .preset = "56",
+		RANGE(1, 128)),
+	ROOT("udp_rate_limit.exempt", NETWORKS, udp_rate_limit.exempt,
+		.absent = "127.0.0.0/8 and ::1", RANGE(0, 1024)),
+	ROOT("udp_rate_limit.dry_run", BOOL, udp_rate_limit.dry_run, .preset = "false"),
+
+	ROOT("any_queries", WORD, any_queries, .preset = "minimal", .words = any_queries),
 
 	ROOT("cache", GROUP, element, .absent = "the defaults below"),
 	ROOT("cache.size", SIZE, cache.size, .preset = "64MiB", .restart = true,

@@ -54,32 +54,14 @@ static void end_log_blocked(struct query *q)
 
 /* ---- the rate ---- */
 
-/* An empty answer that is truncated: who is there comes back over TCP, and whose address was forged
- * gets no more bytes than were sent in its name. */
-static void end_truncated(struct query *q)
-{
-	struct dns_reply reply;
-	dns_reply_begin(
-		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
-	reply.flags |= DNS_FLAG_TC;
-	query_end_with_reply(q, &reply, METRICS_SOURCE_ERROR);
-}
-
-static void end_silent(struct query *q)
-{
-	query_end(q,
-		&(struct outcome){ .source = METRICS_SOURCE_ERROR,
-			.rcode = DNS_RCODE_REFUSED,
-			.ede = DNS_EDE_NONE });
-}
-
 static void end_refused(struct query *q)
 {
 	query_end_with_rcode(q, METRICS_SOURCE_ERROR, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED,
 		"too many questions");
 }
 
-/* Over UDP every other one gets no answer at all. */
+/* Over UDP every other one gets no answer at all: whose address was forged gets no more bytes than
+ * were sent in its name. */
 static enum metrics_limited end_limited(struct query *q)
 {
 	if (q->to.protocol != PROTOCOL_UDP) {
@@ -87,10 +69,10 @@ static enum metrics_limited end_limited(struct query *q)
 		return METRICS_LIMITED_REFUSED;
 	}
 	if (q->worker->limited++ % 2 == 0) {
-		end_truncated(q);
+		query_end_truncated(q);
 		return METRICS_LIMITED_TRUNCATED;
 	}
-	end_silent(q);
+	query_end_silent(q);
 	return METRICS_LIMITED_SILENT;
 }
 

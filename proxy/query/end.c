@@ -5,19 +5,15 @@
 
 struct dns_reply_limits query_reply_limits(const struct query *q)
 {
+	bool is_datagram = q->to.protocol == PROTOCOL_UDP;
+	bool tells_idle = q->to.protocol == PROTOCOL_TCP || q->to.protocol == PROTOCOL_DOT;
 	uint16_t idle_ds = (uint16_t)(query_snapshot(q)->config->limits.idle_timeout_ms / 100);
-	switch (q->to.protocol) {
-	case PROTOCOL_UDP:
-		return (struct dns_reply_limits){ .size = dns_reply_udp_size(&q->asked) };
-	case PROTOCOL_TCP:
-		return (struct dns_reply_limits){ .size = DNS_MESSAGE_MAX,
-			.keepalive_ds = idle_ds };
-	case PROTOCOL_DOT:
-		return (struct dns_reply_limits){
-			.size = DNS_MESSAGE_MAX, .encrypted = true, .keepalive_ds = idle_ds
-		};
-	default: return (struct dns_reply_limits){ .size = DNS_MESSAGE_MAX, .encrypted = true };
-	}
+	return (struct dns_reply_limits){
+		.size = is_datagram ? dns_reply_udp_size(&q->asked) : DNS_MESSAGE_MAX,
+		.encrypted = q->to.protocol == PROTOCOL_DOT || q->to.protocol == PROTOCOL_DOH,
+		.keepalive_ds = tells_idle ? idle_ds : 0,
+		.cookie = slice_of(q->cookie, sizeof q->cookie), /* if the client has one */
+	};
 }
 
 static void count(const struct query *q, const struct outcome *outcome, uint32_t duration_us)
@@ -178,6 +174,23 @@ void query_end_with_rcode(
 {
 	struct outcome outcome = outcome_of_rcode(q, source, rcode, ede, ede_text);
 	query_end(q, &outcome);
+}
+
+void query_end_truncated(struct query *q)
+{
+	struct dns_reply reply;
+	dns_reply_begin(
+		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
+	reply.flags |= DNS_FLAG_TC;
+	query_end_with_reply(q, &reply, METRICS_SOURCE_ERROR);
+}
+
+void query_end_silent(struct query *q)
+{
+	query_end(q,
+		&(struct outcome){ .source = METRICS_SOURCE_ERROR,
+			.rcode = DNS_RCODE_REFUSED,
+			.ede = DNS_EDE_NONE });
 }
 
 void query_end_with_reply(struct query *q, struct dns_reply *reply, enum metrics_source source)

@@ -3,7 +3,7 @@
 #include "dns/reply.h"
 #include "proxy/query/special.h"
 
-enum { CHAIN_MAX = 8 };
+enum { CHAIN_MAX = 8, ANY_TTL_S = 3600 };
 
 struct collector {
 	struct dns_query query; /* without EDNS */
@@ -77,6 +77,14 @@ bool local_data_answer(struct local_answer *answer, const struct policy *policy,
 	return true;
 }
 
+/* RFC 8482 4.2 and 6: who wants all records of a name as a rule wants to flood somebody else. */
+static void write_minimal_any(struct dns_reply *reply, struct slice name)
+{
+	static const uint8_t hinfo[] = "\7RFC8482"; /* and an empty text, which is the NUL */
+	dns_reply_add(reply, DNS_SECTION_ANSWER, name, DNS_TYPE_HINFO, DNS_CLASS_IN, ANY_TTL_S,
+		slice_of(hinfo, sizeof hinfo));
+}
+
 bool local_answer(struct local_answer *answer, const struct local_sources *sources,
 	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
 {
@@ -90,6 +98,8 @@ bool local_answer(struct local_answer *answer, const struct local_sources *sourc
 	else if (!sources->is_routed &&
 		special_find(sources->special_names, name, query->type, &special))
 		special_answer(special, name, &collector.reply);
+	else if (sources->minimal_any && query->type == DNS_TYPE_ANY)
+		write_minimal_any(&collector.reply, query->name);
 	else
 		return false;
 	finish(&collector, answer);

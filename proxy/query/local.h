@@ -18,7 +18,9 @@ struct local_sources {
 	const struct policy *policy;
 	const bool *special_names; /* SPECIAL_NAMES switches */
 	const struct ddr *ddr;     /* may be NULL */
-	bool is_routed; /* an explicit route says whom to ask: it wins over special names */
+	bool is_routed;   /* an explicit route says whom to ask: it wins over special names */
+	bool minimal_any; /* a question for all types gets one record, which says why (RFC 8482 4.2)
+			   */
 };
 
 /* True when the name (lower-case wire) is ours; then *answer is filled. Records that do not

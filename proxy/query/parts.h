@@ -1,6 +1,8 @@
 /* parts.h - what the files of query/ share. For them alone.
  *
  *   query.c   the way in: steps 3 to 6, and where an answer is sought
+ *   cookie.c  the client's DNS cookie, and ours
+ *   datagram.c  how much goes to addresses that may be forged
  *   admission.c  whose view: step 4
  *   conduct.c what the view permits, and what it does when something fails
  *   wait.c    the table, the wait for an upstream, and the way back: steps 7 to 10
@@ -55,9 +57,11 @@ struct query {
 	uint32_t upstream_us;
 	bool is_kept; /* answered from the cache */
 	uint32_t age_s;
-	bool held;            /* counted by its connection */
-	bool is_judged;       /* the verdict is one */
-	bool is_rate_limited; /* beyond the limit, answered or not */
+	bool held;                          /* counted by its connection */
+	bool is_judged;                     /* the verdict is one */
+	bool is_rate_limited;               /* beyond a limit, answered or not */
+	enum dns_cookie_state cookie_state; /* while asked.opt.has_cookie */
+	uint8_t cookie[DNS_COOKIE_LEN];     /* the same: what the answer says */
 	struct query_shadow shadow;
 	enum claim_kind client_by;
 	struct slice client_id; /* of the policy, of the connection in the turn that brought the
@@ -144,6 +148,13 @@ void query_wait(struct query *q);
 /* Asks again although there is an answer; nobody waits for it. */
 void query_refresh(const struct query *q);
 
+/* cookie.c: judges the client's cookie and makes ours. Where there are none, and when it is
+ * malformed, the query has no cookie from then on. */
+void query_take_cookie(struct query *q);
+
+/* datagram.c: false when it has been ended. */
+bool query_permit_datagram(struct query *q);
+
 /* answer.c: step 11 for what the name that is sought leads to. */
 void query_judge(struct query *q, const struct dns_answer *answer);
 /* Judges what was found, and ends. */
@@ -192,6 +203,10 @@ void query_end_with_rcode(
 	struct query *q, enum metrics_source source, uint16_t rcode, int ede, const char *ede_text);
 /* Over HTTP alone: no DNS message, but this status. */
 void query_end_rejected(struct query *q, unsigned status);
+/* An empty answer that is truncated: who is there comes back over TCP. */
+void query_end_truncated(struct query *q);
+/* No answer at all. */
+void query_end_silent(struct query *q);
 void query_end_with_reply(struct query *q, struct dns_reply *reply, enum metrics_source source);
 
 #endif

@@ -25,6 +25,8 @@ static const struct fault_row faults[] = {
 	[DNS_QUERY_REFUSED] = { DNS_RCODE_REFUSED, false },
 	[DNS_QUERY_KEEPALIVE] = { DNS_RCODE_FORMERR, false },
 	[DNS_QUERY_NOTAUTH] = { DNS_RCODE_NOTAUTH, false },
+	[DNS_QUERY_OPTION] = { DNS_RCODE_FORMERR, false },
+	[DNS_QUERY_NO_QUESTION] = { DNS_RCODE_NOERROR, false },
 };
 
 static void end_faulty(struct query *q, enum dns_query_fault fault)
@@ -71,6 +73,7 @@ static void query_init(
 	q->shadow.is_on = false;
 	q->is_judged = false;
 	q->is_rate_limited = false;
+	q->cookie_state = DNS_COOKIE_CLIENT;
 	q->verdict.match.rule = POLICY_NO_ID;
 	q->verdict.exception = 0;
 	q->verdict.monitor_count = 0;
@@ -82,14 +85,32 @@ static void query_init(
 	query_take_exceptions(q);
 }
 
-/* Step 3: a message that can be read, or the end. */
+/* What some faults are depends on the transport, and on whether there are cookies here. */
+static enum dns_query_fault refine(const struct query *q, enum dns_query_fault fault)
+{
+	bool is_malformed = q->cookie_state == DNS_COOKIE_MALFORMED;
+	if (fault == DNS_QUERY_KEEPALIVE && q->to.protocol == PROTOCOL_UDP)
+		fault = DNS_QUERY_FINE;
+	if (fault == DNS_QUERY_NO_QUESTION && !q->asked.opt.has_cookie && !is_malformed)
+		return DNS_QUERY_FORMERR;
+	if ((fault == DNS_QUERY_FINE || fault == DNS_QUERY_NO_QUESTION) && is_malformed)
+		return DNS_QUERY_OPTION;
+	return fault;
+}
+
+/* Step 3: a message that can be read, from somebody who may be answered; or the end. */
 static bool query_open(struct query *q, struct slice message)
 {
 	enum dns_query_fault fault = dns_query_open(&q->asked, message);
-	if (fault == DNS_QUERY_KEEPALIVE && q->to.protocol == PROTOCOL_UDP)
-		fault = DNS_QUERY_FINE;
 	take_names(q);
-	if (fault)
+	query_take_cookie(q);
+	fault = refine(q, fault);
+	if (fault != DNS_QUERY_SILENCE && !query_permit_datagram(q))
+		return false;
+	if (fault == DNS_QUERY_NO_QUESTION && q->cookie_state == DNS_COOKIE_INVALID)
+		query_end_with_rcode(
+			q, METRICS_SOURCE_ERROR, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, NULL);
+	else if (fault)
 		end_faulty(q, fault);
 	return fault == DNS_QUERY_FINE;
 }
@@ -149,7 +170,9 @@ static bool seek_local(struct query *q, bool is_routed)
 	const struct local_sources sources = { .policy = snapshot->policy,
 		.special_names = snapshot->config->special_names,
 		.ddr = snapshot->ddr,
-		.is_routed = is_routed };
+		.is_routed = is_routed,
+		.minimal_any = q->to.protocol == PROTOCOL_UDP &&
+			snapshot->config->any_queries == ANY_MINIMAL };
 	if (q->chase.len)
 		asked.name = dns_name_slice(&q->chase);
 	if (!local_answer(&local, &sources, &asked, query_sought(q), buffer, sizeof buffer))

@@ -73,6 +73,7 @@ static void copy_to_slot(struct query *slot, const struct query *q)
 	/* What pointed into the client's message is not needed any more, and must not be. */
 	slot->asked.opt.options = slice_of(NULL, 0);
 	slot->asked.opt.ede = slice_of(NULL, 0);
+	slot->asked.opt.cookie = slice_of(NULL, 0);
 	/* Nor is the connection as it was. */
 	slot->client_id.at = slot->client_id_text;
 	slot->client_id.len = q->client_id.len < CLIENT_ID_MAX ? q->client_id.len : CLIENT_ID_MAX;

@@ -298,6 +298,16 @@ void metrics_rate_limited(struct metrics *m, uint16_t view_id, enum metrics_limi
 	add(m, METRICS_CELL_RATE_LIMITED + INDEX(index, LIMITED, result), 1);
 }
 
+void metrics_udp_limited(struct metrics *m, enum metrics_limited result)
+{
+	add(m, METRICS_CELL_UDP_LIMITED + INDEX(0, LIMITED, result), 1);
+}
+
+void metrics_cookie(struct metrics *m, enum dns_cookie_state state)
+{
+	add(m, METRICS_CELL_COOKIES + INDEX(0, COOKIE, state), 1);
+}
+
 void metrics_failure(struct metrics *m, uint16_t view_id, enum failure failure,
 	enum metrics_failure_result result)
 {

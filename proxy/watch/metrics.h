@@ -6,6 +6,7 @@
 #define PROXY_WATCH_METRICS_H
 
 #include "base/bytes.h"
+#include "dns/cookie.h"
 #include "proxy/config.h"
 #include "proxy/watch/process_stats.h"
 #include "rules/exceptions.h"
@@ -125,6 +126,8 @@ void metrics_shadow_decision(struct metrics *m, uint16_t view_id, enum metrics_o
 void metrics_shadow_difference(
 	struct metrics *m, uint16_t view_id, enum metrics_outcome from, enum metrics_outcome to);
 void metrics_rate_limited(struct metrics *m, uint16_t view_id, enum metrics_limited result);
+void metrics_udp_limited(struct metrics *m, enum metrics_limited result);
+void metrics_cookie(struct metrics *m, enum dns_cookie_state state);
 void metrics_failure(struct metrics *m, uint16_t view_id, enum failure failure,
 	enum metrics_failure_result result);
 void metrics_http(struct metrics *m, enum metrics_method method, unsigned status);

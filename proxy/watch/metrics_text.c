@@ -95,6 +95,7 @@ enum label {
 	LABEL_DROP,
 	LABEL_RESULT,
 	LABEL_LIMITED,
+	LABEL_COOKIE,
 	LABEL_FAILURE,
 	LABEL_FAILURE_RESULT,
 };
@@ -163,6 +164,12 @@ static const char *const limited[] = {
 #include "proxy/watch/metrics.def"
 #undef METRIC_LIMITED
 };
+static const char *const cookies[] = {
+#define METRIC_COOKIE(word) word,
+#include "proxy/watch/metrics.def"
+#undef METRIC_COOKIE
+};
+_Static_assert(sizeof cookies / sizeof *cookies == METRICS_SIZE_COOKIE, "each has a word");
 static const char *const failures[] = {
 #define METRIC_FAILURE(word) word,
 #include "proxy/watch/metrics.def"
@@ -215,6 +222,7 @@ static const struct {
 	[LABEL_DROP] = { "reason", METRICS_SIZE_DROP, drops, NULL },
 	[LABEL_RESULT] = { "result", METRICS_SIZE_RESULT, results, NULL },
 	[LABEL_LIMITED] = { "result", METRICS_SIZE_LIMITED, limited, NULL },
+	[LABEL_COOKIE] = { "cookie", METRICS_SIZE_COOKIE, cookies, NULL },
 	[LABEL_FAILURE] = { "failure", METRICS_SIZE_FAILURE, failures, NULL },
 	[LABEL_FAILURE_RESULT] = { "result", METRICS_SIZE_FAILURE_RESULT, failure_results, NULL },
 };

@@ -83,7 +83,8 @@ class TestDig:
         "keepopen-keepalive": (["+keepalive", "+tcp"], "NOERROR"),
         "unknown-type": (["-t", "TYPE1000"], "NOERROR"),
         "unknown-class": (["-c", "CLASS500"], ("NOERROR", "REFUSED", "NOTIMP", "NXDOMAIN")),
-        "header-only": (["+header-only"], "FORMERR"),
+        "header-only": (["+header-only", "+nocookie"], "FORMERR"),
+        "cookie-alone": (["+header-only", "+cookie"], "NOERROR"),
     }
 
     @pytest.mark.parametrize("row", ROWS)

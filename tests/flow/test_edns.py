@@ -84,7 +84,6 @@ def test_unknown_flags(plain, scripted, connect):
         (65001, b"unknown"),
         (3, b""),  # NSID
         (w.ECS, b"\0\1\x18\0\xc0\0\2"),
-        (w.COOKIE, b"12345678"),
         (5, b"\1\2\3"),  # DAU
         (14, b""),  # key tag
     ],

@@ -287,6 +287,13 @@ static void test_what_is_left_out_has_its_default(void **state)
 	for (int i = 0; i < SPECIAL_NAMES; i++)
 		assert_int_equal(config->special_names[i], i != SPECIAL_CANARY);
 	assert_false(config->ddr);
+	assert_true(config->dns_cookies.enabled);
+	assert_null(config->dns_cookies.secret_file);
+	assert_int_equal(config->udp_rate_limit.limit.per_second, 0);
+	assert_int_equal(config->udp_rate_limit.exempt_count, 2);
+	assert_network(&config->udp_rate_limit.exempt[0], "127.0.0.0", 104);
+	assert_network(&config->udp_rate_limit.exempt[1], "::1", 128);
+	assert_int_equal(config->any_queries, ANY_MINIMAL);
 	assert_int_equal(config->cache.size, 64 * 1024 * 1024);
 	assert_null(config->cache.file);
 	assert_int_equal(config->cache.min_ttl_s, 0);
@@ -730,6 +737,18 @@ static void test_every_key_is_taken(void **state)
 	for (int i = 0; i < SPECIAL_NAMES; i++)
 		assert_int_equal(config->special_names[i], i == SPECIAL_CANARY);
 	assert_true(config->ddr);
+	assert_true(config->dns_cookies.enabled);
+	assert_non_null(strstr(config->dns_cookies.secret_file, "cookie secrets"));
+	const struct udp_rate_limit_config *datagrams = &config->udp_rate_limit;
+	assert_int_equal(datagrams->limit.per_second, 20);
+	assert_int_equal(datagrams->limit.burst, 50);
+	assert_int_equal(datagrams->limit.prefix_v4, 25);
+	assert_int_equal(datagrams->limit.prefix_v6, 57);
+	assert_true(datagrams->limit.dry_run);
+	assert_int_equal(datagrams->slip, 3);
+	assert_int_equal(datagrams->exempt_count, 1);
+	assert_network(&datagrams->exempt[0], "192.0.2.0", 120);
+	assert_int_equal(config->any_queries, ANY_FORWARD);
 	assert_int_equal(config->cache.size, 1024 * 1024);
 	assert_string_equal(config->cache.file, VECTORS "cache.bin");
 	assert_int_equal(config->cache.min_ttl_s, 60);
