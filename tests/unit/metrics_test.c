@@ -215,6 +215,8 @@ static struct metrics_told told_of_everything(void)
 		.cache_used = 22,
 		.cache_size = 23,
 		.cache_evictions = 24,
+		.has_state = true,
+		.state_writable = true,
 		.has_query_log = true,
 		.log_lines = 11,
 		.log_dropped_full = 12,
@@ -245,6 +247,8 @@ static void move_everything(struct metrics_registry *registry, struct metrics *m
 	metrics_request(m, METRICS_NO_VIEW, PROTOCOL_UDP, false, 65400, 60);
 	metrics_response(m, view, PROTOCOL_DOH, DNS_RCODE_NXDOMAIN, METRICS_SOURCE_RULE, 70, 468);
 	metrics_response(m, METRICS_NO_VIEW, PROTOCOL_UDP, 3841, METRICS_SOURCE_ERROR, 6000000, 12);
+	metrics_udp_limited(m, METRICS_LIMITED_BADCOOKIE);
+	metrics_cookie(m, DNS_COOKIE_FRESH);
 	metrics_decision(m, view, ACTION_BLOCK, BLOCK_NXDOMAIN);
 	metrics_decision(m, view, ACTION_ALERT, BLOCK_NXDOMAIN);
 	metrics_rule_match(m, rule);
@@ -403,6 +407,8 @@ static void every_family_moves(void **state)
 		{ N "shadow_differences_total{view=\"lan\",from=\"BLOCK\",to=\"UNKNOWN\"}", 1 },
 		{ N "certificate_not_after_timestamp_seconds", 1804136767 },
 		{ N "worker_loop_last_turn_age_seconds{worker=\"0\"}", 0.5 },
+		{ N "udp_rate_limited_total{result=\"badcookie\"}", 1 },
+		{ N "dns_cookies_total{cookie=\"fresh\"}", 1 },
 		{ N "build_info{version=\"0.1.0\",openssl=\"3.0 \\\"x\\\"\"}", 1 },
 	};
 	struct metrics_registry *registry = metrics_registry_new();
