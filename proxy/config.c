@@ -260,9 +260,21 @@ static void tell_idle_upstreams(const struct config *config)
 				config->upstreams[i].name, config->upstreams[i].line);
 }
 
+static void tell_clear_listeners(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].kind == LISTENER_DOH_CLEAR &&
+			!resolve_is_loopback(&config->listeners[i].address))
+			log_warning("config: listener \"%s\" of line %u takes requests without TLS "
+				    "from other machines: whoever is on the way reads and changes "
+				    "them",
+				config->listeners[i].name, config->listeners[i].line);
+}
+
 void config_log_notes(const struct config *config)
 {
 	tell_idle_upstreams(config);
+	tell_clear_listeners(config);
 	if (config->allow_open_resolver)
 		log_warning("config: allow_open_resolver is set: views without clients serve "
 			    "strangers");
@@ -287,7 +299,8 @@ static bool same_listener(const struct listener_config *a, const struct listener
 		same_networks(a->proxy_protocol_from, a->proxy_protocol_from_count,
 			b->proxy_protocol_from, b->proxy_protocol_from_count) &&
 		same_networks(a->forwarded_from, a->forwarded_from_count, b->forwarded_from,
-			b->forwarded_from_count);
+			b->forwarded_from_count) &&
+		a->json == b->json;
 }
 
 /* Their order counts too: views name them by index. */

@@ -20,8 +20,14 @@ enum protocol { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_DOT, PROTOCOL_DOH, PROTOCOL
 /* "udp", "tcp", "dot", "doh": as the log and the metrics say it. */
 const char *protocol_name(enum protocol protocol);
 
-/* What a listener speaks; "dns" is UDP and TCP. */
-enum listener_kind { LISTENER_DNS, LISTENER_DOT, LISTENER_DOH };
+/* What a listener speaks; "dns" is UDP and TCP. The last is "doh" with tls = false: for proxies
+ * that end TLS themselves, and nobody else may connect. */
+enum listener_kind { LISTENER_DNS, LISTENER_DOT, LISTENER_DOH, LISTENER_DOH_CLEAR };
+
+static inline bool listener_is_doh(enum listener_kind kind)
+{
+	return kind == LISTENER_DOH || kind == LISTENER_DOH_CLEAR;
+}
 
 struct listener_config {
 	const char *name; /* as given, else "doh-443" made of kind and port */
@@ -36,6 +42,7 @@ struct listener_config {
 	/* DoH: peers whose Forwarded or X-Forwarded-For names the client. */
 	const struct network *forwarded_from;
 	size_t forwarded_from_count;
+	bool json; /* DoH: application/dns-json is spoken as well */
 	unsigned line;
 };
 

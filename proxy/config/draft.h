@@ -41,6 +41,8 @@ struct draft_listener {
 	const char *path;
 	struct draft_list proxy_protocol_from; /* struct network */
 	struct draft_list forwarded_from;
+	bool tls;
+	bool json;
 };
 
 struct draft_certificate {

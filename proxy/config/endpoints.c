@@ -13,6 +13,7 @@ static const struct {
 	[LISTENER_DNS] = { "dns", 53, false },
 	[LISTENER_DOT] = { "dot", 853, true },
 	[LISTENER_DOH] = { "doh", 443, true },
+	[LISTENER_DOH_CLEAR] = { "doh", 0, false },
 };
 
 static bool is_unspecified(const struct address *address)
@@ -52,6 +53,39 @@ static const char *make_name(struct resolve *resolve, const struct listener_conf
 	return kept;
 }
 
+static enum listener_kind kind_of(const struct draft_listener *from)
+{
+	bool is_clear = from->kind == LISTENER_DOH && !from->tls;
+	return is_clear ? LISTENER_DOH_CLEAR : (enum listener_kind)from->kind;
+}
+
+static void check_doh_keys(struct resolve *resolve, const struct draft_listener *from)
+{
+	static const struct {
+		const char *key;
+		const char *why;
+	} keys[] = {
+		{ "path", "only a doh listener has a path" },
+		{ "forwarded_from", "only a doh listener has requests with a Forwarded header" },
+		{ "tls", "only a doh listener can do without TLS, behind a proxy" },
+		{ "json", "only a doh listener speaks dns-json" },
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (is_given(from, keys[i].key))
+			problem_with(resolve, from, keys[i].key, "%s", keys[i].why);
+}
+
+/* Whoever can reach a listener without TLS could say whose request it is. */
+static void check_clear(struct resolve *resolve, const struct draft_listener *from)
+{
+	if (!is_given(from, "port"))
+		problem_with(resolve, from, "tls", "without TLS there is no usual port: set port");
+	if (!from->forwarded_from.count && !from->proxy_protocol_from.count)
+		problem_with(resolve, from, "tls",
+			"without TLS only proxies may connect: set forwarded_from (or "
+			"proxy_protocol_from) to their addresses");
+}
+
 static void resolve_listener(struct resolve *resolve, const struct draft_listener *from,
 	struct listener_config *to, const struct listener_config *before, size_t before_count)
 {
@@ -60,20 +94,20 @@ static void resolve_listener(struct resolve *resolve, const struct draft_listene
 	to->name = from->name;
 	if (from->kind == DRAFT_NO_WORD)
 		return;
-	to->kind = (enum listener_kind)from->kind;
+	to->kind = kind_of(from);
 	to->port = from->port ? (uint16_t)from->port : kinds[to->kind].port;
-	to->path = to->kind == LISTENER_DOH ? from->path : NULL;
+	to->path = listener_is_doh(to->kind) ? from->path : NULL;
+	to->json = from->json;
 	to->proxy_protocol_from = from->proxy_protocol_from.at;
 	to->proxy_protocol_from_count = from->proxy_protocol_from.count;
 	to->forwarded_from = from->forwarded_from.at;
 	to->forwarded_from_count = from->forwarded_from.count;
 	if (!to->name)
 		to->name = make_name(resolve, to, before, before_count);
-	if (to->kind != LISTENER_DOH && is_given(from, "path"))
-		problem_with(resolve, from, "path", "only a doh listener has a path");
-	if (to->kind != LISTENER_DOH && is_given(from, "forwarded_from"))
-		problem_with(resolve, from, "forwarded_from",
-			"only a doh listener has requests with a Forwarded header");
+	if (!listener_is_doh(to->kind))
+		check_doh_keys(resolve, from);
+	if (to->kind == LISTENER_DOH_CLEAR)
+		check_clear(resolve, from);
 	if (kinds[to->kind].needs_tls && !setting_child(resolve->draft->element.at, "tls"))
 		problem_with(resolve, from, "protocol",
 			"a %s listener needs a certificate: "

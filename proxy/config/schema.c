@@ -232,6 +232,8 @@ const struct schema_key schema_keys[] = {
 	LISTENER("proxy_protocol_from", NETWORKS, proxy_protocol_from, .absent = "nobody",
 		RANGE(1, 1024)),
 	LISTENER("forwarded_from", NETWORKS, forwarded_from, .absent = "nobody", RANGE(1, 1024)),
+	LISTENER("tls", BOOL, tls, .preset = "true"),
+	LISTENER("json", BOOL, json, .preset = "false"),
 
 	ROOT("tls", GROUP, element, .absent = "needed as soon as a listener speaks doh or dot"),
 	ROOT("tls.certificate", FILE, tls_certificate, .absent = "certificates are given",

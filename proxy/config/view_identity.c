@@ -186,24 +186,35 @@ static const char *const *read_texts(
 
 bool view_identity_fits(const struct view_spec *view, enum listener_kind kind)
 {
-	if (view->path_count && kind != LISTENER_DOH)
+	bool needs_tls = view->certificate_count || view->tls_name_count;
+	if (view->path_count && !listener_is_doh(kind))
 		return false;
-	bool needs_tls = view->certificate_count || view->token_count || view->tls_name_count;
-	return !needs_tls || kind != LISTENER_DNS;
+	if (needs_tls && kind == LISTENER_DOH_CLEAR)
+		return false;
+	return (!needs_tls && !view->token_count) || kind != LISTENER_DNS;
 }
 
-/* Do its clients come by a listener that is not plain, or one that speaks DoH? */
+/* What a listener must be for its clients to show something. */
+enum need { NEEDS_DOH, NEEDS_TLS, NEEDS_EITHER };
+
+static bool meets(enum listener_kind kind, enum need need)
+{
+	switch (need) {
+	case NEEDS_DOH: return listener_is_doh(kind);
+	case NEEDS_TLS: return kind == LISTENER_DOH || kind == LISTENER_DOT;
+	default: return kind != LISTENER_DNS;
+	}
+}
+
 static bool has_listener(
-	const struct resolve *resolve, const struct view_spec *view, bool needs_doh)
+	const struct resolve *resolve, const struct view_spec *view, enum need need)
 {
 	const struct config *config = resolve->config;
 	const struct draft_listener *drafts = resolve->draft->listeners.at;
 	size_t count = view->listener_count ? view->listener_count : config->listener_count;
 	for (size_t i = 0; i < count; i++) {
 		size_t index = view->listener_count ? view->listeners[i] : i;
-		enum listener_kind kind = config->listeners[index].kind;
-		if (drafts[index].element.broken || kind == LISTENER_DOH ||
-			(kind == LISTENER_DOT && !needs_doh))
+		if (drafts[index].element.broken || meets(config->listeners[index].kind, need))
 			return true;
 	}
 	return false;
@@ -215,20 +226,23 @@ static void check_listeners(
 	const struct {
 		const char *key;
 		const struct draft_list *given;
-		bool needs_doh;
+		enum need need;
 	} needs[] = {
-		{ "certificates", &from->certificates, false },
-		{ "tokens", &from->tokens, false },
-		{ "paths", &from->paths, true },
-		{ "tls_names", &from->tls_names, false },
+		{ "certificates", &from->certificates, NEEDS_TLS },
+		{ "tokens", &from->tokens, NEEDS_EITHER },
+		{ "paths", &from->paths, NEEDS_DOH },
+		{ "tls_names", &from->tls_names, NEEDS_TLS },
+	};
+	static const char *const words[] = {
+		[NEEDS_DOH] = "doh", [NEEDS_TLS] = "doh or dot", [NEEDS_EITHER] = "doh or dot"
 	};
 	if (view->listener_count != from->listeners.count)
 		return;
 	for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
-		if (needs[i].given->count && !has_listener(resolve, view, needs[i].needs_doh))
+		if (needs[i].given->count && !has_listener(resolve, view, needs[i].need))
 			problem_with(resolve, from, needs[i].key,
 				"nobody can show that: the view has no %s listener",
-				needs[i].needs_doh ? "doh" : "doh or dot");
+				words[needs[i].need]);
 	const struct setting *tls = setting_child(resolve->draft->element.at, "tls");
 	if (from->certificates.count && tls && !setting_child(tls, "client_ca"))
 		problem_with(resolve, from, "certificates",

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/writer.h"
+#include "proxy/framing/percent.h"
 
 struct list_field {
 	size_t len;
@@ -49,33 +49,6 @@ int doh_claims_take_path(struct doh_claims *claims, struct slice segment)
 	return 0;
 }
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* RFC 3986 2.1 */
-static bool decode(struct writer *to, struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] != '%') {
-			writer_u8(to, text.at[i]);
-			continue;
-		}
-		if (text.len - i < 3)
-			return false;
-		int high = digit_of(text.at[i + 1]), low = digit_of(text.at[i + 2]);
-		if (high < 0 || low < 0)
-			return false;
-		writer_u8(to, (uint8_t)(high << 4 | low));
-		i += 2;
-	}
-	return !to->failed && to->len > 0;
-}
-
 int doh_claims_take_token(struct doh_claims *claims, struct slice value)
 {
 	struct doh_claims_kept *kept = keep(claims);
@@ -84,7 +57,7 @@ int doh_claims_take_token(struct doh_claims *claims, struct slice value)
 	if (kept->token_len > 0)
 		return 0;
 	struct writer to = writer_of(kept->token, sizeof kept->token);
-	if (!decode(&to, value))
+	if (!percent_decode(&to, value) || to.len == 0)
 		return ERR_INVALID;
 	kept->token_len = to.len;
 	return 0;

@@ -50,14 +50,18 @@ int doh_message_append(struct doh_message *message, struct slice bytes)
 	return 0;
 }
 
-bool doh_is_media_type(struct slice content_type)
+bool doh_message_is_of(struct slice content_type, const char *wanted)
 {
-	static const char wanted[] = DOH_MEDIA_TYPE;
 	size_t len = 0;
 	while (len < content_type.len && content_type.at[len] != ';')
 		len++;
 	while (len > 0 && (content_type.at[len - 1] == ' ' || content_type.at[len - 1] == '\t'))
 		len--;
-	return len == sizeof wanted - 1 &&
+	return len == strlen(wanted) &&
 		strncasecmp((const char *)content_type.at, wanted, len) == 0;
+}
+
+bool doh_is_media_type(struct slice content_type)
+{
+	return doh_message_is_of(content_type, DOH_MEDIA_TYPE);
 }

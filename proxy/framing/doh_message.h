@@ -34,7 +34,8 @@ bool doh_message_reserve(struct doh_message *message, size_t capacity);
 /* 0, ERR_TOO_LONG over DOH_MESSAGE_MAX, ERR_NO_MEMORY; on error nothing was appended. */
 int doh_message_append(struct doh_message *message, struct slice bytes);
 
-/* Is this content-type DOH_MEDIA_TYPE? Parameters do not matter, nor does case. */
+/* Is this content-type `wanted`, or DOH_MEDIA_TYPE? Parameters do not matter, nor does case. */
+bool doh_message_is_of(struct slice content_type, const char *wanted);
 bool doh_is_media_type(struct slice content_type);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "proxy/framing/base64url.h"
+#include "proxy/framing/dns_json.h"
 
 void doh_request_init(struct doh_request *request)
 {
@@ -92,8 +93,22 @@ static bool take_target(struct doh_request *request, const char *path, struct sl
 	return error != ERR_INVALID;
 }
 
+/* A question in parameters of its own. With "dns" beside them, that is the question. */
+static void take_json_question(
+	struct doh_request *request, const struct dns_json_question *question)
+{
+	if (!request->wants_json || request->dns_found || !dns_json_is_asked(question))
+		return;
+	struct writer to = writer_of(request->message.at, request->message.capacity);
+	request->dns_found = true;
+	request->answers_json = true;
+	request->dns_broken = !dns_json_write_question(&to, question);
+	request->message.len = (uint32_t)to.len;
+}
+
 static void take_path(struct doh_request *request, const char *path, struct slice value)
 {
+	struct dns_json_question question = { .is_broken = false };
 	request->path_found = take_target(request, path, take_until(&value, '?'));
 	while (request->path_found && value.len > 0) {
 		struct slice parameter = take_until(&value, '&');
@@ -102,7 +117,29 @@ static void take_path(struct doh_request *request, const char *path, struct slic
 			take_dns_parameter(request, parameter);
 		else if (slice_equals_text(name, "token"))
 			take_token(request, parameter);
+		else if (request->wants_json)
+			dns_json_take(&question, name, parameter);
 	}
+	take_json_question(request, &question);
+}
+
+/* One of the media types in it; weights and parameters do not matter. */
+static bool accepts(struct slice value, const char *media_type)
+{
+	while (value.len > 0) {
+		struct slice one = take_until(&value, ',');
+		while (one.len > 0 && (one.at[0] == ' ' || one.at[0] == '\t'))
+			one = slice_of(one.at + 1, one.len - 1);
+		if (doh_message_is_of(one, media_type))
+			return true;
+	}
+	return false;
+}
+
+static void take_accept(struct doh_request *request, struct slice value)
+{
+	if (accepts(value, DNS_JSON_MEDIA_TYPE) && !accepts(value, DOH_MEDIA_TYPE))
+		request->answers_json = true;
 }
 
 static void note_forwarded(struct doh_request *request, int error)
@@ -113,7 +150,7 @@ static void note_forwarded(struct doh_request *request, int error)
 
 static void take_content_length(struct doh_request *request, struct slice value)
 {
-	/* nghttp2 holds the body to the number; here only the early refusal. */
+	/* HTTP itself holds the body to the number; here only the early refusal. */
 	uint64_t len = 0;
 	for (size_t i = 0; i < value.len && len <= DOH_MESSAGE_MAX; i++)
 		if (value.at[i] >= '0' && value.at[i] <= '9')
@@ -137,6 +174,8 @@ void doh_request_field(
 		request->type_right = doh_is_media_type(value);
 	else if (slice_equals_text(name, "content-length"))
 		take_content_length(request, value);
+	else if (request->wants_json && slice_equals_text(name, "accept"))
+		take_accept(request, value);
 	else if (request->wants_forwarded && slice_equals_text(name, "forwarded"))
 		note_forwarded(request, doh_claims_take_forwarded(&request->claims, value));
 	else if (request->wants_forwarded && slice_equals_text(name, "x-forwarded-for"))
@@ -145,8 +184,10 @@ void doh_request_field(
 
 void doh_request_end_fields(struct doh_request *request)
 {
-	if (request->method == HTTP_POST)
-		request->message.len = 0; /* the message is the body, whatever the path says */
+	if (request->method != HTTP_POST)
+		return;
+	request->message.len = 0; /* the message is the body, whatever the path says */
+	request->answers_json = false;
 }
 
 void doh_request_body(struct doh_request *request, struct slice bytes)
@@ -177,4 +218,47 @@ unsigned doh_request_status(const struct doh_request *request, bool complete)
 	if (request->token_broken)
 		return 400;
 	return complete && request->message.len == 0 ? 400 : 200;
+}
+
+/* ---- the answer ---- */
+
+/* Most answers are small; only for one that is not the largest piece is taken. */
+static unsigned answer_in_json(struct doh_request *request, struct slice reply)
+{
+	static const size_t sizes[] = { DNS_JSON_LEAST, DNS_JSON_MAX };
+	bool is_whole = false;
+	for (unsigned i = 0; i < 2 && !is_whole; i++) {
+		if (!doh_message_reserve(&request->message, sizes[i]))
+			return 503;
+		struct writer to = writer_of(request->message.at, sizes[i]);
+		if (!dns_json_write(&to, reply, &is_whole))
+			return 500;
+		request->message.len = (uint32_t)to.len;
+	}
+	return 200;
+}
+
+unsigned doh_request_answer(struct doh_request *request, struct slice reply)
+{
+	request->message.len = 0;
+	if (!request->answers_json)
+		return doh_message_append(&request->message, reply) ? 503 : 200;
+	unsigned status = answer_in_json(request, reply);
+	if (status != 200)
+		request->message.len = 0;
+	return status;
+}
+
+const char *doh_request_answer_type(const struct doh_request *request)
+{
+	return request->answers_json ? DNS_JSON_MEDIA_TYPE : DOH_MEDIA_TYPE;
+}
+
+struct slice doh_cache_control(char text[DOH_CACHE_CONTROL_MAX], uint32_t max_age_s)
+{
+	struct writer to = writer_of(text, DOH_CACHE_CONTROL_MAX);
+	/* Whose answer it is depends on who asks: no cache that clients share may keep it. */
+	writer_text(&to, "private, max-age=");
+	writer_decimal(&to, max_age_s);
+	return writer_slice(&to);
 }

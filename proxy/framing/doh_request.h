@@ -1,5 +1,6 @@
-/* doh_request.h - what an HTTP request must look like to be a DNS query (RFC 8484 4.1), without
- * HTTP/2 itself: fields one by one in, a status or a message out. */
+/* doh_request.h - what an HTTP request must look like to be a DNS query (RFC 8484 4.1), whatever
+ * the version of HTTP: fields one by one in, a status or a message out; and what the answer looks
+ * like. */
 #ifndef PROXY_FRAMING_DOH_REQUEST_H
 #define PROXY_FRAMING_DOH_REQUEST_H
 
@@ -20,6 +21,8 @@ struct doh_request {
 	bool token_broken;    /* the query part has a "token" parameter that cannot be one */
 	bool wants_forwarded; /* set by whom it is for, before the first field: what proxies say is
 				 of interest */
+	bool wants_json;      /* set by whom it is for, likewise: dns-json is spoken (dns_json.h) */
+	bool answers_json;    /* the answer is to be JSON */
 	bool too_many_fields;
 	bool too_large;
 	bool out_of_memory;
@@ -44,5 +47,16 @@ void doh_request_body(struct doh_request *request, struct slice bytes);
 /* May it be answered at all? 200, or the status that refuses it. Asked when the header section is
  * complete (`complete` false: only what is already certain) and when the request is. */
 unsigned doh_request_status(const struct doh_request *request, bool complete);
+
+/* The request's message gives way to the body of its answer: `reply`, or its JSON. 200, or the
+ * status that is told instead (500, 503; the body is empty then). */
+unsigned doh_request_answer(struct doh_request *request, struct slice reply);
+
+/* Of the answer. */
+const char *doh_request_answer_type(const struct doh_request *request);
+
+/* The value of cache-control, in `text`. */
+enum { DOH_CACHE_CONTROL_MAX = 48 };
+struct slice doh_cache_control(char text[DOH_CACHE_CONTROL_MAX], uint32_t max_age_s);
 
 #endif

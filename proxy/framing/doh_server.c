@@ -94,6 +94,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	doh_request_init(&stream->request);
 	stream->request.wants_forwarded = framer->settings.wants_forwarded;
+	stream->request.wants_json = framer->settings.wants_json;
 	stream->id = frame->hd.stream_id;
 	stream->sent = 0;
 	stream->asked = stream->replied = stream->refused = false;
@@ -270,20 +271,21 @@ static ssize_t read_reply(nghttp2_session *session, int32_t id, uint8_t *to, siz
 
 static int doh_reply(struct framer *framer, int32_t id, struct slice message, uint32_t max_age_s)
 {
-	/* Whose answer it is depends on who asks: no cache that clients share may keep it. */
-	static const char max_age[] = "private, max-age=";
 	struct doh_stream *stream = stream_find(framer, id);
 	if (!stream || stream->replied || stream->refused)
 		return 0;
-	char length_text[H2_DECIMAL_MAX];
-	struct slice length = h2_decimal(length_text, message.len);
-	char age_text[sizeof max_age + H2_DECIMAL_MAX];
-	struct writer age = writer_of(age_text, sizeof age_text);
-	writer_text(&age, max_age);
-	writer_decimal(&age, max_age_s);
+	unsigned status = doh_request_answer(&stream->request, message);
+	if (status != 200) {
+		stream->asked = false;
+		return refuse(framer, id, stream, status);
+	}
+	char length_text[H2_DECIMAL_MAX], age_text[DOH_CACHE_CONTROL_MAX];
+	struct slice length = h2_decimal(length_text, stream->request.message.len);
+	struct slice age = doh_cache_control(age_text, max_age_s);
+	const char *type = doh_request_answer_type(&stream->request);
 	nghttp2_nv fields[] = {
 		H2_FIELD(":status", "200", 3),
-		H2_FIELD("content-type", DOH_MEDIA_TYPE, sizeof DOH_MEDIA_TYPE - 1),
+		H2_FIELD("content-type", type, strlen(type)),
 		H2_FIELD("content-length", length.at, length.len),
 		H2_FIELD("cache-control", age.at, age.len),
 	};
@@ -291,13 +293,8 @@ static int doh_reply(struct framer *framer, int32_t id, struct slice message, ui
 	bool head_only = stream->request.method == HTTP_HEAD;
 	tell_status(framer, stream, 200);
 	stream->replied = true;
-	stream->request.message.len = 0;
-	stream->request.method = HTTP_POST; /* doh_request_body() takes the reply's bytes */
-	if (!head_only)
-		doh_request_body(&stream->request, message);
-	if (stream->request.out_of_memory)
-		return nghttp2_submit_rst_stream(
-			framer->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+	if (head_only)
+		stream->request.message.len = 0;
 	framer->queued += stream->request.message.len;
 	return nghttp2_submit_response(framer->session, id, fields, 4, head_only ? NULL : &body);
 }
@@ -442,7 +439,7 @@ static bool doh_is_finished(const struct framer *framer)
 	return (framer->finished && list_is_empty(&framer->open)) || is_at_end(framer);
 }
 
-const struct framer_type framer_doh = {
+const struct framer_type framer_doh2 = {
 	.open = doh_open,
 	.free = doh_free,
 	.feed = doh_feed,

@@ -39,14 +39,20 @@ struct framer_events {
 struct framer_settings {
 	const struct framer_events *events;
 	void *host;
-	const char *path;     /* of DoH; must outlive the framer */
-	bool wants_forwarded; /* of DoH: claims have the fields of proxies */
+	const char *path;      /* of DoH; must outlive the framer */
+	bool wants_forwarded;  /* of DoH: claims have the fields of proxies */
+	bool wants_json;       /* of DoH: application/dns-json is spoken as well */
+	unsigned requests_max; /* of HTTP/1.1: how many are read ahead of their answers; not 0 */
 };
 
 struct framer_type {
 	/* NULL when out of memory. */
 	struct framer *(*open)(const struct framer_settings *settings);
 	void (*free)(struct framer *framer);
+
+	/* TLS is up, and this is what ALPN chose; empty: the client offered nothing. Not called
+	 * without TLS. NULL where it makes no difference. */
+	void (*agree)(struct framer *framer, struct slice protocol);
 
 	/* Plain bytes from the client. 0, or a negative error: the connection is over; what drain()
 	 * still gives may be sent before it is closed. */
@@ -74,6 +80,11 @@ struct framer_type {
 	 * late. */
 	uint64_t (*late_request)(const struct framer *framer);
 
+	/* Has it as many requests as it takes at once? What it was given beyond them waits inside,
+	 * and should not become more; when it is full no longer, feed() goes on with that, also of
+	 * nothing. NULL: never. */
+	bool (*is_full)(const struct framer *framer);
+
 	/* Bytes of replies that are waiting to be drained. */
 	size_t (*queued)(const struct framer *framer);
 
@@ -85,7 +96,10 @@ struct framer_type {
 /* RFC 1035 4.2.2, RFC 7858: two bytes of length, then the message. Plain TCP and DoT. */
 extern const struct framer_type framer_dot;
 
-/* RFC 8484 over HTTP/2. */
+/* RFC 8484 over HTTP/1.1 (RFC 9112) and over HTTP/2 (RFC 9113), and over whichever of the two the
+ * client speaks. */
+extern const struct framer_type framer_doh1;
+extern const struct framer_type framer_doh2;
 extern const struct framer_type framer_doh;
 
 #endif

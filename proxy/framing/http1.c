@@ -9,7 +9,9 @@
 #include "base/reader.h"
 #include "proxy/framing/http1_parser.h"
 
-static bool is_token(uint8_t byte)
+enum { LENGTH_DIGITS_MAX = 18 };
+
+bool http1_is_token(uint8_t byte)
 {
 	if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
 		(byte >= 'a' && byte <= 'z'))
@@ -20,7 +22,7 @@ static bool is_token(uint8_t byte)
 static bool is_all_tokens(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (!is_token(text.at[i]))
+		if (!http1_is_token(text.at[i]))
 			return false;
 	return text.len > 0;
 }
@@ -164,35 +166,51 @@ struct slice http1_header(const struct http1_request *request, const char *name)
 	return slice_of(NULL, 0);
 }
 
-static bool read_length(struct slice text, size_t *len)
+static bool read_length(struct slice text, uint64_t *len)
 {
 	*len = 0;
-	if (text.len == 0 || text.len > 10)
+	if (text.len == 0 || text.len > LENGTH_DIGITS_MAX)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] < '0' || text.at[i] > '9')
 			return false;
-		*len = *len * 10 + (size_t)(text.at[i] - '0');
+		*len = *len * 10 + (uint64_t)(text.at[i] - '0');
 	}
 	return true;
 }
 
-/* How long the body is: 0 or a status. */
-static unsigned read_body_len(const struct http1_request *request, size_t body_max, size_t *len)
+/* Where "chunked" is not the last coding, nobody can tell where the body ends; where it stands
+ * alone, we can (RFC 9112 6.3). 0 or a status. */
+static unsigned read_codings(struct slice codings)
+{
+	struct slice rest = codings, coding;
+	bool others = false;
+	while (cut(&rest, ',', &coding)) {
+		if (equals_word(trimmed(coding), "chunked"))
+			return 400;
+		others = true;
+	}
+	if (!equals_word(trimmed(rest), "chunked"))
+		return 400;
+	return others ? 501 : 0;
+}
+
+/* How the body ends: 0 or a status. */
+static unsigned read_body_kind(struct http1_request *request)
 {
 	size_t lengths = count_header(request, "content-length");
 	size_t codings = count_header(request, "transfer-encoding");
-	*len = 0;
+	request->body_len = 0;
+	request->is_chunked = codings > 0;
 	if (codings && (lengths || codings > 1 || request->is_http_1_0))
 		return 400;
 	if (codings)
-		return equals_word(http1_header(request, "transfer-encoding"), "chunked") ? 411
-											  : 501;
+		return read_codings(http1_header(request, "transfer-encoding"));
 	if (!lengths)
 		return 0;
-	if (lengths > 1 || !read_length(http1_header(request, "content-length"), len))
-		return 400;
-	return *len > body_max ? 413 : 0;
+	bool is_length = lengths == 1 &&
+		read_length(http1_header(request, "content-length"), &request->body_len);
+	return is_length ? 0 : 400;
 }
 
 /* RFC 9112 3.2: one Host in a request of HTTP/1.1. What it says does not matter to us. */
@@ -241,37 +259,47 @@ static unsigned ask_parser(struct slice head, struct http1_request *request)
 
 /* --- all together --- */
 
-static unsigned read_head(
-	struct slice head, size_t body_max, struct http1_request *request, size_t *body_len)
+static unsigned read_whole_head(struct slice head, struct http1_request *request)
 {
 	unsigned status = read_lines(head, request);
 	if (!status)
 		status = check_host(request);
 	if (!status)
-		status = read_body_len(request, body_max, body_len);
+		status = read_body_kind(request);
 	return status ? status : ask_parser(head, request);
+}
+
+enum http1_result http1_read_head(struct slice bytes, size_t *scanned, size_t head_max,
+	struct http1_request *request, unsigned *status)
+{
+	bool is_bad;
+	struct slice window = bytes;
+	if (window.len > head_max)
+		window.len = head_max;
+	size_t len = head_len(window, scanned, &is_bad);
+	*status = is_bad ? 400 : 431;
+	if (!len)
+		return is_bad || bytes.len >= head_max ? HTTP1_REFUSED : HTTP1_MORE;
+	request->header_count = 0;
+	request->body = slice_of(NULL, 0);
+	request->len = len;
+	*status = read_whole_head(slice_of(bytes.at, len), request);
+	return *status ? HTTP1_REFUSED : HTTP1_REQUEST;
 }
 
 enum http1_result http1_read(struct slice bytes, size_t *scanned, size_t body_max,
 	struct http1_request *request, unsigned *status)
 {
-	bool is_bad;
-	size_t body_len;
-	struct slice window = bytes;
-	if (window.len > HTTP1_HEAD_MAX)
-		window.len = HTTP1_HEAD_MAX;
-	size_t len = head_len(window, scanned, &is_bad);
-	*status = is_bad ? 400 : 431;
-	if (!len)
-		return is_bad || bytes.len >= HTTP1_HEAD_MAX ? HTTP1_REFUSED : HTTP1_MORE;
-	request->header_count = 0;
-	*status = read_head(slice_of(bytes.at, len), body_max, request, &body_len);
-	if (*status)
+	enum http1_result result = http1_read_head(bytes, scanned, HTTP1_HEAD_MAX, request, status);
+	if (result != HTTP1_REQUEST)
+		return result;
+	*status = request->is_chunked ? 411 : 413;
+	if (request->is_chunked || request->body_len > body_max)
 		return HTTP1_REFUSED;
-	if (bytes.len - len < body_len)
+	if (bytes.len - request->len < request->body_len)
 		return HTTP1_MORE;
-	request->body = slice_of(bytes.at + len, body_len);
-	request->len = len + body_len;
+	request->body = slice_of(bytes.at + request->len, request->body_len);
+	request->len += request->body.len;
 	return HTTP1_REQUEST;
 }
 
@@ -285,6 +313,7 @@ const char *http1_reason(unsigned status)
 	} reasons[] = {
 		{ 200, "OK" },
 		{ 400, "Bad Request" },
+		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 411, "Length Required" },

@@ -8,6 +8,17 @@ bool claimant_is_proxied(const struct listener_config *listener, const struct ad
 		listener->proxy_protocol_from, listener->proxy_protocol_from_count, peer);
 }
 
+static bool speaks_for_others(const struct listener_config *listener, const struct address *peer)
+{
+	return networks_contain(listener->forwarded_from, listener->forwarded_from_count, peer);
+}
+
+bool claimant_may_connect(const struct listener_config *listener, const struct address *peer)
+{
+	return listener->kind != LISTENER_DOH_CLEAR || claimant_is_proxied(listener, peer) ||
+		speaks_for_others(listener, peer);
+}
+
 bool claimant_wants_forwarded(const struct listener_config *listener)
 {
 	return listener->forwarded_from_count > 0;
@@ -18,9 +29,7 @@ static bool take_forwarded(struct claims *claims, const struct listener_config *
 	const struct framer_claims *said)
 {
 	bool is_said = said->forwarded.len > 0 || said->x_forwarded_for.len > 0;
-	if (!is_said ||
-		!networks_contain(
-			listener->forwarded_from, listener->forwarded_from_count, &claims->client))
+	if (!is_said || !speaks_for_others(listener, &claims->client))
 		return true;
 	return forwarded_find(
 		said, listener->forwarded_from, listener->forwarded_from_count, &claims->client);

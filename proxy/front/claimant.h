@@ -12,6 +12,9 @@
 /* Does this peer begin its connections with a PROXY protocol header? */
 bool claimant_is_proxied(const struct listener_config *listener, const struct address *peer);
 
+/* May this peer connect at all? A listener without TLS is for proxies only. */
+bool claimant_may_connect(const struct listener_config *listener, const struct address *peer);
+
 /* May any peer of this listener speak for others in Forwarded or X-Forwarded-For? */
 bool claimant_wants_forwarded(const struct listener_config *listener);
 

@@ -66,6 +66,8 @@ static bool open_layers(struct conn *conn, const struct listener_socket *socket)
 		.host = conn,
 		.path = socket->path,
 		.wants_forwarded = claimant_wants_forwarded(conn_listener(conn)),
+		.wants_json = conn_listener(conn)->json,
+		.requests_max = conn_table_limits(conn->table)->queries_per_connection,
 	};
 	conn->established = !conn->protocol->encrypted && !conn->owes_header;
 	conn->framer = conn->protocol->framer->open(&settings);
@@ -107,6 +109,10 @@ static bool may_enter(struct conn *conn)
 	struct conn_table *table = conn->table;
 	if (table->draining || !learn_client(conn))
 		return false;
+	if (!claimant_may_connect(conn_listener(conn), &conn->client)) {
+		metrics_drop(table->worker->metrics, METRICS_DROP_PEER);
+		return false;
+	}
 	/* A proxy has as many as it has clients. */
 	if (!conn->owes_header && conn_table_is_full_for(table, &conn->client)) {
 		metrics_drop(table->worker->metrics, METRICS_DROP_PER_ADDRESS);

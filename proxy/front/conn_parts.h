@@ -56,10 +56,11 @@ struct conn {
 	bool active;  /* there was a question or an answer in this phase */
 	bool writing; /* the socket was full: a uv_write has the rest */
 	bool reading;
-	bool ended;   /* nothing that the client sends is of interest any more */
-	bool at_end;  /* it has closed its side */
-	bool lingers; /* see PHASE_LINGER */
-	bool broken;  /* to be closed without further words */
+	bool held_back; /* its framer was full, and may have unread what came beyond */
+	bool ended;     /* nothing that the client sends is of interest any more */
+	bool at_end;    /* it has closed its side */
+	bool lingers;   /* see PHASE_LINGER */
+	bool broken;    /* to be closed without further words */
 	bool closing;
 };
 
@@ -115,6 +116,9 @@ void conn_refuse_header(struct conn *conn, const char *reason);
 
 void conn_start_reading(struct conn *conn);
 void conn_stop_reading(struct conn *conn);
+/* The framer was full, and answers may have made room: takes what waits in it. False when nothing
+ * was done. */
+bool conn_go_on(struct conn *conn);
 /* In good order: what was begun is finished, nothing more is read. */
 void conn_come_again(struct conn *conn);
 

@@ -95,11 +95,28 @@ static void feed_framer(struct conn *conn, struct slice plain)
 	conn_stop_reading(conn);
 }
 
+static bool is_full(const struct conn *conn)
+{
+	const struct framer_type *framer = conn->protocol->framer;
+	return framer->is_full && framer->is_full(conn->framer);
+}
+
+bool conn_go_on(struct conn *conn)
+{
+	if (!conn->held_back || conn->broken || conn->writing || conn->ended || is_full(conn))
+		return false;
+	feed_framer(conn, slice_of(NULL, 0));
+	conn->held_back = is_full(conn);
+	return true;
+}
+
 static void note_established(struct conn *conn)
 {
 	if (conn->established || !tls_stream_is_established(conn->tls))
 		return;
 	conn->established = true;
+	if (conn->protocol->framer->agree)
+		conn->protocol->framer->agree(conn->framer, tls_stream_protocol(conn->tls));
 	metrics_tls(conn->table->worker->metrics, tls_stream_version(conn->tls), NULL,
 		tls_stream_is_resumed(conn->tls));
 }
@@ -192,7 +209,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		feed_framer(conn, bytes);
 	/* libuv reads on as long as there is something: some dozen buffers of questions can lead to
 	 * a hundred times as many bytes of answers. */
-	if (conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
+	conn->held_back = is_full(conn);
+	if (conn->held_back || conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
 		conn_stop_reading(conn);
 }
 

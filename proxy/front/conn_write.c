@@ -122,15 +122,22 @@ static void linger(struct conn *conn)
 		conn_start_reading(conn);
 }
 
-static void conn_flush(struct conn *conn)
+static void flush_all(struct conn *conn)
 {
 	size_t len = 1;
-	if (conn->lingers && !conn->broken)
-		return;
 	while (len > 0 && !conn->broken && !conn->writing && conn->established) {
 		len = flush_once(conn);
 		conn->drained += len;
 	}
+}
+
+static void conn_flush(struct conn *conn)
+{
+	if (conn->lingers && !conn->broken)
+		return;
+	do
+		flush_all(conn);
+	while (conn_go_on(conn));
 	if (conn->broken) {
 		conn_close(conn);
 		return;
@@ -143,7 +150,7 @@ static void conn_flush(struct conn *conn)
 	conn_phase_update(conn);
 	/* What HTTP/2's flow control holds back is no reason to stop: the window that lets it go is
 	 * yet to be read. Streams are limited, and so is the time. */
-	if (!conn->reading && !conn->writing && !conn->ended)
+	if (!conn->reading && !conn->writing && !conn->ended && !conn->held_back)
 		conn_start_reading(conn);
 }
 

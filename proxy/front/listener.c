@@ -15,7 +15,8 @@ enum { BACKLOG = 1024 };
 static const struct stream_protocol protocols[] = {
 	[LISTENER_DNS] = { PROTOCOL_TCP, &framer_dot, false, TLS_ALPN_DOT },
 	[LISTENER_DOT] = { PROTOCOL_DOT, &framer_dot, true, TLS_ALPN_DOT },
-	[LISTENER_DOH] = { PROTOCOL_DOH, &framer_doh, true, TLS_ALPN_H2 },
+	[LISTENER_DOH] = { PROTOCOL_DOH, &framer_doh, true, TLS_ALPN_HTTP },
+	[LISTENER_DOH_CLEAR] = { PROTOCOL_DOH, &framer_doh, false, TLS_ALPN_HTTP },
 };
 
 const struct stream_protocol *listener_stream_protocol(enum listener_kind kind)

@@ -418,9 +418,9 @@ def test_bad_preface(plain):
     assert b"HTTP/1.1 200" not in data and MEDIA_TYPE.encode() not in data
 
 
-@pytest.mark.parametrize("alpn", (None, "http/1.1"))
-def test_alpn_must_be_h2(plain, alpn):
-    """rfc9113-3.2: who does not offer h2 is told so in the handshake."""
+@pytest.mark.parametrize("alpn", ("http/1.0", "h2c", "dot", "h3"))
+def test_alpn_must_be_known(plain, alpn):
+    """rfc7301-3.2: who offers neither h2 nor http/1.1 is told so in the handshake."""
     raw = socket.create_connection(("127.0.0.1", plain.ports["doh"]), 5)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         stream = tls_context(plain.certificates.ca, alpn).wrap_socket(

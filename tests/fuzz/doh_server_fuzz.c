@@ -39,9 +39,9 @@ static const uint8_t canned[20000] = "\0\0\x81\x80\0\1\0\0\0\0\0\0\0\0\1\0\1";
 
 static void answer(struct run *run, int32_t stream)
 {
-	size_t before = framer_doh.queued(run->framer);
-	check(framer_doh.reply(run->framer, stream, slice_of(canned, run->answer_len), 60) == 0);
-	run->answered += framer_doh.queued(run->framer) - before;
+	size_t before = framer_doh2.queued(run->framer);
+	check(framer_doh2.reply(run->framer, stream, slice_of(canned, run->answer_len), 60) == 0);
+	run->answered += framer_doh2.queued(run->framer) - before;
 }
 
 static void answer_waiting(struct run *run)
@@ -61,7 +61,7 @@ static void on_message(
 	if (run->mode == 0)
 		answer(run, stream);
 	else if (run->mode == 3 && run->asked % 2)
-		framer_doh.reject(run->framer, stream, 400);
+		framer_doh2.reject(run->framer, stream, 400);
 	else if (run->waiting_count < WAITING_MAX)
 		run->waiting[run->waiting_count++] = stream;
 	else
@@ -96,11 +96,11 @@ static void drain(struct run *run, size_t step)
 {
 	uint8_t *out = malloc(step);
 	size_t len;
-	while ((len = framer_doh.drain(run->framer, out, step)) > 0) {
+	while ((len = framer_doh2.drain(run->framer, out, step)) > 0) {
 		check(len <= step);
 		run->drained += len;
 	}
-	check(framer_doh.queued(run->framer) <= run->answered);
+	check(framer_doh2.queued(run->framer) <= run->answered);
 	free(out);
 }
 
@@ -111,14 +111,14 @@ static bool feed(struct run *run, struct slice bytes, size_t step)
 		size_t len = bytes.len - at < step ? bytes.len - at : step;
 		uint8_t *piece = malloc(len);
 		memcpy(piece, bytes.at + at, len);
-		int error = framer_doh.feed(run->framer, slice_of(piece, len));
+		int error = framer_doh2.feed(run->framer, slice_of(piece, len));
 		free(piece);
 		if (error)
 			return false;
 		if (run->mode == 1)
 			answer_waiting(run);
 		drain(run, step);
-		if (framer_doh.is_finished(run->framer))
+		if (framer_doh2.is_finished(run->framer))
 			return false;
 	}
 	return true;
@@ -136,24 +136,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct framer_settings settings = {
 		.events = &events, .host = &run, .path = "/dns-query"
 	};
-	run.framer = framer_doh.open(&settings);
+	run.framer = framer_doh2.open(&settings);
 	struct slice all = slice_of(data + 1, size - 1);
 	struct slice first_half = slice_of(all.at, all.len / 2);
 	struct slice second_half = slice_of(all.at + all.len / 2, all.len - all.len / 2);
 	bool open = !(data[0] & 0x20) || feed(&run, slice_of(preface, sizeof preface - 1), step);
 	open = open && feed(&run, first_half, step);
 	if (data[0] & 0x40)
-		framer_doh.finish(run.framer);
+		framer_doh2.finish(run.framer);
 	open = open && feed(&run, second_half, step);
 	answer_waiting(&run);
 	drain(&run, step);
-	framer_doh.finish(run.framer);
+	framer_doh2.finish(run.framer);
 	drain(&run, step);
-	size_t queued = framer_doh.queued(run.framer);
-	check(!open || framer_doh.late_request(run.framer) == 0 ||
-		!framer_doh.is_finished(run.framer));
+	size_t queued = framer_doh2.queued(run.framer);
+	check(!open || framer_doh2.late_request(run.framer) == 0 ||
+		!framer_doh2.is_finished(run.framer));
 	check(run.drained <= 2000 + 40 * size + 100 * run.statuses + 2 * run.answered);
-	framer_doh.free(run.framer);
+	framer_doh2.free(run.framer);
 	/* Whatever was asked was answered, refused as no DNS, or given up by the client. */
 	check(run.asked <= run.statuses + run.abandoned);
 	check(queued <= run.answered);

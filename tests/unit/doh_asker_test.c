@@ -209,7 +209,8 @@ static void on_message(
 	assert_int_equal(message.len, QUESTION_LEN);
 	pair->requests++;
 	assert_int_equal(
-		framer_doh.reply(pair->framer, stream, slice_of(counting, pair->reply_len), 60), 0);
+		framer_doh2.reply(pair->framer, stream, slice_of(counting, pair->reply_len), 60),
+		0);
 }
 
 static void on_status(void *host, enum http_method method, unsigned status)
@@ -261,7 +262,7 @@ static size_t to_server(struct pair *pair)
 		if (pair->server)
 			assert_int_equal(nghttp2_session_mem_recv(pair->server, buffer, len), len);
 		else if (pair->framer)
-			assert_int_equal(framer_doh.feed(pair->framer, slice_of(buffer, len)), 0);
+			assert_int_equal(framer_doh2.feed(pair->framer, slice_of(buffer, len)), 0);
 	}
 	return total;
 }
@@ -274,7 +275,7 @@ static size_t to_asker(struct pair *pair)
 		const uint8_t *at = buffer;
 		ssize_t len = pair->server
 			? nghttp2_session_mem_send(pair->server, &at)
-			: (ssize_t)framer_doh.drain(pair->framer, buffer, sizeof buffer);
+			: (ssize_t)framer_doh2.drain(pair->framer, buffer, sizeof buffer);
 		if (len <= 0)
 			return total;
 		total += (size_t)len;
@@ -323,7 +324,7 @@ static struct pair *pair_with_framer(bool use_get)
 	const struct framer_settings settings = {
 		.events = &server_events, .host = pair, .path = "/dns-query"
 	};
-	pair->framer = framer_doh.open(&settings);
+	pair->framer = framer_doh2.open(&settings);
 	pair->reply_len = 100;
 	return pair;
 }
@@ -334,7 +335,7 @@ static void pair_free(struct pair *pair)
 	if (pair->server)
 		nghttp2_session_del(pair->server);
 	if (pair->framer)
-		framer_doh.free(pair->framer);
+		framer_doh2.free(pair->framer);
 	free(pair);
 }
 

@@ -63,7 +63,7 @@ static struct told *told(struct pair *pair, int32_t stream)
 static void reply(struct pair *pair, int32_t stream)
 {
 	assert_int_equal(0,
-		framer_doh.reply(
+		framer_doh2.reply(
 			pair->framer, stream, slice_of(answer, pair->answer_len), pair->max_age_s));
 }
 
@@ -80,7 +80,7 @@ static void on_message(
 	if (message.len == QUESTION_LEN)
 		assert_memory_equal(message.at, question, QUESTION_LEN);
 	if (pair->rejects)
-		framer_doh.reject(pair->framer, stream, 400);
+		framer_doh2.reject(pair->framer, stream, 400);
 	else if (pair->at_once)
 		reply(pair, stream);
 }
@@ -182,7 +182,7 @@ static void feed(struct pair *pair, const uint8_t *at, size_t len)
 		size_t take = len - done < pair->step ? len - done : pair->step;
 		uint8_t *copy = malloc(take); /* what is read later than allowed is found */
 		memcpy(copy, at + done, take);
-		pair->feed_error = framer_doh.feed(pair->framer, slice_of(copy, take));
+		pair->feed_error = framer_doh2.feed(pair->framer, slice_of(copy, take));
 		free(copy);
 		done += take;
 	}
@@ -209,7 +209,7 @@ static size_t to_client(struct pair *pair)
 {
 	static uint8_t buffer[65536];
 	size_t total = 0, len;
-	while ((len = framer_doh.drain(pair->framer, buffer,
+	while ((len = framer_doh2.drain(pair->framer, buffer,
 			pair->step < sizeof buffer ? pair->step : sizeof buffer)) > 0) {
 		total += len;
 		if (pair->client)
@@ -233,7 +233,7 @@ static struct pair *pair_new(void)
 	const struct framer_settings settings = {
 		.events = &events, .host = pair, .path = "/dns-query"
 	};
-	pair->framer = framer_doh.open(&settings);
+	pair->framer = framer_doh2.open(&settings);
 	pair->client = client_new(pair);
 	pair->goaway_last = -1;
 	pair->step = 65536;
@@ -254,7 +254,7 @@ static struct pair *pair_ready(void)
 
 static void pair_free(struct pair *pair)
 {
-	framer_doh.free(pair->framer);
+	framer_doh2.free(pair->framer);
 	nghttp2_session_del(pair->client);
 	free(pair);
 }
@@ -427,8 +427,8 @@ static void test_statuses(void **state)
 			assert_int_equal(told(pair, id)->code, NGHTTP2_NO_ERROR);
 			assert_int_equal(told(pair, id)->asked, row->status == 200);
 			assert_int_equal(pair->statuses[row->status], 1);
-			assert_int_equal(framer_doh.queued(pair->framer), 0);
-			assert_int_equal(framer_doh.late_request(pair->framer), 0);
+			assert_int_equal(framer_doh2.queued(pair->framer), 0);
+			assert_int_equal(framer_doh2.late_request(pair->framer), 0);
 			assert_int_equal(pair->abandoned, 0);
 			pair_free(pair);
 		}
@@ -508,7 +508,7 @@ static void test_many_streams_out_of_order(void **state)
 		assert_int_equal(told(pair, ids[i])->body_first, i);
 		assert_true(told(pair, ids[i])->closed);
 	}
-	assert_int_equal(framer_doh.queued(pair->framer), 0);
+	assert_int_equal(framer_doh2.queued(pair->framer), 0);
 	pair_free(pair);
 }
 
@@ -538,7 +538,7 @@ static void test_early_refusal(void **state)
 	assert_int_equal(told(pair, id)->status, 413);
 	assert_true(told(pair, id)->closed);
 	assert_int_equal(told(pair, id)->code, NGHTTP2_NO_ERROR);
-	assert_int_equal(framer_doh.late_request(pair->framer), 0);
+	assert_int_equal(framer_doh2.late_request(pair->framer), 0);
 	pair_free(pair);
 }
 
@@ -551,7 +551,7 @@ static void test_late_refusal(void **state)
 	int32_t id = ask(pair, "POST", "/dns-query", "text/plain", NULL, -2);
 	talk(pair);
 	assert_int_equal(told(pair, id)->status, 0);
-	assert_int_equal(framer_doh.late_request(pair->framer), (uint64_t)id);
+	assert_int_equal(framer_doh2.late_request(pair->framer), (uint64_t)id);
 	feed_frame(pair, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id);
 	talk(pair);
 	assert_int_equal(told(pair, id)->status, 415);
@@ -585,7 +585,7 @@ static void test_frames_too_late(void **state)
 		feed_frame(pair, kinds[i], NGHTTP2_FLAG_END_HEADERS, id);
 		to_client(pair);
 		assert_int_equal(pair->goaway_code, NGHTTP2_STREAM_CLOSED);
-		assert_true(framer_doh.is_finished(pair->framer));
+		assert_true(framer_doh2.is_finished(pair->framer));
 		pair_free(pair);
 	}
 }
@@ -620,7 +620,7 @@ static void test_reply_to_nobody(void **state)
 	assert_int_equal(told(pair, id)->abandoned, 1);
 	reply(pair, id);
 	reply(pair, id + 2); /* never there */
-	assert_int_equal(framer_doh.queued(pair->framer), 0);
+	assert_int_equal(framer_doh2.queued(pair->framer), 0);
 	assert_int_equal(to_client(pair), 0);
 	pair_free(pair);
 }
@@ -636,17 +636,17 @@ static void test_reset_while_the_reply_waits(void **state)
 		ids[i] = ask_get(pair);
 	to_server(pair); /* 65535 bytes of window: the second one gets stuck */
 	uint8_t some[70000];
-	assert_true(framer_doh.drain(pair->framer, some, sizeof some) > 65535);
-	assert_true(framer_doh.queued(pair->framer) > 200000);
+	assert_true(framer_doh2.drain(pair->framer, some, sizeof some) > 65535);
+	assert_true(framer_doh2.queued(pair->framer) > 200000);
 	for (unsigned i = 0; i < 5; i++) {
 		uint8_t bytes[13] = { 0, 0, 4, NGHTTP2_RST_STREAM, 0, 0, 0, 0, (uint8_t)ids[i], 0,
 			0, 0, 8 };
 		feed(pair, bytes, sizeof bytes);
 	}
 	assert_int_equal(pair->feed_error, 0);
-	assert_int_equal(framer_doh.queued(pair->framer), 0);
+	assert_int_equal(framer_doh2.queued(pair->framer), 0);
 	assert_int_equal(pair->abandoned, 0);
-	while (framer_doh.drain(pair->framer, some, sizeof some) > 0)
+	while (framer_doh2.drain(pair->framer, some, sizeof some) > 0)
 		;
 	pair_free(pair);
 }
@@ -664,10 +664,10 @@ static void test_free_with_open_streams(void **state)
 	pair->answer_len = 65535;
 	reply(pair, stuck);
 	reply(pair, stuck); /* a second one is ignored */
-	assert_int_equal(framer_doh.queued(pair->framer), 65535);
-	assert_int_equal(framer_doh.late_request(pair->framer), late);
+	assert_int_equal(framer_doh2.queued(pair->framer), 65535);
+	assert_int_equal(framer_doh2.late_request(pair->framer), late);
 	struct told streams[8];
-	framer_doh.free(pair->framer);
+	framer_doh2.free(pair->framer);
 	memcpy(streams, pair->streams, sizeof streams);
 	assert_int_equal(streams[waits].abandoned, 1);
 	assert_int_equal(pair->abandoned, 1);
@@ -685,15 +685,15 @@ static void test_flow_control_holds_back(void **state)
 	talk(pair);
 	assert_int_equal(told(pair, id)->status, 200);
 	assert_int_equal(told(pair, id)->body_len, 0);
-	assert_int_equal(framer_doh.queued(pair->framer), 100);
-	assert_false(framer_doh.is_finished(pair->framer));
+	assert_int_equal(framer_doh2.queued(pair->framer), 100);
+	assert_false(framer_doh2.is_finished(pair->framer));
 	nghttp2_submit_window_update(pair->client, 0, id, 99);
 	to_server(pair);
 	to_client(pair);
-	assert_int_equal(framer_doh.queued(pair->framer), 1);
+	assert_int_equal(framer_doh2.queued(pair->framer), 1);
 	nghttp2_submit_window_update(pair->client, 0, id, 1);
 	talk(pair);
-	assert_int_equal(framer_doh.queued(pair->framer), 0);
+	assert_int_equal(framer_doh2.queued(pair->framer), 0);
 	assert_int_equal(told(pair, id)->body_len, 100);
 	assert_true(told(pair, id)->closed);
 	pair_free(pair);
@@ -704,15 +704,15 @@ static void test_late_request(void **state)
 {
 	(void)state;
 	struct pair *pair = pair_ready();
-	assert_int_equal(framer_doh.late_request(pair->framer), 0);
+	assert_int_equal(framer_doh2.late_request(pair->framer), 0);
 	int32_t first = ask(pair, "POST", "/dns-query", DNS_TYPE, NULL, -2);
 	int32_t second = ask(pair, "POST", "/dns-query", DNS_TYPE, NULL, -2);
 	ask_get(pair);
 	talk(pair);
-	assert_int_equal(framer_doh.late_request(pair->framer), first);
+	assert_int_equal(framer_doh2.late_request(pair->framer), first);
 	nghttp2_submit_rst_stream(pair->client, 0, first, NGHTTP2_CANCEL);
 	talk(pair);
-	assert_int_equal(framer_doh.late_request(pair->framer), second);
+	assert_int_equal(framer_doh2.late_request(pair->framer), second);
 	assert_int_equal(pair->abandoned, 0); /* nothing was asked */
 	pair_free(pair);
 }
@@ -726,16 +726,16 @@ static void test_finish_lets_begun_streams_end(void **state)
 	pair->at_once = false;
 	int32_t id = ask_get(pair);
 	talk(pair);
-	framer_doh.finish(pair->framer);
-	framer_doh.finish(pair->framer);
+	framer_doh2.finish(pair->framer);
+	framer_doh2.finish(pair->framer);
 	talk(pair);
 	assert_int_equal(pair->goaway_last, id);
 	assert_int_equal(pair->goaway_code, NGHTTP2_NO_ERROR);
-	assert_false(framer_doh.is_finished(pair->framer));
+	assert_false(framer_doh2.is_finished(pair->framer));
 	reply(pair, id);
 	talk(pair);
 	assert_int_equal(told(pair, id)->body_len, 100);
-	assert_true(framer_doh.is_finished(pair->framer));
+	assert_true(framer_doh2.is_finished(pair->framer));
 	pair_free(pair);
 }
 
@@ -743,11 +743,11 @@ static void test_finish_when_idle(void **state)
 {
 	(void)state;
 	struct pair *pair = pair_ready();
-	assert_false(framer_doh.is_finished(pair->framer));
-	framer_doh.finish(pair->framer);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	framer_doh2.finish(pair->framer);
 	talk(pair);
 	assert_int_equal(pair->goaway_last, 0);
-	assert_true(framer_doh.is_finished(pair->framer));
+	assert_true(framer_doh2.is_finished(pair->framer));
 	pair_free(pair);
 }
 
@@ -759,7 +759,7 @@ static void test_finish_meets_a_new_stream(void **state)
 	pair->at_once = false;
 	int32_t id = ask_get(pair);
 	talk(pair);
-	framer_doh.finish(pair->framer);
+	framer_doh2.finish(pair->framer);
 	int32_t late = ask_get(pair);
 	talk(pair);
 	assert_int_equal(pair->goaway_last, id);
@@ -770,7 +770,7 @@ static void test_finish_meets_a_new_stream(void **state)
 	talk(pair);
 	assert_int_equal(told(pair, id)->status, 200);
 	assert_int_equal(told(pair, late)->status, 0);
-	assert_true(framer_doh.is_finished(pair->framer));
+	assert_true(framer_doh2.is_finished(pair->framer));
 	pair_free(pair);
 }
 
@@ -783,11 +783,11 @@ static void test_client_says_goodbye(void **state)
 	talk(pair);
 	nghttp2_submit_goaway(pair->client, 0, 0, NGHTTP2_NO_ERROR, NULL, 0);
 	talk(pair);
-	assert_false(framer_doh.is_finished(pair->framer));
+	assert_false(framer_doh2.is_finished(pair->framer));
 	reply(pair, id);
 	to_client(pair);
 	assert_int_equal(told(pair, id)->body_len, 100);
-	assert_true(framer_doh.is_finished(pair->framer));
+	assert_true(framer_doh2.is_finished(pair->framer));
 	pair_free(pair);
 }
 
@@ -803,7 +803,7 @@ static void test_broken_protocol_is_the_end(void **state)
 	feed(pair, data_on_stream_0, sizeof data_on_stream_0 - 1);
 	to_client(pair);
 	assert_int_equal(pair->goaway_code, NGHTTP2_PROTOCOL_ERROR);
-	assert_true(framer_doh.is_finished(pair->framer));
+	assert_true(framer_doh2.is_finished(pair->framer));
 	pair_free(pair);
 }
 
@@ -954,7 +954,7 @@ static void flood(const struct flood *row, bool answers)
 		size_t sent = to_client(pair);
 		assert_true(sent < 100000);
 	}
-	bool alive = pair->feed_error == 0 && !framer_doh.is_finished(pair->framer);
+	bool alive = pair->feed_error == 0 && !framer_doh2.is_finished(pair->framer);
 	if (alive != row->survives)
 		fail_msg("%s: %s (%d, %u requests)", row->name, alive ? "alive" : "ended",
 			pair->feed_error, pair->asked);

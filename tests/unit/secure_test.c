@@ -124,7 +124,8 @@ static void on_peer_closed(uv_handle_t *handle)
 	}
 	tls_stream_free(peer->tls);
 	if (peer->framer)
-		(t.config.protocol == UPSTREAM_DOT ? &framer_dot : &framer_doh)->free(peer->framer);
+		(t.config.protocol == UPSTREAM_DOT ? &framer_dot : &framer_doh2)
+			->free(peer->framer);
 	free(peer);
 }
 
@@ -170,7 +171,7 @@ static void peer_write(struct peer *peer, struct slice bytes)
 
 static const struct framer_type *framer_type(void)
 {
-	return t.config.protocol == UPSTREAM_DOT ? &framer_dot : &framer_doh;
+	return t.config.protocol == UPSTREAM_DOT ? &framer_dot : &framer_doh2;
 }
 
 static void peer_send(struct peer *peer, struct slice plain)
