@@ -68,6 +68,9 @@ static void close_handles(struct server *server)
 	server->control = NULL;
 	keeper_close(server->keeper);
 	server->keeper = NULL;
+	certificate_keeper_close(server->certificates);
+	server->certificates = NULL;
+	server->status.certificates = NULL;
 	if (server->background.is_running)
 		leave_load(server);
 	background_close(&server->background);
@@ -77,6 +80,8 @@ static void close_handles(struct server *server)
 	if (server->before)
 		snapshot_unref(server->before);
 	server->before = NULL;
+	tls_context_unref(server->reloaded);
+	server->reloaded = NULL;
 }
 
 static void begin_drain(struct server *server, const char *name)
@@ -376,6 +381,18 @@ static bool open_keeper(struct server *server)
 	return true;
 }
 
+static bool open_certificates(struct server *server)
+{
+	const struct certificate_keeper_owner owner = { .load = server_load_certificates,
+		.context = server };
+	server->certificates = certificate_keeper_new(&server->loop, &owner);
+	if (!server->certificates)
+		return false;
+	certificate_keeper_adopt(server->certificates, server->status.snapshot->config);
+	server->status.certificates = server->certificates;
+	return true;
+}
+
 static void publish_exceptions(void *context, struct exceptions *exceptions)
 {
 	struct server *server = context;
@@ -443,8 +460,8 @@ static int serve(struct server *server)
 	raise_descriptor_limit();
 	state_directory_claim(config->state_directory);
 	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
-		!open_shadow(server) || !open_exceptions(server) || !open_admin(server) ||
-		!server_open_control(server) || !start_workers(server))
+		!open_certificates(server) || !open_shadow(server) || !open_exceptions(server) ||
+		!open_admin(server) || !server_open_control(server) || !start_workers(server))
 		return EXIT_FAILED;
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,

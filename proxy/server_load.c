@@ -29,6 +29,19 @@ void server_go_live(struct snapshot *loaded, const char *why, uint32_t after)
 	loaded->revision = revisions_go_live(&item, loaded->kept, after);
 }
 
+static void reload_certificates(struct server *server)
+{
+	const struct snapshot *before = server->before;
+	const struct tls_context_files files = snapshot_tls_files(before->config);
+	const struct tls_problems problems = { .on_problem = certificate_problems_add,
+		.context = &server->problems };
+	server->problems = (struct certificate_problems){ 0 };
+	server->reloaded = NULL;
+	if (before->tls)
+		server->reloaded =
+			tls_context_reload(before->tls, &files, server->ticket_keys, &problems);
+}
+
 /* In a thread of its own: reading and compiling lists takes as long as it takes. */
 static void load_aside(void *context)
 {
@@ -36,6 +49,10 @@ static void load_aside(void *context)
 	bool is_whole = server->loading & (LOAD_CONFIG | LOAD_PROMOTE);
 	if (server->loading & LOAD_FOR_SHADOW) {
 		shadow_keeper_load(server->status.shadow);
+		return;
+	}
+	if (server->loading & LOAD_CERTIFICATES) {
+		reload_certificates(server);
 		return;
 	}
 	struct config_errors errors = { .on_error = log_config_error };
@@ -95,6 +112,31 @@ void server_publish_shadow(struct server *server)
 		log_error("shadow: out of memory, nothing changes");
 }
 
+/* The same policy, with other certificates. */
+static void publish_certificates(struct server *server, struct tls_context *tls)
+{
+	struct status *status = &server->status;
+	struct snapshot *copy = snapshot_with_tls(
+		status->snapshot, tls, shadow_keeper_pair(status->shadow, status->snapshot));
+	if (copy)
+		hand_out(status, copy);
+	else
+		log_error("tls: out of memory, the certificates before stay");
+}
+
+static void end_certificates(struct server *server)
+{
+	struct status *status = &server->status;
+	if (!server->reloaded)
+		return;
+	if (server->reloaded != status->snapshot->tls)
+		publish_certificates(server, server->reloaded);
+	if (certificate_keeper_loaded(server->certificates, &server->problems))
+		metrics_add(status->metrics, METRIC_CERTIFICATE_RELOAD_FAILURES, 1);
+	tls_context_unref(server->reloaded);
+	server->reloaded = NULL;
+}
+
 static void take_lists(struct server *server, const struct snapshot *loaded)
 {
 	struct lists *before = server->lists;
@@ -116,6 +158,7 @@ static void adopt(struct server *server, struct snapshot *loaded)
 	struct lists *before = lists_ref(server->lists); /* the keeper looks at them until then */
 	take_lists(server, loaded);
 	keeper_adopt(server->keeper, loaded->config, server->lists);
+	certificate_keeper_adopt(server->certificates, loaded->config);
 	lists_unref(before);
 	snapshot_unref(old);
 	status->reload_success_s = server_wall_s();
@@ -266,7 +309,9 @@ static void on_loaded(void *context)
 	if (loading & LOAD_FOR_SHADOW) {
 		shadow_keeper_loaded(server->status.shadow);
 		server_publish_shadow(server);
-	} else if (loading & LOAD_PROMOTE)
+	} else if (loading & LOAD_CERTIFICATES)
+		end_certificates(server);
+	else if (loading & LOAD_PROMOTE)
 		end_promote(server, loaded);
 	else if (loading & LOAD_CONFIG)
 		end_config(server, loaded);
@@ -297,6 +342,8 @@ static void take_wish(struct server *server)
 /* One thing at a time: what decides first, then what is judged beside it. */
 static unsigned next_load(unsigned wanted)
 {
+	if (wanted & LOAD_CERTIFICATES)
+		return LOAD_CERTIFICATES; /* it is quick */
 	if (wanted & LOAD_PROMOTE)
 		return LOAD_PROMOTE;
 	return wanted & LOAD_FOR_SHADOW && !(wanted & (LOAD_CONFIG | LOAD_LISTS))
@@ -363,6 +410,11 @@ bool server_load_lists(void *context, const char *accept)
 	snprintf(server->accept, sizeof server->accept, "%s", accept ? accept : "");
 	server_want_load(server, LOAD_LISTS);
 	return true;
+}
+
+void server_load_certificates(void *context)
+{
+	server_want_load(context, LOAD_CERTIFICATES);
 }
 
 bool server_is_loading(void *context)

@@ -12,6 +12,7 @@
 
 #include "proxy/background.h"
 #include "proxy/cache/cache.h"
+#include "proxy/certificate_keeper.h"
 #include "proxy/control/control.h"
 #include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
@@ -29,6 +30,7 @@ enum load {
 	LOAD_PROMOTE = 4, /* the candidate's configuration instead of ours */
 	LOAD_SHADOW = 8,
 	LOAD_SHADOW_LISTS = 16,
+	LOAD_CERTIFICATES = 32, /* the files of `tls` alone */
 	LOAD_FOR_SHADOW = LOAD_SHADOW | LOAD_SHADOW_LISTS,
 };
 
@@ -55,6 +57,9 @@ struct server {
 	uint32_t asked; /* by the last wish that was loaded: a revision; 0: unpin */
 	uint32_t came;  /* which revision that became; 0: refused */
 	struct keeper *keeper;
+	struct certificate_keeper *certificates;
+	struct tls_context *reloaded;         /* by the thread of a load */
+	struct certificate_problems problems; /* of that load */
 	struct exception_book *exceptions;
 	bool handles_open;
 	_Atomic unsigned workers_running;
@@ -82,6 +87,8 @@ void server_publish_shadow(struct server *server);
 /* For the keeper of the lists. */
 bool server_load_lists(void *context, const char *accept);
 bool server_is_loading(void *context);
+/* For the keeper of the certificates. */
+void server_load_certificates(void *context);
 struct cache_settings server_cache_settings_of(const struct config *config);
 
 /* ---- server_control.c ---- */

@@ -16,6 +16,8 @@
 static void snapshot_free(struct snapshot *snapshot)
 {
 	shadow_unref(snapshot->shadow);
+	tls_context_unref(snapshot->tls);
+	ddr_unref(snapshot->ddr);
 	if (snapshot->base) {
 		snapshot_unref(snapshot->base);
 		free(snapshot);
@@ -24,10 +26,7 @@ static void snapshot_free(struct snapshot *snapshot)
 	explicit_bzero(&snapshot->cookie_secrets, sizeof snapshot->cookie_secrets);
 	policy_free(snapshot->policy);
 	lists_unref(snapshot->lists);
-	if (snapshot->tls)
-		tls_context_unref(snapshot->tls);
 	routes_free(snapshot->routes);
-	ddr_free(snapshot->ddr);
 	upstream_plan_unref(snapshot->upstreams);
 	free(snapshot->view_labels);
 	free(snapshot->rule_labels);
@@ -57,6 +56,35 @@ struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *
 	atomic_init(&copy->references, 1);
 	copy->base = snapshot_ref(in_force->base ? in_force->base : in_force);
 	copy->shadow = shadow;
+	copy->tls = in_force->tls ? tls_context_ref(in_force->tls) : NULL;
+	copy->ddr = in_force->ddr ? ddr_ref(in_force->ddr) : NULL;
+	return copy;
+}
+
+static struct ddr *load_ddr(const struct config *config, const struct tls_context *tls)
+{
+	char reason[DDR_REASON_MAX];
+	struct ddr *ddr = ddr_new(config, tls, reason);
+	if (config->ddr && ddr && *reason)
+		log_warning("ddr: nothing is said: %s", reason);
+	return ddr;
+}
+
+struct snapshot *snapshot_with_tls(
+	struct snapshot *in_force, struct tls_context *tls, struct shadow *shadow)
+{
+	struct ddr *ddr = load_ddr(in_force->config, tls);
+	struct snapshot *copy = snapshot_with_shadow(in_force, shadow);
+	if (!copy || !ddr) {
+		ddr_unref(ddr);
+		if (copy)
+			snapshot_unref(copy);
+		return NULL;
+	}
+	tls_context_unref(copy->tls);
+	ddr_unref(copy->ddr);
+	copy->tls = tls_context_ref(tls);
+	copy->ddr = ddr;
 	return copy;
 }
 
@@ -107,15 +135,12 @@ static bool load_cookie_secrets(
 /* Where questions go, and what is said about ourselves. */
 static bool load_names(struct snapshot *snapshot, bool offline)
 {
-	char reason[DDR_REASON_MAX];
 	uint64_t salt;
 	random_fill(&salt, sizeof salt);
 	snapshot->routes = routes_new(snapshot->config, salt);
 	if (offline)
 		return snapshot->routes != NULL;
-	snapshot->ddr = ddr_new(snapshot->config, snapshot->tls, reason);
-	if (snapshot->config->ddr && snapshot->ddr && *reason)
-		log_warning("ddr: nothing is said: %s", reason);
+	snapshot->ddr = load_ddr(snapshot->config, snapshot->tls);
 	return snapshot->routes && snapshot->ddr;
 }
 

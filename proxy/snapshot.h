@@ -36,7 +36,7 @@ struct snapshot {
 	uint16_t *view_labels;
 	uint16_t *rule_labels;
 	struct shadow *shadow; /* a candidate that is judged beside it; NULL: none */
-	struct snapshot *base; /* of a copy: all but the shadow is its; NULL: ours */
+	struct snapshot *base; /* of a copy: all but shadow, tls and ddr is its; NULL: ours */
 };
 
 struct snapshot_parts {
@@ -67,6 +67,11 @@ struct snapshot *snapshot_load_lists(const struct snapshot *before,
 /* The same in force, under the same revision, with this shadow (NULL: without one), which is taken
  * over. NULL when out of memory; then it is let go. */
 struct snapshot *snapshot_with_shadow(struct snapshot *in_force, struct shadow *shadow);
+
+/* The same with these certificates, and what is said of them (`ddr`). The shadow is taken over as
+ * above, of `tls` a reference of its own. */
+struct snapshot *snapshot_with_tls(
+	struct snapshot *in_force, struct tls_context *tls, struct shadow *shadow);
 
 /* What the certificates of a configuration are read from; lives as long as it. */
 struct tls_context_files snapshot_tls_files(const struct config *config);

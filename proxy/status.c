@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "proxy/cache/cache.h"
+#include "proxy/certificate_keeper.h"
 #include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/shadow/shadow.h"
@@ -92,6 +93,17 @@ static bool views_are_whole(const struct snapshot *snapshot, struct bytes *why)
 	return whole;
 }
 
+/* Questions are answered all the same. */
+static void tell_certificate_problems(const struct status *status, struct bytes *why)
+{
+	const struct certificate_problems *problems =
+		status->certificates ? certificate_keeper_problems(status->certificates) : NULL;
+	if (!problems || problems->count == 0)
+		return;
+	append_text(why, "ok, but\n");
+	append_text(why, problems->text);
+}
+
 static bool is_ready(void *context, struct bytes *why)
 {
 	struct status *status = context;
@@ -104,8 +116,10 @@ static bool is_ready(void *context, struct bytes *why)
 		return false;
 	for (unsigned i = 0; i < status->worker_count; i++)
 		worker_tell_upstreams(status->workers[i], tally, &sum);
-	if (sum.up > 0 || sum.count == 0)
+	if (sum.up > 0 || sum.count == 0) {
+		tell_certificate_problems(status, why);
 		return true;
+	}
 	append_text(why, "no upstream answers\n");
 	return false;
 }
@@ -218,6 +232,23 @@ static void tell_list(const struct keeper *keeper, size_t list, struct metrics_l
 	memcpy(told->failures, keeper_faults(keeper, list), sizeof told->failures);
 }
 
+static struct metrics_certificate *tell_certificates(
+	const struct tls_context *tls, struct metrics_told *told)
+{
+	size_t count = tls ? tls_context_certificate_count(tls) : 0;
+	struct metrics_certificate *certificates = calloc(count + 1, sizeof *certificates);
+	for (size_t i = 0; certificates && i < count; i++) {
+		const struct tls_certificate_state state = tls_context_certificate(tls, i);
+		certificates[i] = (struct metrics_certificate){ .file = state.file,
+			.not_after_s = state.not_after_s,
+			.has_ocsp = state.has_ocsp,
+			.ocsp_end_s = state.ocsp_end_s };
+	}
+	told->certificates = certificates;
+	told->certificate_count = certificates ? count : 0;
+	return certificates;
+}
+
 static struct metrics_list *tell_lists(const struct status *status)
 {
 	size_t count = keeper_count(status->keeper);
@@ -297,8 +328,6 @@ static int write_metrics(void *context, struct bytes *to)
 		.revision = snapshot->revision,
 		.policy_hash = snapshot->policy_hash,
 		.shadow_hash = snapshot->shadow ? snapshot->shadow->candidate->policy_hash : NULL,
-		.certificate_not_after_s =
-			snapshot->tls ? tls_context_not_after_s(snapshot->tls) : 0,
 		.process = status->process,
 		.now_ms = now_ms(),
 	};
@@ -306,7 +335,12 @@ static int write_metrics(void *context, struct bytes *to)
 	tell_exceptions(status, &told);
 	tell_log(status, &told);
 	tell_build(labels, rows, &told);
+	struct metrics_certificate *certificates = tell_certificates(snapshot->tls, &told);
+	if (status->certificates)
+		told.certificate_problems =
+			certificate_keeper_problems(status->certificates)->count;
 	int error = metrics_write(status->labels, &told, to);
+	free(certificates);
 	free(lists);
 	for (size_t i = 0; i < upstreams.count; i++)
 		free((char *)(uintptr_t)upstreams.upstreams[i].name);

@@ -6,6 +6,7 @@
 #include "proxy/watch/admin.h"
 #include "proxy/watch/query_log.h"
 
+struct certificate_keeper;
 struct exception_book;
 struct keeper;
 struct worker;
@@ -15,9 +16,11 @@ struct status {
 	struct snapshot *snapshot; /* the one in force */
 	struct worker **workers;
 	unsigned worker_count;
-	struct query_log *log;                   /* NULL: none */
-	struct cache *cache;                     /* NULL: none */
-	const struct keeper *keeper;             /* of the lists */
+	struct query_log *log;       /* NULL: none */
+	struct cache *cache;         /* NULL: none */
+	const struct keeper *keeper; /* of the lists */
+	/* NULL: not yet, or not any more */
+	const struct certificate_keeper *certificates;
 	struct shadow_keeper *shadow;            /* of the candidate */
 	const struct exception_book *exceptions; /* NULL: not yet */
 	struct rate_limits *rate_limits;

@@ -9,7 +9,14 @@
 enum { ADDRESSES_MAX = 64 };
 
 /* RFC 5280 4.2.1.6: an IA5String. One with a NUL inside would be another name to C than to the
- * rest of the world. A '*' stands for the whole first label, or for nothing (RFC 9525 6.3). */
+ * rest of the world. */
+static bool is_text(const char *bytes, size_t len)
+{
+	return len > 0 && !memchr(bytes, '\0', len) && !memchr(bytes, '*', len);
+}
+
+/* What a client may ask for. A '*' stands for the whole first label, or for nothing
+ * (RFC 9525 6.3). */
 static bool is_host_name(const char *bytes, size_t len)
 {
 	if (len > 2 && bytes[0] == '*' && bytes[1] == '.')
@@ -33,6 +40,11 @@ static bool keep_name(struct tls_alt_names *names, const ASN1_IA5STRING *text)
 {
 	size_t len = (size_t)ASN1_STRING_length(text);
 	const char *bytes = (const char *)ASN1_STRING_get0_data(text);
+	if (!names->name && is_text(bytes, len)) {
+		names->name = OPENSSL_strndup(bytes, len);
+		if (!names->name)
+			return false;
+	}
 	if (!is_host_name(bytes, len))
 		return true;
 	char *copy = make_room(names) ? OPENSSL_strndup(bytes, len) : NULL;
@@ -41,8 +53,6 @@ static bool keep_name(struct tls_alt_names *names, const ASN1_IA5STRING *text)
 	for (size_t i = 0; i < len; i++)
 		copy[i] = (char)tolower((unsigned char)copy[i]);
 	names->names[names->name_count++] = copy;
-	if (!names->name && copy[0] != '*')
-		names->name = copy;
 	return true;
 }
 
@@ -85,6 +95,7 @@ void tls_alt_names_free(struct tls_alt_names *names)
 {
 	for (size_t i = 0; i < names->name_count; i++)
 		OPENSSL_free(names->names[i]);
+	OPENSSL_free(names->name);
 	OPENSSL_free(names->names);
 	OPENSSL_free(names->addresses);
 	*names = (struct tls_alt_names){ 0 };

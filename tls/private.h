@@ -19,7 +19,7 @@
 
 /* What a certificate says that it is, as far as others want to know it. */
 struct tls_alt_names {
-	const char *name; /* the first that is no wildcard; NULL: none */
+	char *name;   /* the first that is no wildcard, as it is; NULL: none */
 	char **names; /* all host names, lower case, with those of wildcards ("*.example.net") */
 	size_t name_count;
 	struct address *addresses;

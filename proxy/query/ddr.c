@@ -275,17 +275,25 @@ struct ddr *ddr_new(
 	const struct site site = { config, tls, reason };
 	struct ddr *ddr = calloc(1, sizeof *ddr);
 	reason[0] = '\0';
+	if (ddr)
+		atomic_init(&ddr->references, 1);
 	if (!ddr || !can_designate(&site, &ddr->target))
 		return ddr;
 	if (designate_kind(ddr, &site, LISTENER_DOH) && designate_kind(ddr, &site, LISTENER_DOT))
 		return ddr;
-	ddr_free(ddr);
+	ddr_unref(ddr);
 	return NULL;
 }
 
-void ddr_free(struct ddr *ddr)
+struct ddr *ddr_ref(struct ddr *ddr)
 {
-	if (!ddr)
+	atomic_fetch_add_explicit(&ddr->references, 1, memory_order_relaxed);
+	return ddr;
+}
+
+void ddr_unref(struct ddr *ddr)
+{
+	if (!ddr || atomic_fetch_sub_explicit(&ddr->references, 1, memory_order_acq_rel) != 1)
 		return;
 	arena_free(&ddr->memory);
 	free(ddr);

@@ -10,6 +10,8 @@
 #ifndef PROXY_QUERY_DDR_H
 #define PROXY_QUERY_DDR_H
 
+#include <stdatomic.h>
+
 #include "dns/reply.h"
 #include "proxy/config.h"
 #include "tls/context.h"
@@ -27,6 +29,7 @@ struct ddr {
 	struct ddr_designation designations[DDR_DESIGNATIONS_MAX];
 	size_t count; /* 0: nothing to say */
 	struct arena memory;
+	_Atomic unsigned references;
 };
 
 /* Why there is nothing to say (`ddr` off, no encrypted listener, no name or no address in the
@@ -34,7 +37,8 @@ struct ddr {
  * listener is encrypted. NULL when out of memory. */
 struct ddr *ddr_new(
 	const struct config *config, const struct tls_context *tls, char reason[DDR_REASON_MAX]);
-void ddr_free(struct ddr *ddr);
+struct ddr *ddr_ref(struct ddr *ddr);
+void ddr_unref(struct ddr *ddr); /* NULL is fine */
 
 /* Is this name (lower-case wire) resolver.arpa or below? Such are never asked elsewhere, `ddr` or
  * not (RFC 9462 6.4): an answer from there would send clients round the firewall. */

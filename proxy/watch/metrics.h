@@ -144,7 +144,8 @@ enum metrics_plain {
 	METRIC_COALESCED,
 	METRIC_CACHE_HITS,
 	METRIC_CACHE_MISSES,
-	METRIC_CACHE_PREFETCHES
+	METRIC_CACHE_PREFETCHES,
+	METRIC_CERTIFICATE_RELOAD_FAILURES
 };
 void metrics_add(struct metrics *m, enum metrics_plain metric, uint64_t count);
 
@@ -162,6 +163,14 @@ enum { METRICS_BUCKETS = 16 }; /* bounded ones; one more has the rest */
 unsigned metrics_duration_bucket(uint32_t duration_us);
 
 /* What others count, as plain values. */
+
+/* One that clients get. */
+struct metrics_certificate {
+	const char *file;
+	int64_t not_after_s;
+	bool has_ocsp;
+	int64_t ocsp_end_s; /* 0: nothing is stapled */
+};
 
 /* A list of the running policy, inline ones included, as its keeper knows it. What is in force
  * comes from the image (rules/image.h); the rest from what became of the attempts to renew it.
@@ -234,8 +243,10 @@ struct metrics_told {
 	bool state_writable;
 	uint32_t revision;
 	const char *policy_hash;
-	const char *shadow_hash;         /* NULL: no candidate is judged */
-	int64_t certificate_not_after_s; /* 0: no certificate */
+	const char *shadow_hash; /* NULL: no candidate is judged */
+	const struct metrics_certificate *certificates;
+	size_t certificate_count; /* 0: no TLS */
+	size_t certificate_problems;
 	const struct metrics_build_label *build;
 	size_t build_count;
 	struct process_stats process;

@@ -9,7 +9,7 @@
 
 /* --- lines --- */
 
-enum { LINE_MAX_LEN = 4096 };
+enum { LINE_MAX_LEN = 4096, FILE_LABEL_MAX = 1024 };
 
 struct text {
 	struct bytes *to;
@@ -731,6 +731,34 @@ static void put_exceptions(struct text *text, const struct metrics_told *told)
 	put_number(text, begin(text, FAMILY_EXCEPTIONS_INFO), label, "", 1);
 }
 
+static const char *file_label(const char *file, char label[FILE_LABEL_MAX])
+{
+	struct writer to = writer_of(label, FILE_LABEL_MAX - 1);
+	writer_text(&to, "file=\"");
+	escape_label(&to, slice_of_text(file), FILE_LABEL_MAX / 2);
+	writer_text(&to, "\"");
+	label[to.len] = '\0';
+	return label;
+}
+
+static void put_certificates(struct text *text, const struct metrics_told *told)
+{
+	char label[FILE_LABEL_MAX];
+	if (told->certificate_count == 0)
+		return;
+	const char *name = begin(text, FAMILY_CERTIFICATE_NOT_AFTER);
+	for (size_t i = 0; i < told->certificate_count; i++)
+		put_number(text, name, file_label(told->certificates[i].file, label), "",
+			told->certificates[i].not_after_s);
+	name = begin(text, FAMILY_OCSP_END);
+	for (size_t i = 0; i < told->certificate_count; i++)
+		if (told->certificates[i].has_ocsp)
+			put_number(text, name, file_label(told->certificates[i].file, label), "",
+				told->certificates[i].ocsp_end_s);
+	put_number(text, begin(text, FAMILY_CERTIFICATE_PROBLEMS), "", "",
+		(int64_t)told->certificate_problems);
+}
+
 static void put_configuration(struct text *text, const struct metrics_told *told)
 {
 	char label[256];
@@ -751,9 +779,7 @@ static void put_configuration(struct text *text, const struct metrics_told *told
 	if (told->has_state)
 		put_number(text, begin(text, FAMILY_STATE_WRITABLE), "", "", told->state_writable);
 	put_shadow(text, told);
-	if (told->certificate_not_after_s)
-		put_number(text, begin(text, FAMILY_CERTIFICATE_NOT_AFTER), "", "",
-			told->certificate_not_after_s);
+	put_certificates(text, told);
 }
 
 static void put_loop_ages(

@@ -144,7 +144,7 @@ static void test_designations(void **state)
 				fail_msg("%s: designation %zu", rows[i].listeners, j);
 		for (size_t j = ddr->count; j < DDR_DESIGNATIONS_MAX; j++)
 			assert_null(rows[i].rdata[j]);
-		ddr_free(ddr);
+		ddr_unref(ddr);
 	}
 }
 
@@ -195,19 +195,19 @@ static void test_why_nothing_is_said(void **state)
 		ddr = make_ddr(&site.config, rows[i].alt_names, reason);
 		assert_string_equal(reason, rows[i].reason);
 		assert_int_equal(ddr->count, 0);
-		ddr_free(ddr);
+		ddr_unref(ddr);
 	}
 	make_site(&site, "dns 192.0.2.1 53, dot 192.0.2.1 853");
 	site.config.ddr = false;
 	ddr = make_ddr(&site.config, "DNS:a,IP:192.0.2.1", reason);
 	assert_string_equal(reason, "ddr is off");
 	assert_int_equal(ddr->count, 0);
-	ddr_free(ddr);
+	ddr_unref(ddr);
 	make_site(&site, "dns 192.0.2.1 53");
 	ddr = ddr_new(&site.config, NULL, reason);
 	assert_string_equal(reason, "there is no doh or dot listener to designate");
-	ddr_free(ddr);
-	ddr_free(NULL);
+	ddr_unref(ddr);
+	ddr_unref(NULL);
 }
 
 /* More services than anybody has, with names and paths as long as they get. */
@@ -235,7 +235,7 @@ static void test_bounds(void **state)
 		assert_int_equal(
 			ddr->designations[i].rdata.len, 2 + DNS_NAME_MAX + 7 + 6 + 8 + 4 + 255 + 6);
 	}
-	ddr_free(ddr);
+	ddr_unref(ddr);
 }
 
 /* --- the answer --- */
@@ -304,8 +304,8 @@ static void test_answers(void **state)
 			assert_int_equal(said.authority, 1);
 		}
 	}
-	ddr_free(ddr);
-	ddr_free(off);
+	ddr_unref(ddr);
+	ddr_unref(off);
 }
 
 static void test_neighbours_are_not_ours(void **state)

@@ -204,6 +204,10 @@ static const struct metrics_build_label build[] = {
 
 static struct metrics_told told_of_everything(void)
 {
+	static const struct metrics_certificate certificates[] = {
+		{ .file = "/etc/a \"b\".pem", .not_after_s = 1804136767 },
+		{ .file = "rsa.pem", .not_after_s = 1804136768, .has_ocsp = true },
+	};
 	struct metrics_told told = {
 		.lists = lists,
 		.list_count = 2,
@@ -227,10 +231,14 @@ static struct metrics_told told_of_everything(void)
 		.exceptions = 2,
 		.exceptions_hash = "0123456789abcdef0123456789abcdef",
 		.has_policy = true,
+		.has_state = true,
+		.state_writable = true,
 		.revision = 42,
 		.policy_hash = "c0ffee",
 		.shadow_hash = "decaf",
-		.certificate_not_after_s = 1804136767,
+		.certificates = certificates,
+		.certificate_count = 2,
+		.certificate_problems = 3,
 		.build = build,
 		.build_count = 2,
 		.now_ms = 5500,
@@ -270,6 +278,7 @@ static void move_everything(struct metrics_registry *registry, struct metrics *m
 	metrics_add(m, METRIC_CACHE_HITS, 4);
 	metrics_add(m, METRIC_CACHE_MISSES, 5);
 	metrics_add(m, METRIC_CACHE_PREFETCHES, 6);
+	metrics_add(m, METRIC_CERTIFICATE_RELOAD_FAILURES, 7);
 	metrics_reload(m, true);
 	metrics_reload(m, false);
 	metrics_turn(m, 5000);
@@ -405,7 +414,13 @@ static void every_family_moves(void **state)
 		{ N "shadow_info{policy_hash=\"decaf\"}", 1 },
 		{ N "shadow_decisions_total{view=\"lan\",action=\"UNKNOWN\"}", 1 },
 		{ N "shadow_differences_total{view=\"lan\",from=\"BLOCK\",to=\"UNKNOWN\"}", 1 },
-		{ N "certificate_not_after_timestamp_seconds", 1804136767 },
+		{ N "certificate_not_after_timestamp_seconds{file=\"/etc/a \\\"b\\\".pem\"}",
+			1804136767 },
+		{ N "certificate_not_after_timestamp_seconds{file=\"rsa.pem\"}", 1804136768 },
+		{ N "certificate_ocsp_next_update_timestamp_seconds{file=\"rsa.pem\"}", 0 },
+		{ N "state_directory_writable", 1 },
+		{ N "certificate_problems", 3 },
+		{ N "certificate_reload_failures_total", 7 },
 		{ N "worker_loop_last_turn_age_seconds{worker=\"0\"}", 0.5 },
 		{ N "udp_rate_limited_total{result=\"badcookie\"}", 1 },
 		{ N "dns_cookies_total{cookie=\"fresh\"}", 1 },
