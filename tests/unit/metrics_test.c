@@ -231,8 +231,6 @@ static struct metrics_told told_of_everything(void)
 		.exceptions = 2,
 		.exceptions_hash = "0123456789abcdef0123456789abcdef",
 		.has_policy = true,
-		.has_state = true,
-		.state_writable = true,
 		.revision = 42,
 		.policy_hash = "c0ffee",
 		.shadow_hash = "decaf",
