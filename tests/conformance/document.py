@@ -30,7 +30,8 @@ the recorded results make of it. How the checks work:
   run on %(date)s. Each forwards everything to the same scripted upstream, listens for all four
   protocols with a certificate of the same authority, blocks the same names (BIND and Unbound by a
   policy zone, dnsdist by a rule), and does not validate, as the upstream signs nothing; dnsdist has
-  a packet cache of 10,000 entries. All else is their default. `tests/conformance/peers.py` has the
+  a packet cache of 10,000 entries. All else is their default; so BIND, which only forwards here,
+  makes none of the empty zones that it makes as a resolver. `tests/conformance/peers.py` has the
   configurations. A server that died, or did not answer a plain question within 3 s of a check,
   failed the row and was started again.
 - A dash: not run, as the proof needs what only namegate has.

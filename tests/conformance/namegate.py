@@ -2,23 +2,26 @@
 
 from program import Namegate, base_settings, run_command, with_rules
 from config_text import inline, rule
-from server import BLOCKED, Server
+from server import BLOCKED, BLOCKED_ADDRESS, Server
 
 
 class Ours(Server):
     name = "namegate"
-    has = frozenset(("metrics", "reload"))
+    has = frozenset(("addresses", "metrics", "reload"))
 
     def __init__(self, directory, certificates, upstream, ports):
         super().__init__(directory, certificates, upstream, ports)
         upstreams = {"scripted": upstream.port}
         settings = base_settings(directory, certificates, upstreams, ports)
         del settings["special_names"]
-        with_rules(
-            settings,
-            [inline("blocked", BLOCKED, "*." + BLOCKED)],
-            [rule("blocked", "BLOCK", "blocked", block_response="NXDOMAIN")],
-        )
+        addresses = directory / "addresses.txt"
+        addresses.write_text(BLOCKED_ADDRESS + "/32\n")
+        lists = [
+            inline("names", BLOCKED, "*." + BLOCKED),
+            {"name": "addresses", "format": "networks", "file": str(addresses)},
+        ]
+        rules = [rule(d["name"], "BLOCK", d["name"], block_response="NXDOMAIN") for d in lists]
+        with_rules(settings, lists, rules)
         self.settings = settings
         self.program = Namegate(directory, settings, ports, certificates)
 

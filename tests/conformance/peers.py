@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import certificates as certs
-from server import ADDRESS, BLOCKED, Server
+from server import ADDRESS, BLOCKED, BLOCKED_ADDRESS, Server
 from tools import run
 from upstream_servers import named_has_lock_file
 
@@ -31,6 +31,8 @@ options {
 controls { };
 tls own { key-file "%(key)s"; cert-file "%(certificate)s"; };
 http own { endpoints { "/dns-query"; }; };
+zone "localhost" { type primary; file "/etc/bind/db.local"; }; // Debian's default zones
+zone "127.in-addr.arpa" { type primary; file "/etc/bind/db.127"; };
 zone "policy" { type primary; file "%(dir)s/policy.zone"; };
 """
 
@@ -40,6 +42,7 @@ $TTL 60
   NS localhost.
 %(blocked)s CNAME .
 *.%(blocked)s CNAME .
+32.%(address)s.rpz-ip CNAME .
 """
 
 UNBOUND = """\
@@ -85,7 +88,9 @@ class Peer(Server):
         super().__init__(directory, certificates, upstream, ports)
         self.process = None
         self.config = directory / "config"
-        (directory / "policy.zone").write_text(self.policy() % {"blocked": BLOCKED})
+        reverse = ".".join(reversed(BLOCKED_ADDRESS.split(".")))
+        policy = self.policy() % {"blocked": BLOCKED, "address": reverse}
+        (directory / "policy.zone").write_text(policy)
         self.config.write_text(
             self.template
             % {
@@ -147,6 +152,7 @@ class Peer(Server):
 
 class Bind(Peer):
     name, program, template = "BIND", "named", BIND
+    has = frozenset(("addresses",))
 
     def arguments(self):
         return "-g", "-c", self.config
@@ -158,6 +164,7 @@ class Bind(Peer):
 
 class Unbound(Peer):
     name, program, template = "Unbound", "unbound", UNBOUND
+    has = frozenset(("addresses",))
 
     def policy(self):
         return "$ORIGIN policy.\n" + POLICY

@@ -1,5 +1,6 @@
 """What a check gets: a server on loopback with all four protocols, which asks one scripted upstream
-and blocks `BLOCKED` and everything below it. Who it is does not matter to a check."""
+and blocks `BLOCKED` and everything below it, and answers with `BLOCKED_ADDRESS` where it can. Who
+it is does not matter to a check."""
 
 import itertools
 import ssl
@@ -14,6 +15,7 @@ ADDRESS = "127.0.0.1"
 PROTOCOLS = ("udp", "tcp", "dot", "doh")
 ZONE = "rows.example"  # of all names that are asked for
 BLOCKED = "blocked.example"  # it and everything below it: NXDOMAIN by the server's policy
+BLOCKED_ADDRESS = "198.51.100.66"  # likewise, answers with it, for who has "addresses"
 
 RCODES = {
     0: "NOERROR",
@@ -60,7 +62,7 @@ class Server:
         self.opened = []
 
     # What it can do besides answering; a check of what not every server has asks for it.
-    has = frozenset()  # "metrics", "reload", ...
+    has = frozenset()  # "addresses", "metrics", "reload", ...
     pid = None  # of the process, for what /proc tells
     version = ""
 
@@ -77,14 +79,17 @@ class Server:
         self.stop()
         self.start()
 
-    def is_well(self, timeout=3):
-        """Alive, and answers a plain question."""
-        try:
-            with Udp(ADDRESS, self.ports["dns"]) as client:
-                answer = client.ask(w.query(self.fresh()), timeout)
-        except (OSError, w.Malformed):
-            return False
-        return self.is_alive() and bool(answer and answer.addresses)
+    def is_well(self, times=3):
+        """Alive, and answers a plain question, of which one is asked each second."""
+        for _ in range(times):
+            try:
+                with Udp(ADDRESS, self.ports["dns"]) as client:
+                    answer = client.ask(w.query(self.fresh()), 1)
+            except (OSError, w.Malformed):
+                return False
+            if answer and answer.addresses:
+                return self.is_alive()
+        return False
 
     # Around each check.
 
