@@ -283,7 +283,8 @@ def well_again(s):
     expect(False, "still not well")
 
 
-@row("lame-upstream", "RFC 2308 7", "S", "REFUSED from the upstream reaches the client as an error.")
+@row("lame-upstream", "RFC 2308 7", "S",
+     "REFUSED, NOTIMP and nonsense from the upstream reach the client as an error.")
 def lame_upstream(s):
     for word in ("refused", "notimp", "garbage", "cutoff", "loop"):
         found = s.outcome(w.query(s.fresh(word)), timeout=6)

@@ -53,7 +53,7 @@ def home_arpa(s):
 
 
 @row("local", "RFC 6762 22.1", "S",
-     "Names below local, which belong to multicast DNS, do not exist and are not asked for upstream.")
+     "Names below local belong to multicast DNS: they do not exist, and nobody is asked.")
 def local(s):
     expect_local(s, "printer%d.local" % next(s.numbers))
 
@@ -248,5 +248,5 @@ def blocked_hint(s):
 
 
 proven("names", "canary", "support.mozilla.org/kb/canary-domain", "B",
-       "use-application-dns.net does not exist when that is configured, and is asked for otherwise.",
+       "use-application-dns.net does not exist when that is configured, else it is asked for.",
        "tests/flow/test_names.py::TestSpecial::test_switches")
