@@ -156,8 +156,9 @@ static void learn_authority(struct dns_belong *belong, const struct dns_record *
 	struct dns_name signer;
 	if (record->type == DNS_TYPE_SOA || record->type == DNS_TYPE_NS)
 		add_apex(belong, &record->owner);
+	/* RFC 4035 5.3.1: nobody signs for names outside of the zone. */
 	else if (record->type == DNS_TYPE_RRSIG && is_denial(type_covered(record)) &&
-		read_signer(record, &signer))
+		read_signer(record, &signer) && is_under(&record->owner, &signer))
 		add_apex(belong, &signer);
 }
 

@@ -106,6 +106,8 @@ static void only_what_was_asked_for_belongs(void **state)
 			NSEC("'x.b.c'") NSEC3("'hash.b.c'") RRSIG("'hash.b.c'", "0032") SOA("c00e")
 				NSEC("'x.c'") NSEC3("'hash.d'") RRSIG("'x.d'", "002f"),
 			"1111000" },
+		{ "signed from outside of the zone", "0001", "0001 0002 0000",
+			A("c00c") NSEC("'x.b.c'") RRSIG("'x.g'", "002f"), "100" },
 		{ "known by its signature", "0001", "0001 0004 0000",
 			A("c00c") NSEC("'x.b.c'") RRSIG("'x.b.c'", "002f") NSEC("'x.c'")
 				NSEC("'x.d'"),
