@@ -422,9 +422,9 @@ int worker_start(struct worker *worker)
 
 void worker_join(struct worker *worker)
 {
-	if (worker->thread)
+	if (worker->thread) {
 		uv_thread_join(&worker->thread);
-	else { /* it never ran: its handles are closed here */
+	} else if (uv_loop_alive(&worker->loop)) { /* it never ran: its handles are closed here */
 		listeners_close(worker);
 		finish(worker);
 		run(worker);
