@@ -4,7 +4,7 @@ import struct
 import time
 
 import dns_wire as w
-from rows import expect, not_applicable, row
+from rows import expect, not_applicable, proven, row
 from server import BLOCKED, CLOSED, PROTOCOLS, SILENCE, rcode_word
 
 ENCRYPTED = ("dot", "doh")
@@ -261,8 +261,7 @@ def cookie(s):
 
 
 @row("cookie-again", "RFC 7873 5.2.4", "S",
-     "A cookie that we gave is accepted; one that somebody made up is not an error for a question.",
-     choice="it has no cookies")
+     "A cookie that we gave is accepted; one that somebody made up is not an error for a question.")
 def cookie_again(s):
     first = ask_with(s, w.option(w.COOKIE, b"12345678")).option(w.COOKIE)
     if first is None:
@@ -277,8 +276,7 @@ def cookie_again(s):
 
 
 @row("cookie-length", "RFC 7873 5.2.2", "S",
-     "A cookie of a length that cannot be: FORMERR; who has none ignores it.",
-     choice="it has no cookies")
+     "A cookie of a length that cannot be: FORMERR; who has none ignores it.")
 def cookie_length(s):
     if ask_with(s, w.option(w.COOKIE, b"12345678")).option(w.COOKIE) is None:
         not_applicable("has no cookies")
@@ -302,8 +300,7 @@ def ecs_not_sent(s):
 
 
 @row("ecs-malformed", "RFC 7871 7.1.2", "S",
-     "A subnet that cannot be is FORMERR, for who takes notice of subnets.",
-     choice="subnets of clients are not looked at")
+     "A subnet that cannot be is FORMERR, for who takes notice of subnets.")
 def ecs_malformed(s):
     valid = ask_with(s, w.option(w.ECS, b"\0\1\x18\0\xc0\0\2"))
     for what, data in (
@@ -339,8 +336,8 @@ def keepalive_told(s):
         expect(10 <= timeout_ds <= 1200, "%s: %d ms", protocol, timeout_ds * 100)
 
 
-@row("keepalive-with-value", "RFC 7828 3.2.1", "S",
-     "A query with a timeout in its keepalive: FORMERR, for who has keepalive.")
+@row("keepalive-with-value", "RFC 7828 3.2.1", "B",
+     "A query may not have a timeout in its keepalive: FORMERR, for who has keepalive.")
 def keepalive_with_value(s):
     if ask_with(s, w.option(w.KEEPALIVE), "tcp").option(w.KEEPALIVE) is None:
         not_applicable("has no keepalive")
@@ -419,3 +416,8 @@ def ede_passed_on(s):
         answer = s.query(s.fresh("ede"), protocol, edns=True)
         expect(answer.rcode == w.SERVFAIL, "%s: %s", protocol, rcode_word(answer.rcode))
         expect(answer.ede_code == 6, "%s: code %s", protocol, answer.ede_code)
+
+
+proven("edns", "ede-dropped-first", "CVE-2024-1931", "B",
+       "When an answer has no room for it, the extended error goes before anything else.",
+       "tests/unit/reply_test.c::says_an_extended_error_when_there_is_room")
