@@ -8,6 +8,7 @@ from rows import LEVELS, THEMES, all_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "tests/conformance/peers.json"
+DIFFERENCES = ROOT / "tests/conformance/differences.json"
 DOCUMENT = ROOT / "docs/conformance.md"
 
 HEAD = """\
@@ -15,7 +16,7 @@ HEAD = """\
 
 What RFCs ask of a server that takes DNS over HTTPS, DNS over TLS and plain DNS and asks other
 resolvers, row by row: where it is written, what must hold, and whether it does. The same checks,
-over the same bytes, are run against namegate and against %(peers)s.
+over the same bytes, are run against namegate and against BIND, Unbound and dnsdist.
 
 This page is made by `tests/conformance/compare`; a test fails when it is not what the checks and
 the recorded results make of it. How the checks work:
@@ -26,11 +27,11 @@ the recorded results make of it. How the checks work:
 - namegate: each row is a test that must pass, under the address and undefined sanitizers, with
   every run of `tests/run`. A row marked *choice* is one where namegate does something else on
   purpose; the notes say why.
-- The others: %(versions)s, as Debian 12 has them,
-  run on %(date)s. Each forwards everything to the same scripted upstream, listens for all four
-  protocols with a certificate of the same authority, blocks the same names (BIND and Unbound by a
-  policy zone, dnsdist by a rule), and does not validate, as the upstream signs nothing; dnsdist has
-  a packet cache of 10,000 entries. All else is their default; so BIND, which only forwards here,
+- The others: %(versions)s, as Debian 12 has them, run on
+  %(date)s. Each forwards everything to the same scripted upstream, listens for all four protocols
+  with a certificate of the same authority, blocks the same names (BIND and Unbound by a policy
+  zone, dnsdist by a rule), and does not validate, as the upstream signs nothing; dnsdist has a
+  packet cache of 10,000 entries. All else is their default; so BIND, which only forwards here,
   makes none of the empty zones that it makes as a resolver. `tests/conformance/peers.py` has the
   configurations. A server that died, or did not answer a plain question within 3 s of a check,
   failed the row and was started again.
@@ -38,8 +39,14 @@ the recorded results make of it. How the checks work:
 
 They are good servers with other aims: some of what fails here can be configured, and some of it is
 what their authors want.
-
 """
+
+
+# Why an answer of ours is not that of another server; "difference" knows the kinds.
+EXPLAINED = {
+    "ttl-shorter": "An answer of ours ends as a whole: an alias that leads to a name without data "
+    "has the TTL of the SOA behind it, where others keep the alias for its own.",
+}
 
 
 def read_results():
@@ -51,6 +58,12 @@ def write_results(found):
     RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
+def write_differences(names, seed, asked, counts):
+    rows = [[server, kind, counts[server, kind]] for server, kind in sorted(counts)]
+    text = json.dumps({"names": names, "seed": seed, "asked": asked, "rows": rows}, indent=1)
+    DIFFERENCES.write_text(text + "\n")
+
+
 def write_document(found):
     DOCUMENT.write_text(made_of(all_rows(), found))
 
@@ -58,13 +71,31 @@ def write_document(found):
 def made_of(rows, found):
     """The whole page."""
     versions = ", ".join("%s %s" % (name, found["versions"].get(name, "-")) for name in PEERS)
-    values = {"peers": ", ".join(PEERS), "date": found["date"] or "-", "versions": versions}
+    values = {"date": found["date"] or "-", "versions": versions}
     parts = [HEAD % values, _totals(rows, found)]
     for theme, title in THEMES.items():
         of_theme = [row for row in rows if row.theme == theme]
         if of_theme:
             parts.append(_theme(title, of_theme, found))
-    return "\n".join(parts)
+    return "\n".join(parts + _differences())
+
+
+def _differences():
+    if not DIFFERENCES.exists():
+        return []
+    found = json.loads(DIFFERENCES.read_text())
+    lines = ["## Answers beside each other", ""]
+    lines += ["`tests/conformance/difference` asks namegate, Unbound and BIND the same questions"]
+    lines += ["about a zone that is made up at random (addresses, aliases, chains, DNAME,"]
+    lines += ["wildcards, big RRsets, unknown types, names that are not there), over every protocol,"]
+    lines += ["with and without EDNS, DO and CD, and compares rcode, flags, the sections and TTLs."]
+    lines += ["The last time: %(names)d names, %(asked)d questions to each server." % found, ""]
+    lines += ["| server | what differs | answers | why |", "|---|---|---|---|"]
+    for server, kind, count in found["rows"]:
+        lines.append("| %s | %s | %d | %s |" % (server, kind, count, EXPLAINED.get(kind, "?")))
+    if not found["rows"]:
+        lines.append("| | nothing | 0 | |")
+    return ["\n".join(lines) + "\n"]
 
 
 def _totals(rows, found):

@@ -234,8 +234,8 @@ def opt_large_is_cheap(s):
         begin = time.monotonic()
         client = s.connect("tcp")
         client.send(with_additional(s.fresh(), w.opt(options=options)))
-        answer = client.receive(2)
-        expect(time.monotonic() - begin < 1, "%s: took a second", what)
+        answer = client.receive(3)
+        expect(time.monotonic() - begin < 2, "%s: took two seconds", what)
         expect(answer is None or len(answer) < 512, "%s: a long answer", what)
 
 

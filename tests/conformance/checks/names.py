@@ -196,7 +196,7 @@ def blocked_behind_dname(s):
     expect_blocked(s, name)
 
 
-@row("blocked-behind-alias-mode", "RFC 9460 2.4.2", "M",
+@row("blocked-behind-alias-mode", "RFC 9460 2.4.2", "B",
      "The target of an HTTPS or SVCB record in AliasMode is a name for the policy, too.")
 def blocked_behind_alias_mode(s):
     for qtype in (w.HTTPS, w.SVCB):
@@ -231,7 +231,7 @@ def blocked_address(s):
     expect_blocked(s, name)
 
 
-@row("blocked-hint", "RFC 9460 7.3", "M",
+@row("blocked-hint", "RFC 9460 7.3", "B",
      "Addresses in ipv4hint and ipv6hint are addresses for the policy, too.")
 def blocked_hint(s):
     if "addresses" not in s.has:
