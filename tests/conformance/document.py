@@ -42,10 +42,22 @@ what their authors want.
 """
 
 
-# Why an answer of ours is not that of another server; "difference" knows the kinds.
+# Why an answer of ours is not that of another server: (server, kind), as "difference" has them.
+ALIASES_END = (
+    "An answer of ours ends as a whole: an alias that leads to a name without data has the TTL of "
+    "the SOA behind it, where others keep the alias for its own."
+)
+CHAIN = (
+    "SERVFAIL for three chains of aliases, each step of which BIND asks for on its own; "
+    "asked alone, it answered them."
+)
 EXPLAINED = {
-    "ttl-shorter": "An answer of ours ends as a whole: an alias that leads to a name without data "
-    "has the TTL of the SOA behind it, where others keep the alias for its own.",
+    ("BIND", "ttl-shorter"): ALIASES_END,
+    ("Unbound", "ttl-shorter"): ALIASES_END,
+    ("BIND", "additional"): "It adds addresses that it has of an HTTPS record's name (RFC 9460 4.2).",
+    ("BIND", "rcode"): CHAIN,
+    ("BIND", "answer"): "Of those with another rcode.",
+    ("BIND", "authority"): "Of those with another rcode.",
 }
 
 
@@ -92,7 +104,7 @@ def _differences():
     lines += ["The last time: %(names)d names, %(asked)d questions to each server." % found, ""]
     lines += ["| server | what differs | answers | why |", "|---|---|---|---|"]
     for server, kind, count in found["rows"]:
-        lines.append("| %s | %s | %d | %s |" % (server, kind, count, EXPLAINED.get(kind, "?")))
+        lines.append("| %s | %s | %d | %s |" % (server, kind, count, EXPLAINED.get((server, kind), "?")))
     if not found["rows"]:
         lines.append("| | nothing | 0 | |")
     return ["\n".join(lines) + "\n"]
