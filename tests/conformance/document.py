@@ -42,6 +42,15 @@ what their authors want.
 """
 
 
+BESIDE = """\
+## Answers beside each other
+
+`tests/conformance/difference` asks namegate, Unbound and BIND the same questions about a zone that
+is made up at random (addresses, aliases, chains, DNAME, wildcards, big RRsets, unknown types, names
+that are not there), over every protocol, with and without EDNS, DO and CD, and compares rcode,
+flags, sections and TTLs. The last time: %(names)d names, %(asked)d questions to each server.
+"""
+
 # Why an answer of ours is not that of another server: (server, kind), as "difference" has them.
 ALIASES_END = (
     "An answer of ours ends as a whole: an alias that leads to a name without data has the TTL of "
@@ -54,7 +63,7 @@ CHAIN = (
 EXPLAINED = {
     ("BIND", "ttl-shorter"): ALIASES_END,
     ("Unbound", "ttl-shorter"): ALIASES_END,
-    ("BIND", "additional"): "It adds addresses that it has of an HTTPS record's name (RFC 9460 4.2).",
+    ("BIND", "additional"): "It adds what addresses it has of an HTTPS record's name (RFC 9460 4).",
     ("BIND", "rcode"): CHAIN,
     ("BIND", "answer"): "Of those with another rcode.",
     ("BIND", "authority"): "Of those with another rcode.",
@@ -96,15 +105,10 @@ def _differences():
     if not DIFFERENCES.exists():
         return []
     found = json.loads(DIFFERENCES.read_text())
-    lines = ["## Answers beside each other", ""]
-    lines += ["`tests/conformance/difference` asks namegate, Unbound and BIND the same questions"]
-    lines += ["about a zone that is made up at random (addresses, aliases, chains, DNAME,"]
-    lines += ["wildcards, big RRsets, unknown types, names that are not there), over every protocol,"]
-    lines += ["with and without EDNS, DO and CD, and compares rcode, flags, the sections and TTLs."]
-    lines += ["The last time: %(names)d names, %(asked)d questions to each server." % found, ""]
-    lines += ["| server | what differs | answers | why |", "|---|---|---|---|"]
+    lines = [BESIDE % found, "| server | what differs | answers | why |", "|---|---|---|---|"]
     for server, kind, count in found["rows"]:
-        lines.append("| %s | %s | %d | %s |" % (server, kind, count, EXPLAINED.get((server, kind), "?")))
+        why = EXPLAINED.get((server, kind), "?")
+        lines.append("| %s | %s | %d | %s |" % (server, kind, count, why))
     if not found["rows"]:
         lines.append("| | nothing | 0 | |")
     return ["\n".join(lines) + "\n"]
