@@ -51,9 +51,8 @@ enum dns_query_fault {
 	DNS_QUERY_NOTIMP,      /* another opcode (RFC 8906 3.1.4) */
 	DNS_QUERY_BADVERS,     /* EDNS version above 0 (RFC 6891 6.1.3) */
 	DNS_QUERY_REFUSED,     /* zone transfer (RFC 5936 2.2.1) */
-	DNS_QUERY_KEEPALIVE,   /* a keepalive that is not empty: FORMERR over a stream, nothing over
-				  UDP, where the option is to be ignored (RFC 7828 3.2.1, 3.2.2); all
-				  else is fine */
+	DNS_QUERY_KEEPALIVE,   /* a keepalive that is not empty: FORMERR over a stream; over UDP the
+				  option is to be ignored (RFC 7828 3.2.1, 3.2.2) */
 	DNS_QUERY_NOTAUTH,     /* signed with a TSIG key that we do not have (RFC 8945 5.2) */
 	DNS_QUERY_OPTION,      /* an option with a value that is none: FORMERR (RFC 7871 7.1.2) */
 	DNS_QUERY_NO_QUESTION, /* none, but a cookie: the client wants a server cookie, and nothing
