@@ -199,6 +199,7 @@ enum failure_word { ON_FAILURE_CLOSED, ON_FAILURE_OPEN, ON_FAILURE_LAST_GOOD, ON
 
 /* What a view is beyond the policy; by index of policy.views. */
 struct view_config {
+	unsigned max_queries; /* waiting for an upstream, per worker; 0: no limit of its own */
 	struct rate_limit_config rate_limit;
 	enum log_clients log_clients;
 	enum failure_word on_failure[FAILURE_COUNT];
@@ -253,6 +254,7 @@ struct limits_config {
 	unsigned connections_per_address; /* per worker; of an IPv4 address or an IPv6 /64 */
 	unsigned queries;                 /* waiting for an upstream, per worker */
 	unsigned queries_per_connection;
+	unsigned queries_per_client; /* per worker; of an IPv4 address or an IPv6 /64 */
 	unsigned handshake_timeout_ms;
 	unsigned request_timeout_ms;
 	unsigned idle_timeout_ms;

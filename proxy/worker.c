@@ -227,12 +227,19 @@ static void finish(struct worker *worker)
 	close_handle((uv_handle_t *)&worker->after_wait, NULL);
 }
 
+/* Who still waits when time is up is answered before the sockets go, as far as that is possible
+ * without upstreams: a blocked question whose override was being looked up is still blocked. Their
+ * asks end in this turn of the loop, behind the timers. */
 static void drain_step(struct worker *worker)
 {
-	bool owes = query_table_waiting(worker->queries) > 0 || conn_table_count(worker->conns) > 0;
-	if (owes && worker_now_ms(worker) < worker->drain_until_ms)
+	bool waits = query_table_waiting(worker->queries) > 0;
+	if ((waits || conn_table_count(worker->conns) > 0) &&
+		worker_now_ms(worker) < worker->drain_until_ms)
 		return;
-	finish(worker);
+	if (waits && worker->upstreams)
+		close_all_upstreams(worker);
+	else
+		finish(worker);
 }
 
 /* After a sleep nothing is as it was: connections are dead and delays mean nothing. */
@@ -274,8 +281,10 @@ static void on_wake(uv_async_t *async)
 {
 	struct worker *worker = async->data;
 	struct snapshot *snapshot = atomic_exchange(&worker->inbox, NULL);
-	if (snapshot)
+	if (snapshot && worker->upstreams)
 		adopt(worker, snapshot);
+	else if (snapshot) /* all is over but for the last answers */
+		snapshot_unref(snapshot);
 	if (atomic_load(&worker->drain_wanted) && !worker->draining)
 		begin_drain(worker);
 }

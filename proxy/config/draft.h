@@ -169,6 +169,7 @@ struct draft_view {
 	const char *upstream_group;
 	bool rebinding_protection;
 	int https_records;
+	unsigned max_queries; /* 0: not given */
 	struct rate_limit_draft {
 		unsigned queries_per_second; /* 0: there is no rate_limit */
 		unsigned burst;              /* 0: as queries_per_second */

@@ -42,6 +42,7 @@ void resolve_view_conduct(struct resolve *resolve, const struct draft_view *from
 {
 	resolve_rate_limit(resolve, from, &conduct->rate_limit);
 	resolve_fail_mode(resolve, from, to);
+	conduct->max_queries = from->max_queries;
 	to->svcb = (enum svcb_handling)from->https_records;
 	conduct->log_clients = (enum log_clients)from->log_clients;
 	for (int i = 0; i < FAILURE_COUNT; i++)

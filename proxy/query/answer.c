@@ -57,10 +57,11 @@ static bool wants_authentic(const struct query *q)
 static void set_flags(const struct query *q, struct dns_reply *reply, const struct found *found,
 	enum svcb_handling svcb)
 {
-	/* Extended rcodes (BADVERS, BADCOOKIE) are about our hop to the upstream, not the client's.
-	 */
+	/* FORMERR and extended rcodes (BADVERS, BADCOOKIE) are about our hop to the upstream: what
+	 * the client said could be read. */
 	uint16_t rcode = found->packed.rcode;
-	reply->rcode = rcode < DNS_RCODE_BADVERS ? rcode : DNS_RCODE_SERVFAIL;
+	bool is_ours = rcode == DNS_RCODE_FORMERR || rcode >= DNS_RCODE_BADVERS;
+	reply->rcode = is_ours ? DNS_RCODE_SERVFAIL : rcode;
 	if (found->packed.authentic && wants_authentic(q) && q->chase.len == 0 && svcb == SVCB_PASS)
 		reply->flags |= DNS_FLAG_AD;
 }

@@ -146,8 +146,7 @@ void query_end(struct query *q, const struct outcome *outcome)
 {
 	uint32_t duration_us = duration_of(q);
 	struct outcome told = *outcome;
-	if (q->held)
-		conn_release(q->worker, &q->to);
+	query_release(q);
 	bool is_lost = !tell(q, outcome, duration_us);
 	if (is_lost && told.reply.len && told.rcode != DNS_RCODE_SERVFAIL &&
 		query_fails_closed(q, FAILURE_LOG_BLOCKED)) {

@@ -15,6 +15,7 @@
 #define PROXY_QUERY_PARTS_H
 
 #include "dns/packed.h"
+#include "proxy/query/holders.h"
 #include "proxy/query/join.h"
 #include "proxy/query/local.h"
 #include "proxy/query/query.h"
@@ -57,9 +58,11 @@ struct query {
 	uint32_t upstream_us;
 	bool is_kept; /* answered from the cache */
 	uint32_t age_s;
-	bool held;                          /* counted by its connection */
-	bool is_judged;                     /* the verdict is one */
-	bool is_rate_limited;               /* beyond a limit, answered or not */
+	bool held;            /* counted by its connection */
+	uint32_t holder;      /* the client, among those who hold places; or HOLDERS_NONE */
+	bool held_by_view;    /* counted by its view */
+	bool is_judged;       /* the verdict is one */
+	bool is_rate_limited; /* beyond a limit, answered or not */
 	enum dns_cookie_state cookie_state; /* while asked.opt.has_cookie */
 	uint8_t cookie[DNS_COOKIE_LEN];     /* the same: what the answer says */
 	struct query_shadow shadow;
@@ -79,6 +82,9 @@ struct query_table {
 	struct query *free;
 	struct list impatient; /* by stale_at_ms */
 	struct join_table *asks;
+	struct holders *holders;
+	uint32_t view_counts[METRICS_VIEWS + 2]; /* by the view's label, so that a reload does not
+						    make another one of it */
 };
 
 /* What a query ends with. */
@@ -143,7 +149,9 @@ void query_seek(struct query *q);
 /* A fresh or stale answer that is kept; false when there is none. `q` is not ended then. */
 bool query_answer_stale(struct query *q);
 
-/* wait.c: waits for an upstream. */
+/* wait.c: gives back what the query held of its connection, client and view. */
+void query_release(struct query *q);
+/* Waits for an upstream. */
 void query_wait(struct query *q);
 /* Asks again although there is an answer; nobody waits for it. */
 void query_refresh(const struct query *q);

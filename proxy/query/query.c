@@ -69,6 +69,8 @@ static void query_init(
 	q->is_kept = false;
 	q->age_s = 0;
 	q->held = false;
+	q->holder = HOLDERS_NONE;
+	q->held_by_view = false;
 	q->shadow.is_taken = false;
 	q->shadow.is_on = false;
 	q->is_judged = false;

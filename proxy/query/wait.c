@@ -24,7 +24,8 @@ struct query_table *query_table_new(size_t capacity)
 	table->capacity = capacity;
 	table->queries = calloc(capacity, sizeof *table->queries);
 	table->asks = join_table_new(capacity);
-	if (table->queries && table->asks)
+	table->holders = holders_new(capacity);
+	if (table->queries && table->asks && table->holders)
 		return table;
 	query_table_free(table);
 	return NULL;
@@ -35,6 +36,7 @@ void query_table_free(struct query_table *table)
 	if (!table)
 		return;
 	join_table_free(table->asks);
+	holders_free(table->holders);
 	free(table->queries);
 	free(table);
 }
@@ -183,13 +185,64 @@ static void end_without_ask(struct query *q)
 			q, FAILURE_UPSTREAMS_DOWN, "a reload took the upstreams of this name away");
 }
 
-/* Counts the query for its connection, once; UDP has none. */
-static bool hold(struct query *q)
+static uint32_t *view_count(const struct query *q)
 {
-	if (q->held || q->to.protocol == PROTOCOL_UDP)
-		return true;
-	q->held = conn_hold(q->worker, &q->to);
-	return q->held;
+	uint16_t label = query_snapshot(q)->view_labels[q->facts.view];
+	return &q->worker->queries->view_counts[label];
+}
+
+/* Each counts a query once, however often it waits. UDP has no connection. */
+static bool hold_by_connection(struct query *q)
+{
+	if (!q->held && q->to.protocol != PROTOCOL_UDP)
+		q->held = conn_hold(q->worker, &q->to);
+	return q->held || q->to.protocol == PROTOCOL_UDP;
+}
+
+static bool hold_by_view(struct query *q)
+{
+	uint32_t *count = view_count(q);
+	unsigned most = query_conduct(q)->max_queries;
+	if (!q->held_by_view && (most == 0 || *count < most)) {
+		q->held_by_view = true;
+		(*count)++;
+	}
+	return q->held_by_view;
+}
+
+static bool hold_by_client(struct query *q)
+{
+	struct query_table *table = q->worker->queries;
+	size_t most = holders_share(query_snapshot(q)->config->limits.queries_per_client,
+		table->capacity - table->waiting);
+	if (q->holder == HOLDERS_NONE)
+		q->holder = holders_take(table->holders, &q->to.client, most);
+	return q->holder != HOLDERS_NONE;
+}
+
+/* False, and why, when one of them has as many under way as it may. */
+static bool hold(struct query *q, enum metrics_drop_reason *reason)
+{
+	const struct query_table *table = q->worker->queries;
+	*reason = METRICS_DROP_PER_CONNECTION;
+	if (!hold_by_connection(q))
+		return false;
+	*reason = METRICS_DROP_PER_VIEW;
+	if (!hold_by_view(q))
+		return false;
+	*reason = table->waiting == table->capacity ? METRICS_DROP_QUERIES_FULL
+						    : METRICS_DROP_PER_CLIENT;
+	return hold_by_client(q);
+}
+
+void query_release(struct query *q)
+{
+	if (q->held)
+		conn_release(q->worker, &q->to);
+	if (q->holder != HOLDERS_NONE)
+		holders_give(q->worker->queries->holders, q->holder);
+	if (q->held_by_view)
+		(*view_count(q))--;
 }
 
 /* By time. They come in order, but for those around a reload that made the time shorter. */
@@ -205,8 +258,9 @@ static void add_impatient(struct query_table *table, struct query *slot)
 void query_wait(struct query *q)
 {
 	struct query_table *table = q->worker->queries;
-	if (!hold(q)) {
-		end_busy(q, METRICS_DROP_PER_CONNECTION);
+	enum metrics_drop_reason reason;
+	if (!hold(q, &reason)) {
+		end_busy(q, reason);
 		return;
 	}
 	struct query *slot = slot_take(table);

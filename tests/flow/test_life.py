@@ -290,6 +290,29 @@ class TestStop:
         assert namegate.stop() == 0
         assert time.monotonic() - begin < 6
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("protocol", ("udp", "dot"))
+    def test_blocked_to_the_last(self, maker, scripted, connect, protocol):
+        """A question that turns out to be blocked just before the end, when what it is to get
+        instead has still to be looked up."""
+        over = {"block_response": "OVERRIDE", "override_domain": "silent.over.test"}
+        settings = with_rules(
+            maker.settings(scripted=scripted),
+            [inline("bad", "bad.drain.test")],
+            [rule("over", "BLOCK", "bad", **over)],
+        )
+        namegate = maker.start(settings)
+        scripted.zone["slow-4000.drain.test."] = lambda s: w.reply(
+            s.wire, [w.record(s.qname, w.CNAME, w.name("bad.drain.test"))]
+        )
+        client = connect(namegate, protocol)
+        client.send(w.query("slow-4000.drain.test"))
+        time.sleep(0.2)
+        namegate.signal(signal.SIGTERM)
+        answer = w.Message(client.receive(10))
+        assert answer.answer[0].target == w.name("silent.over.test")
+        assert namegate.process.wait(10) == 0
+
     def test_accepts_nothing_new(self, namegate, connect):
         client = connect(namegate, "tcp")
         client.send(w.query("slow-1500.new.test"))

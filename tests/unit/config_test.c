@@ -313,6 +313,8 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->limits.connections_per_address, 256);
 	assert_int_equal(config->limits.queries, 4096);
 	assert_int_equal(config->limits.queries_per_connection, 100);
+	assert_int_equal(config->limits.queries_per_client, 1024);
+	assert_int_equal(config->views[0].max_queries, 0);
 	assert_int_equal(config->limits.handshake_timeout_ms, 5000);
 	assert_int_equal(config->limits.request_timeout_ms, 5000);
 	assert_int_equal(config->limits.idle_timeout_ms, 30000);
@@ -590,6 +592,7 @@ static void check_every_conduct(const struct config *config)
 	assert_int_equal(home->rate_limit.prefix_v4, 24);
 	assert_int_equal(home->rate_limit.prefix_v6, 64);
 	assert_true(home->rate_limit.dry_run);
+	assert_int_equal(home->max_queries, 15);
 	assert_int_equal(home->log_clients, LOG_CLIENTS_HASHED);
 	assert_int_equal(home->on_failure[FAILURE_LISTS_NOT_READY], ON_FAILURE_OPEN);
 	assert_int_equal(home->on_failure[FAILURE_UPSTREAMS_DOWN], ON_FAILURE_CLOSED);
@@ -784,6 +787,7 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(config->limits.connections_per_address, 11);
 	assert_int_equal(config->limits.queries, 12);
 	assert_int_equal(config->limits.queries_per_connection, 13);
+	assert_int_equal(config->limits.queries_per_client, 14);
 	assert_int_equal(config->limits.handshake_timeout_ms, 1500);
 	assert_int_equal(config->limits.request_timeout_ms, 120000);
 	assert_int_equal(config->limits.idle_timeout_ms, 3600000);
@@ -1358,6 +1362,7 @@ static void test_what_needs_a_restart(void **state)
 		{ AS_BEFORE "limits = { queries = 7; };", "limits.queries" },
 		{ AS_BEFORE "limits = { connections_per_address = 7; };", NULL },
 		{ AS_BEFORE "limits = { queries_per_connection = 7; };", NULL },
+		{ AS_BEFORE "limits = { queries_per_client = 7; };", NULL },
 		{ AS_BEFORE "limits = { handshake_timeout = \"1s\"; };", NULL },
 		{ AS_BEFORE "limits = { request_timeout = \"1s\"; };", NULL },
 		{ AS_BEFORE "limits = { idle_timeout = \"1s\"; };", NULL },

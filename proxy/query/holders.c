@@ -1,0 +1,123 @@
+#include "proxy/query/holders.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/random.h"
+
+enum { SHARE_OF_LEFT = 3, V6_PREFIX_LEN = 8 /* bytes */ };
+
+struct holder {
+	struct address client; /* its first address */
+	uint32_t count;
+	uint32_t next; /* in its bucket, or in the free list */
+};
+
+struct holders {
+	uint64_t salt; /* clients choose their addresses */
+	size_t capacity;
+	size_t untouched; /* first that was never used */
+	size_t bucket_mask;
+	struct holder *all;
+	uint32_t *buckets;
+	uint32_t free;
+};
+
+struct holders *holders_new(size_t capacity)
+{
+	struct holders *holders = calloc(1, sizeof *holders);
+	size_t bucket_count = 16;
+	while (bucket_count < capacity)
+		bucket_count *= 2;
+	if (!holders)
+		return NULL;
+	random_fill(&holders->salt, sizeof holders->salt);
+	holders->capacity = capacity;
+	holders->bucket_mask = bucket_count - 1;
+	holders->free = HOLDERS_NONE;
+	holders->all = calloc(capacity, sizeof *holders->all);
+	holders->buckets = malloc(bucket_count * sizeof *holders->buckets);
+	if (!holders->all || !holders->buckets) {
+		holders_free(holders);
+		return NULL;
+	}
+	memset(holders->buckets, 0xff, bucket_count * sizeof *holders->buckets);
+	return holders;
+}
+
+void holders_free(struct holders *holders)
+{
+	if (!holders)
+		return;
+	free(holders->all);
+	free(holders->buckets);
+	free(holders);
+}
+
+static struct address first_address(const struct address *client)
+{
+	struct address first = *client;
+	if (!address_is_v4(client))
+		memset(first.bytes + V6_PREFIX_LEN, 0, sizeof first.bytes - V6_PREFIX_LEN);
+	return first;
+}
+
+static uint32_t *bucket_of(const struct holders *holders, const struct address *first)
+{
+	uint64_t hash = XXH3_64bits_withSeed(first->bytes, sizeof first->bytes, holders->salt);
+	return &holders->buckets[hash & holders->bucket_mask];
+}
+
+static uint32_t find(const struct holders *holders, uint32_t bucket, const struct address *first)
+{
+	while (bucket != HOLDERS_NONE &&
+		memcmp(&holders->all[bucket].client, first, sizeof *first) != 0)
+		bucket = holders->all[bucket].next;
+	return bucket;
+}
+
+static uint32_t add(struct holders *holders, uint32_t *bucket, const struct address *first)
+{
+	uint32_t added = holders->free;
+	if (added != HOLDERS_NONE)
+		holders->free = holders->all[added].next;
+	else if (holders->untouched < holders->capacity)
+		added = (uint32_t)holders->untouched++;
+	else
+		return HOLDERS_NONE;
+	holders->all[added] = (struct holder){ .client = *first, .next = *bucket };
+	*bucket = added;
+	return added;
+}
+
+uint32_t holders_take(struct holders *holders, const struct address *client, size_t most)
+{
+	struct address first = first_address(client);
+	uint32_t *bucket = bucket_of(holders, &first);
+	uint32_t holder = find(holders, *bucket, &first);
+	if (holder == HOLDERS_NONE && most > 0)
+		holder = add(holders, bucket, &first);
+	if (holder == HOLDERS_NONE || holders->all[holder].count >= most)
+		return HOLDERS_NONE;
+	holders->all[holder].count++;
+	return holder;
+}
+
+void holders_give(struct holders *holders, uint32_t holder)
+{
+	struct holder *gone = &holders->all[holder];
+	if (--gone->count > 0)
+		return;
+	uint32_t *link = bucket_of(holders, &gone->client);
+	while (*link != holder)
+		link = &holders->all[*link].next;
+	*link = gone->next;
+	gone->next = holders->free;
+	holders->free = holder;
+}
+
+size_t holders_share(size_t configured, size_t left)
+{
+	size_t share = SHARE_OF_LEFT * left;
+	return share < configured ? share : configured;
+}
