@@ -1,6 +1,7 @@
 """Proxies before namegate that we did not write: HAProxy, nginx and dnsdist, as they are used: by
 their own ways of telling whose a connection or a request is. They connect from PROXY."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -99,10 +100,14 @@ class Front:
         values = {**behind, **self.ports, "dir": directory, "pair": pair, "proxy": PROXY}
         values["modules"] = self.modules()
         self.config = directory / "config"
-        self.config.write_text(self.template % values)
+        self.config.write_text(self.template % self.values(values))
 
     def modules(self):
         return ""
+
+    def values(self, values):
+        """What is filled into the template."""
+        return values
 
     def start(self):
         path = shutil.which(self.program, path="/usr/sbin:/usr/bin")
@@ -113,6 +118,7 @@ class Front:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
+                env={**os.environ, "HOME": str(self.directory)},
             )
         return self
 
@@ -158,6 +164,58 @@ class Nginx(Front):
 
     def arguments(self):
         return "-c", self.config, "-p", self.directory
+
+
+class NginxHttp(Nginx):
+    """The documentation's example, on a port of ours."""
+
+    template = """\
+daemon off;
+pid %(dir)s/pid;
+error_log stderr warn;
+worker_processes 1;
+events {}
+http {
+    access_log off;
+    client_body_temp_path %(dir)s/body;
+    proxy_temp_path %(dir)s/proxy;
+    fastcgi_temp_path %(dir)s/fastcgi;
+    uwsgi_temp_path %(dir)s/uwsgi;
+    scgi_temp_path %(dir)s/scgi;
+%(example)s
+}
+"""
+
+    def values(self, values):
+        text = values["example"].replace("127.0.0.1:8053", "127.0.0.1:%d" % values["clear"])
+        text = text.replace("listen 443", "listen 127.0.0.1:%d" % values["http"])
+        return {**values, "example": text.replace("pair.pem", str(values["pair"]))}
+
+    def modules(self):
+        return ""
+
+
+class Caddy(Front):
+    program = "caddy"
+    template = """\
+{
+    admin off
+    auto_https off
+}
+%(example)s
+"""
+
+    def values(self, values):
+        text = values["example"].replace("127.0.0.1:8053", "127.0.0.1:%d" % values["clear"])
+        site = "https://127.0.0.1:%d {\n    bind 127.0.0.1\n    tls %s %s" % (
+            values["http"],
+            values["pair"],
+            values["pair"],
+        )
+        return {**values, "example": text.replace("dns.example {", site)}
+
+    def arguments(self):
+        return "run", "--adapter", "caddyfile", "--config", self.config
 
 
 class Dnsdist(Front):

@@ -163,7 +163,8 @@ static void a_question_and_its_answer(void **state)
 		{ GET "\r\n", OK_HEAD "content-length: 5\r\n\r\n", "reply" },
 		{ POST "Content-Length: 10\r\n\r\n" LETTERS, OK_HEAD "content-length: 5\r\n\r\n",
 			"reply" },
-		{ POST "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n006;x=\"y\"\r\nefghij\r\n0\r\n"
+		{ POST "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n006;x=\"y\"\r\nefghij\r\n"
+		       "0\r\n"
 		       "Trailer: x\r\n\r\n",
 			OK_HEAD "content-length: 5\r\n\r\n", "reply" },
 		{ "HEAD " TARGET " HTTP/1.1\r\n" HOST "\r\n", OK_HEAD "content-length: 5\r\n\r\n",
