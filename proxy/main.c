@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proxy/cli/cli.h"
+#include "tls/start.h"
 
 static const struct cli_verb verbs[] = {
 	{ "run", "-c FILE", "serve, in the foreground", cli_run },
@@ -107,6 +108,10 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(verb, "--version") == 0)
 		verb = "version";
+	if (!tls_start()) {
+		fputs("namegate: no memory to begin with\n", stderr);
+		return EXIT_FAILED;
+	}
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		if (strcmp(verb, verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
