@@ -56,15 +56,15 @@ ALIASES_END = (
     "An answer of ours ends as a whole: an alias that leads to a name without data has the TTL of "
     "the SOA behind it, where others keep the alias for its own."
 )
-CHAIN = (
-    "SERVFAIL for three chains of aliases, each step of which BIND asks for on its own; "
-    "asked alone, it answered them."
+ZONE_CUT = (
+    "SERVFAIL for a name without data whose NS records it has: it takes the name for a zone, to "
+    "which the SOA of the answer does not belong."
 )
 EXPLAINED = {
     ("BIND", "ttl-shorter"): ALIASES_END,
     ("Unbound", "ttl-shorter"): ALIASES_END,
     ("BIND", "additional"): "It adds what addresses it has of an HTTPS record's name (RFC 9460 4).",
-    ("BIND", "rcode"): CHAIN,
+    ("BIND", "rcode"): ZONE_CUT,
     ("BIND", "answer"): "Of those with another rcode.",
     ("BIND", "authority"): "Of those with another rcode.",
 }
