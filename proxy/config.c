@@ -338,6 +338,23 @@ static bool same_state_directory(const struct config *a, const struct config *b)
 	return same_text(a->state_directory, b->state_directory);
 }
 
+static bool same_user(const struct config *a, const struct config *b)
+{
+	return same_text(a->user, b->user);
+}
+
+static bool same_group(const struct config *a, const struct config *b)
+{
+	return same_text(a->group, b->group);
+}
+
+static bool same_hardening(const struct config *a, const struct config *b)
+{
+	const struct hardening_config *left = &a->hardening, *right = &b->hardening;
+	return left->seccomp == right->seccomp && left->landlock == right->landlock &&
+		left->no_core == right->no_core;
+}
+
 static bool same_cache_size(const struct config *a, const struct config *b)
 {
 	return a->cache.size == b->cache.size;
@@ -368,6 +385,9 @@ static const struct {
 	{ "admin", same_admin },
 	{ "control_socket", same_control_socket },
 	{ "state_directory", same_state_directory },
+	{ "user", same_user },
+	{ "group", same_group },
+	{ "hardening", same_hardening },
 	{ "cache.size", same_cache_size },
 	{ "cache.file", same_cache_file },
 	{ "limits.connections", same_connections },

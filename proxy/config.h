@@ -260,6 +260,14 @@ struct limits_config {
 	unsigned idle_timeout_ms;
 };
 
+/* What is given up at the start beside root, each where the kernel has it (proxy/rights/rights.h).
+ */
+struct hardening_config {
+	bool seccomp;  /* system calls that are never made */
+	bool landlock; /* files that the configuration does not name */
+	bool no_core;  /* core dumps, and being looked at by others of the same user */
+};
+
 /* Where the parts of the policy stand, each by its index; the file is NULL for what comes with the
  * program (see config/builtin.h). For whoever has something to say about one. */
 struct config_place {
@@ -329,6 +337,9 @@ struct config {
 	uint16_t admin_port;         /* 0: no admin listener */
 	const char *control_socket;  /* NULL: none */
 	const char *state_directory; /* "": nothing is written */
+	const char *user;            /* a name or a number; NULL: whoever starts us */
+	const char *group;           /* NULL: the user's own */
+	struct hardening_config hardening;
 	struct limits_config limits;
 	const struct config_file *files; /* the first is `file`; none of a text in memory */
 	size_t file_count;
@@ -385,7 +396,8 @@ void config_errors_to_stderr(struct config_errors *errors);
 bool config_same_upstreams(const struct config *a, const struct config *b);
 
 /* Which settings differ that only a restart can change (those whose row in docs/config.md says so:
- * listeners, workers, admin, query_log, limits of tables, control_socket, state_directory)? NULL
+ * listeners, workers, admin, query_log, limits of tables, control_socket, state_directory, user,
+ * group, hardening)? NULL
  * when none, else the name of the first. */
 const char *config_needs_restart(const struct config *running, const struct config *wanted);
 

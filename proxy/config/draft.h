@@ -260,6 +260,9 @@ struct draft {
 	unsigned admin_port;
 	const char *control_socket;
 	const char *state_directory;
+	const char *user;
+	const char *group;
+	struct hardening_config hardening;
 	bool allow_open_resolver;
 	struct limits_config limits;
 };

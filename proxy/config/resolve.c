@@ -81,6 +81,9 @@ void resolve_draft(struct resolve *resolve)
 	config->allow_open_resolver = draft->allow_open_resolver;
 	config->control_socket = draft->control_socket;
 	config->state_directory = draft->state_directory;
+	config->user = draft->user;
+	config->group = draft->group;
+	config->hardening = draft->hardening;
 	config->limits = draft->limits;
 	memcpy(config->special_names, draft->special_names, sizeof config->special_names);
 	config->ddr = draft->ddr;

@@ -17,6 +17,7 @@ enum {
 	TTL_MAX_S = 604800, /* as Route 53 has it for override TTLs, and DNS_TTL_MAX_S */
 	NAME_LEN_MAX = 64,
 	FILE_LEN_MAX = 4095,
+	USER_LEN_MAX = 32,    /* as useradd(8) has it */
 	SOCKET_LEN_MAX = 107, /* sun_path without its NUL */
 };
 
@@ -502,6 +503,14 @@ const struct schema_key schema_keys[] = {
 		RANGE(1, SOCKET_LEN_MAX)),
 	ROOT("state_directory", FILE, state_directory, .preset = "", .restart = true,
 		RANGE(0, FILE_LEN_MAX)),
+	ROOT("user", TEXT, user, .absent = "whoever starts it", .restart = true,
+		RANGE(1, USER_LEN_MAX)),
+	ROOT("group", TEXT, group, .absent = "the user's own", .restart = true,
+		RANGE(1, USER_LEN_MAX)),
+	ROOT("hardening", GROUP, element, .restart = true, .absent = "the defaults below"),
+	ROOT("hardening.seccomp", BOOL, hardening.seccomp, .preset = "true", .restart = true),
+	ROOT("hardening.landlock", BOOL, hardening.landlock, .preset = "true", .restart = true),
+	ROOT("hardening.no_core", BOOL, hardening.no_core, .preset = "true", .restart = true),
 	ROOT("allow_open_resolver", BOOL, allow_open_resolver, .preset = "false"),
 
 	ROOT("limits", GROUP, element, .absent = "the defaults below"),

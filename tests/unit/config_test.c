@@ -308,6 +308,11 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->admin_port, 0);
 	assert_null(config->control_socket);
 	assert_string_equal(config->state_directory, "");
+	assert_null(config->user);
+	assert_null(config->group);
+	assert_true(config->hardening.seccomp);
+	assert_true(config->hardening.landlock);
+	assert_true(config->hardening.no_core);
 	assert_null(config->lists_image);
 	assert_int_equal(config->limits.connections, 8192);
 	assert_int_equal(config->limits.connections_per_address, 256);
@@ -782,6 +787,11 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(config->query_log.buffer_bytes, 65536);
 	assert_address(&config->admin_address, "::1");
 	assert_string_equal(config->control_socket, "/run/namegate/control.sock");
+	assert_string_equal(config->user, "namegate");
+	assert_string_equal(config->group, "dns");
+	assert_false(config->hardening.seccomp);
+	assert_false(config->hardening.landlock);
+	assert_false(config->hardening.no_core);
 	assert_true(config->allow_open_resolver);
 	assert_int_equal(config->limits.connections, 10);
 	assert_int_equal(config->limits.connections_per_address, 11);
@@ -1332,6 +1342,12 @@ static void test_what_needs_a_restart(void **state)
 			"admin" },
 		{ AS_BEFORE "control_socket = \"c\";", "control_socket" },
 		{ AS_BEFORE "state_directory = \"s\";", "state_directory" },
+		{ AS_BEFORE "user = \"u\";", "user" },
+		{ AS_BEFORE "group = \"g\";", "group" },
+		{ AS_BEFORE "hardening = { seccomp = false; };", "hardening" },
+		{ AS_BEFORE "hardening = { landlock = false; };", "hardening" },
+		{ AS_BEFORE "hardening = { no_core = false; };", "hardening" },
+		{ AS_BEFORE "hardening = { no_core = true; };", NULL },
 		{ AS_BEFORE "allow_open_resolver = true;", NULL },
 		{ AS_BEFORE
 			"local_data = ( { name = \"a\"; type = \"A\"; value = \"192.0.2.1\"; } );",
