@@ -91,6 +91,7 @@ static void begin_drain(struct server *server, const char *name)
 		_exit(EXIT_FAILED);
 	}
 	log_info("%s: finishing what was begun, for %u s at most", name, DRAIN_MS / 1000);
+	notify_send(&server->notify, "STOPPING=1");
 	server->status.draining = true;
 	for (unsigned i = 0; i < server->status.worker_count; i++)
 		worker_drain(server->status.workers[i]);
@@ -125,9 +126,18 @@ static void tend_exceptions(struct server *server)
 	exception_book_tick(server->exceptions, server_wall_s());
 }
 
+/* A worker whose loop does not turn serves nobody: then the manager hears no more of us, and starts
+ * us anew. */
+static void tend_watchdog(struct server *server)
+{
+	if (server->notify.watchdog_us && status_is_live(&server->status))
+		notify_send(&server->notify, "WATCHDOG=1");
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
+	tend_watchdog(server);
 	tls_ticket_keys_rotate(server->ticket_keys, uv_now(&server->loop) / 1000);
 	tend_exceptions(server);
 }
@@ -301,6 +311,7 @@ static struct worker *open_worker(struct server *server, unsigned index)
 		.log = status->log ? query_log_ring(status->log, index) : NULL,
 		.cache = status->cache,
 		.rate_limits = status->rate_limits,
+		.rights = &server->rights,
 		.on_end = on_worker_end,
 		.context = server };
 	int error = ERR_NO_MEMORY;
@@ -429,7 +440,7 @@ static bool start_workers(struct server *server)
 {
 	/* Signals are the main thread's business. */
 	sigset_t all, before;
-	bool started = true;
+	bool started = rights_seal() == 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	atomic_store(&server->workers_running, server->status.worker_count);
@@ -438,7 +449,7 @@ static bool start_workers(struct server *server)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (started)
 		return true;
-	log_error("cannot start a thread for each worker");
+	log_error("cannot start a thread for each worker, or give up the last rights");
 	for (unsigned i = 0; i < server->status.worker_count; i++)
 		worker_drain(server->status.workers[i]); /* those that run are waited for */
 	return false;
@@ -466,6 +477,7 @@ static int serve(struct server *server)
 	log_listeners(config);
 	log_info("ready: %u workers, revision %u, policy %s", server->status.worker_count,
 		server->status.snapshot->revision, server->status.snapshot->policy_hash);
+	notify_send(&server->notify, "READY=1");
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	log_info("ended");
 	return EXIT_FINE;
@@ -520,17 +532,21 @@ static void give_memory_back(void)
 
 int server_run(const char *file)
 {
-	struct server server = { .file = file };
+	struct server server = { .file = file, .status.rights = &server.rights };
 	give_memory_back();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
 	if (!hold_standard_descriptors())
 		return EXIT_FAILED;
 	uv_disable_stdio_inheritance(); /* children get what they are given, not what we were */
+	notify_open(&server.notify);    /* the same */
 	upstream_start();               /* cleans the environment, so before there are threads */
+	int code = rights_take(&server.rights, file);
+	if (code != EXIT_FINE)
+		return code;
 	if (open_handles(&server))
 		return EXIT_FAILED;
-	int code = load_first(&server);
+	code = load_first(&server);
 	finish_what_was_begun_if_asked(&server);
 	if (code == EXIT_FINE)
 		code = serve(&server);

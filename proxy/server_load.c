@@ -313,9 +313,10 @@ static void on_loaded(void *context)
 		end_certificates(server);
 	else if (loading & LOAD_PROMOTE)
 		end_promote(server, loaded);
-	else if (loading & LOAD_CONFIG)
+	else if (loading & LOAD_CONFIG) {
 		end_config(server, loaded);
-	else
+		notify_send(&server->notify, "READY=1");
+	} else
 		end_lists(server, loaded);
 	snapshot_unref(server->before);
 	server->before = NULL;
@@ -373,6 +374,8 @@ static void begin_load(struct server *server)
 	server->wanted &= ~server->loading;
 	take_wish(server);
 	prepare_load(server);
+	if (server->loading & LOAD_CONFIG)
+		notify_reloading(&server->notify);
 	int error = background_run(&server->background, load_aside, on_loaded, server);
 	if (!error)
 		return;

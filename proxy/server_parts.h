@@ -17,6 +17,8 @@
 #include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/lists/list_state.h"
+#include "proxy/notify.h"
+#include "proxy/rights/rights.h"
 #include "proxy/shadow/shadow_keeper.h"
 #include "proxy/status.h"
 
@@ -63,6 +65,8 @@ struct server {
 	struct exception_book *exceptions;
 	bool handles_open;
 	_Atomic unsigned workers_running;
+	struct rights rights; /* what is left of them */
+	struct notify notify; /* the service manager */
 	struct status status; /* what the admin listener tells; owns the parts that serve */
 	struct admin *admin;
 	struct control *control;

@@ -9,6 +9,7 @@
 #include "proxy/certificate_keeper.h"
 #include "proxy/exceptions/exception_book.h"
 #include "proxy/lists/keeper.h"
+#include "proxy/rights/rights.h"
 #include "proxy/shadow/shadow.h"
 #include "proxy/state_directory.h"
 #include "proxy/versions.h"
@@ -28,10 +29,15 @@ static void append_text(struct bytes *to, const char *text)
 
 /* ---- probes ---- */
 
+bool status_is_live(const struct status *status)
+{
+	return metrics_oldest_turn_ms(status->labels, now_ms()) < DEAD_AFTER_MS;
+}
+
 static bool is_live(void *context, struct bytes *why)
 {
-	struct status *status = context;
-	if (metrics_oldest_turn_ms(status->labels, now_ms()) < DEAD_AFTER_MS)
+	const struct status *status = context;
+	if (status_is_live(status))
 		return true;
 	append_text(why, "a worker's loop does not turn\n");
 	return false;
@@ -128,8 +134,9 @@ static bool is_ready(void *context, struct bytes *why)
 
 static int write_version(void *context, struct bytes *to)
 {
+	const struct status *status = context;
 	struct version_row rows[VERSION_ROWS];
-	(void)context;
+	char rights[RIGHTS_TEXT_MAX];
 	versions_read(rows);
 	for (size_t i = 0; i < VERSION_ROWS; i++) {
 		append_text(to, rows[i].name);
@@ -137,6 +144,10 @@ static int write_version(void *context, struct bytes *to)
 		append_text(to, rows[i].version);
 		append_text(to, "\n");
 	}
+	rights_text(status->rights, rights);
+	append_text(to, "rights ");
+	append_text(to, rights);
+	append_text(to, "\n");
 	return 0;
 }
 
@@ -292,6 +303,19 @@ static void tell_exceptions(const struct status *status, struct metrics_told *to
 	exceptions_hash(exceptions, (int64_t)time(NULL), told->exceptions_hash);
 }
 
+static void tell_rights(struct metrics_build_label labels[RIGHTS_WORDS],
+	const struct rights *rights, struct metrics_told *told)
+{
+	const char *values[RIGHTS_WORDS];
+	if (!rights)
+		return;
+	rights_words(rights, values);
+	for (size_t i = 0; i < RIGHTS_WORDS; i++)
+		labels[i] = (struct metrics_build_label){ rights_names[i], values[i] };
+	told->rights = labels;
+	told->rights_count = RIGHTS_WORDS;
+}
+
 static void tell_build(struct metrics_build_label labels[VERSION_ROWS],
 	struct version_row rows[VERSION_ROWS], struct metrics_told *told)
 {
@@ -308,6 +332,7 @@ static int write_metrics(void *context, struct bytes *to)
 	struct status *status = context;
 	const struct snapshot *snapshot = status->snapshot;
 	struct metrics_build_label labels[VERSION_ROWS];
+	struct metrics_build_label rights[RIGHTS_WORDS];
 	struct version_row rows[VERSION_ROWS];
 	struct telling upstreams = { 0 };
 	struct metrics_list *lists = tell_lists(status);
@@ -335,6 +360,7 @@ static int write_metrics(void *context, struct bytes *to)
 	tell_exceptions(status, &told);
 	tell_log(status, &told);
 	tell_build(labels, rows, &told);
+	tell_rights(rights, status->rights, &told);
 	struct metrics_certificate *certificates = tell_certificates(snapshot->tls, &told);
 	if (status->certificates)
 		told.certificate_problems =

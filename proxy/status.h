@@ -9,6 +9,7 @@
 struct certificate_keeper;
 struct exception_book;
 struct keeper;
+struct rights;
 struct worker;
 
 /* Owned and changed by the main thread, in which the admin pages are made too. */
@@ -24,6 +25,7 @@ struct status {
 	struct shadow_keeper *shadow;            /* of the candidate */
 	const struct exception_book *exceptions; /* NULL: not yet */
 	struct rate_limits *rate_limits;
+	const struct rights *rights;
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;
@@ -33,6 +35,9 @@ struct status {
 	bool unpin_failed; /* what is in force gives way to what is pinned with the next reload */
 	int64_t reload_success_s;
 };
+
+/* Do the loops of all workers turn? */
+bool status_is_live(const struct status *status);
 
 struct admin_source status_admin_source(struct status *status);
 

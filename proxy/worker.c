@@ -11,6 +11,7 @@
 #include "proxy/front/udp.h"
 #include "proxy/query/query.h"
 #include "proxy/query/token_memo.h"
+#include "proxy/rights/rights.h"
 #include "proxy/shadow/shadow.h"
 
 enum { SLEPT_US = 2 * 1000 * 1000 }; /* a suspend, and no jitter of two clocks */
@@ -391,6 +392,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	worker->log = parts->log;
 	worker->cache = parts->cache;
 	worker->rate_limits = parts->rate_limits;
+	worker->rights = parts->rights;
 	list_init(&worker->retired);
 	worker->on_end = parts->on_end;
 	worker->context = parts->context;
@@ -421,9 +423,19 @@ static void run(void *argument)
 		worker->on_end(worker->context);
 }
 
+static void run_thread(void *argument)
+{
+	struct worker *worker = argument;
+	int error = worker->rights ? rights_of_worker(worker->rights) : 0;
+	if (error)
+		log_warning("worker %u: it keeps rights that it does not need: %s", worker->index,
+			error_text(error));
+	run(worker);
+}
+
 int worker_start(struct worker *worker)
 {
-	int error = uv_thread_create(&worker->thread, run, worker);
+	int error = uv_thread_create(&worker->thread, run_thread, worker);
 	if (error)
 		worker->thread = 0; /* so that worker_join() sees that it never ran */
 	return error;

@@ -44,6 +44,7 @@ struct worker_upstreams {
 struct conn_table;
 struct query_table;
 struct rate_limits;
+struct rights;
 struct token_memo;
 struct udp_front;
 struct listener_socket;
@@ -71,6 +72,7 @@ struct worker {
 	struct token_memo *tokens;
 	struct cache *cache;             /* shared by all workers; NULL: none */
 	struct rate_limits *rate_limits; /* the same */
+	const struct rights *rights;     /* NULL: it keeps what it has */
 	unsigned limited;                /* questions over UDP beyond a view's limit */
 	unsigned datagrams_limited;      /* the same beyond that of a network */
 	struct udp_front *udp;
@@ -101,6 +103,7 @@ struct worker_parts {
 	struct query_log_ring *log;      /* may be NULL */
 	struct cache *cache;             /* may be NULL */
 	struct rate_limits *rate_limits; /* may be NULL: no view has a limit */
+	const struct rights *rights;     /* may be NULL; outlives the worker */
 	void (*on_end)(void *context);   /* from the worker's thread, when its loop is empty */
 	void *context;
 };

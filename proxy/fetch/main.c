@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "proxy/fetch/lookup.h"
 #include "proxy/fetch/public_address.h"
-#include "proxy/fetch/rights.h"
+#include "proxy/fetch/child_rights.h"
 #include "proxy/fetch/transfer.h"
 #include "proxy/lists/list_file.h"
 
@@ -195,12 +195,14 @@ static bool check_signature_fd(struct fetch *fetch)
 static bool give_up_rights(struct fetch *fetch, pid_t parent)
 {
 	const struct list_source *source = fetch->source;
-	char message[RIGHTS_MESSAGE_MAX];
-	const struct rights_wish wish = { .user = fetch->arguments.user,
+	char message[CHILD_RIGHTS_MESSAGE_MAX];
+	const struct child_rights wish = { .user = fetch->arguments.user,
 		.group = fetch->arguments.group,
+		.landlock = fetch->plan->config->hardening.landlock,
+		.seccomp = fetch->plan->config->hardening.seccomp,
 		.file_max = source->max_size > SIGNATURE_MAX ? source->max_size : SIGNATURE_MAX,
 		.alarm_s = source->timeout_ms / 1000 + 1 + ALARM_SPARE_S };
-	return rights_drop(&wish, parent, message) == 0 ||
+	return child_rights_drop(&wish, parent, message) == 0 ||
 		fail(fetch, LIST_FAULT_INTERNAL, "%s", message);
 }
 
@@ -329,10 +331,10 @@ int main(int argc, char **argv)
 {
 	struct fetch fetch = { .arguments = { .etag = "",
 				       .last_modified = "",
-				       .user = RIGHTS_NOBODY,
-				       .group = RIGHTS_NOBODY } };
+				       .user = CHILD_RIGHTS_NOBODY,
+				       .group = CHILD_RIGHTS_NOBODY } };
 	pid_t parent = getppid();
-	rights_begin(FETCH_SIGNATURE_FD + 1);
+	child_rights_begin(FETCH_SIGNATURE_FD + 1);
 	log_set_level(LOG_ERROR);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		return print_version();

@@ -249,6 +249,8 @@ struct metrics_told {
 	size_t certificate_problems;
 	const struct metrics_build_label *build;
 	size_t build_count;
+	const struct metrics_build_label *rights; /* NULL: nothing is known of them */
+	size_t rights_count;
 	struct process_stats process;
 	uint64_t now_ms; /* monotonic, as given to metrics_turn() */
 };

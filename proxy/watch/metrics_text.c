@@ -799,19 +799,21 @@ static void put_loop_ages(
 	}
 }
 
-static void put_build(struct text *text, const struct metrics_told *told)
+/* What is told by its labels alone. */
+static void put_info(struct text *text, enum family family,
+	const struct metrics_build_label *values, size_t count)
 {
 	char label[LINE_MAX_LEN / 2];
 	struct writer to = writer_of(label, sizeof label - 1);
-	for (size_t i = 0; i < told->build_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		writer_text(&to, i ? "," : "");
-		writer_text(&to, told->build[i].name);
+		writer_text(&to, values[i].name);
 		writer_text(&to, "=\"");
-		escape_label(&to, slice_of_text(told->build[i].value), 128);
+		escape_label(&to, slice_of_text(values[i].value), 128);
 		writer_text(&to, "\"");
 	}
 	label[to.len] = '\0';
-	put_number(text, begin(text, FAMILY_BUILD_INFO), label, "", 1);
+	put_number(text, begin(text, family), label, "", 1);
 }
 
 static void put_process(struct text *text, const struct process_stats *process)
@@ -844,7 +846,9 @@ int metrics_write(
 	put_log(&text, told);
 	put_exceptions(&text, told);
 	put_configuration(&text, told);
-	put_build(&text, told);
+	put_info(&text, FAMILY_BUILD_INFO, told->build, told->build_count);
+	if (told->rights)
+		put_info(&text, FAMILY_RIGHTS_INFO, told->rights, told->rights_count);
 	put_process(&text, &told->process);
 	merged_free(all);
 	return text.error;

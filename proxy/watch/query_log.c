@@ -9,6 +9,7 @@
 #include "proxy/watch/query_log.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "proxy/rights/capabilities.h"
 #include "proxy/watch/log_ring.h"
 #include "proxy/watch/log_sink.h"
 #include "proxy/watch/query_log_line.h"
@@ -425,6 +427,8 @@ static void *thread_main(void *context)
 {
 	struct query_log *log = context;
 	unsigned quiet_naps = 0;
+	/* It was started before the listeners stood. */
+	capabilities_keep(~CAPABILITY(CAP_NET_BIND_SERVICE));
 	for (;;) {
 		if (atomic_exchange(&log->reopen_wanted, false))
 			open_sink(log);

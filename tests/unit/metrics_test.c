@@ -197,6 +197,7 @@ static const struct metrics_upstream upstreams[] = {
 		.duration_sum_us = 6000000 },
 	{ .name = "lan", .requests = 1 },
 };
+static const struct metrics_build_label rights[] = { { "user", "n" }, { "seccomp", "on" } };
 static const struct metrics_build_label build[] = {
 	{ "version", "0.1.0" },
 	{ "openssl", "3.0 \"x\"" },
@@ -239,6 +240,8 @@ static struct metrics_told told_of_everything(void)
 		.certificate_problems = 3,
 		.build = build,
 		.build_count = 2,
+		.rights = rights,
+		.rights_count = 2,
 		.now_ms = 5500,
 	};
 	process_stats_read(&told.process);
@@ -422,6 +425,7 @@ static void every_family_moves(void **state)
 		{ N "worker_loop_last_turn_age_seconds{worker=\"0\"}", 0.5 },
 		{ N "udp_rate_limited_total{result=\"badcookie\"}", 1 },
 		{ N "dns_cookies_total{cookie=\"fresh\"}", 1 },
+		{ N "rights_info{user=\"n\",seccomp=\"on\"}", 1 },
 		{ N "build_info{version=\"0.1.0\",openssl=\"3.0 \\\"x\\\"\"}", 1 },
 	};
 	struct metrics_registry *registry = metrics_registry_new();
