@@ -1,4 +1,5 @@
-/* What servers and clients have in common: versions, ciphers, key exchanges. */
+/* What servers and clients have in common: versions, ciphers, key exchanges,
+ * signatures. */
 #include <openssl/err.h>
 
 #include "tls/private.h"
@@ -20,6 +21,14 @@ static const char *const group_lists[] = {
 	"*X25519MLKEM768:*X25519:P-256:P-384",
 	"X25519:P-256:P-384",
 };
+
+/* SHA-256 at least (RFC 9325 4.2.1 wants no SHA-1, and nobody needs SHA-224), what costs little
+ * first. What certificates are signed with is looked at elsewhere. */
+static const char signatures[] =
+	"ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed448:"
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
+	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 static bool settings_set_groups(SSL_CTX *settings)
 {
@@ -44,5 +53,6 @@ bool tls_settings_apply(SSL_CTX *settings)
 		SSL_CTX_set_max_proto_version(settings, TLS1_3_VERSION) == 1 &&
 		SSL_CTX_set_cipher_list(settings, ciphers_of_1_2) == 1 &&
 		SSL_CTX_set_ciphersuites(settings, ciphers_of_1_3) == 1 &&
+		SSL_CTX_set1_sigalgs_list(settings, signatures) == 1 &&
 		settings_set_groups(settings);
 }

@@ -130,6 +130,7 @@ def connect():
 
 
 def pytest_addoption(parser):
+    parser.addoption("--write-policy", action="store_true", help="of TLS: what is, is right")
     parser.addoption(
         "--share", metavar="I/N", help="only the I-th of N shares, which may run beside each other"
     )

@@ -77,7 +77,8 @@ def test_a_name_that_two_have_is_told_and_the_first_goes_out(start, issue):
     assert "only.first.test" in names_shown(namegate, "-servername", "twice.test")
     assert "only.second.test" in names_shown(namegate, "-servername", "only.second.test")
     told = [line for line in namegate.stderr.splitlines() if "the name twice.test is in" in line]
-    assert len(told) == 1 and str(second.certificate) in told[0] and str(first.certificate) in told[0]
+    assert len(told) == 1
+    assert str(second.certificate) in told[0] and str(first.certificate) in told[0]
 
 
 def as_rsa(certificates):
@@ -119,7 +120,8 @@ def test_rsa_beside_ecdsa(start, issue, version):
 
 def test_a_view_by_name_still_counts(maker, scripted, issue, connect):
     """The name is the client's word, whatever certificate goes out for it."""
-    views = [{"name": "kids", "tls_names": ["kids.test"]}, {"name": "rest", "clients": ["0.0.0.0/0"]}]
+    kids = {"name": "kids", "tls_names": ["kids.test"]}
+    views = [kids, {"name": "rest", "clients": ["0.0.0.0/0"]}]
     settings = with_views(maker.settings(scripted=scripted), views)
     settings["allow_open_resolver"] = True
     settings["tls"]["certificates"] = [pair(issue("kids.test"))]
@@ -191,6 +193,10 @@ def test_curl_is_content(start, mine, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def write(content):
+    return lambda mine, issue, to: to.write_bytes(content)
+
+
 def other_leaf(mine, issue, to):
     return respond(mine, to, about=issue("other.test"))
 
@@ -199,8 +205,8 @@ def other_leaf(mine, issue, to):
     "make, says",
     (
         (lambda mine, issue, to: to, "No such file or directory"),
-        (lambda mine, issue, to: to.write_bytes(b"0\3\n\1\0x"), "not an OCSP response in DER"),
-        (lambda mine, issue, to: to.write_bytes(b"0\3\n\1\3"), "has not answered but said: trylater"),
+        (write(b"0\3\n\1\0x"), "not an OCSP response in DER"),
+        (write(b"0\3\n\1\3"), "has not answered but said: trylater"),
         (other_leaf, "is about another certificate"),
         (lambda mine, issue, to: respond(mine, to, days=(-9, -2)), "has ended on 20"),
         (lambda mine, issue, to: respond(mine, to, days=(2, 9)), "begins only on 20"),
