@@ -509,6 +509,127 @@ static void test_session_of_an_expired_certificate(void **state)
 	}
 }
 
+/* --- those that are revoked --- */
+
+/* Of this authority, with this client in it (NOBODY: an empty one), good for so long from now. */
+static void write_list(const char *name, const char *mode, enum who by, enum who who, long end_s)
+{
+	char path[128];
+	X509_CRL *list = X509_CRL_new();
+	X509_CRL_set_version(list, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(made[by].certificate));
+	ASN1_TIME *from = X509_gmtime_adj(NULL, -2 * DAY), *to = X509_gmtime_adj(NULL, end_s);
+	X509_CRL_set1_lastUpdate(list, from);
+	X509_CRL_set1_nextUpdate(list, to);
+	if (who != NOBODY) {
+		X509_REVOKED *entry = X509_REVOKED_new();
+		X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(made[who].certificate));
+		X509_REVOKED_set_revocationDate(entry, from);
+		assert_int_equal(X509_CRL_add0_revoked(list, entry), 1);
+	}
+	assert_true(X509_CRL_sign(list, made[by].key, EVP_sha256()) > 0);
+	FILE *file = fopen(fixture_path(&directory, name, path), mode);
+	assert_non_null(file);
+	assert_int_equal(PEM_write_X509_CRL(file, list), 1);
+	assert_int_equal(fclose(file), 0);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	X509_CRL_free(list);
+}
+
+static struct tls_context *server_with_list(const char *list, char *message)
+{
+	char certificate[128], key[128], ca[128], revoked[128];
+	const struct fixture_certificate *root[] = { &made[ROOT] };
+	fixture_write_chain(&directory, "ca.pem", root, 1);
+	const struct tls_certificate_files pair = {
+		.certificate = fixture_path(&directory, "server.pem", certificate),
+		.key = fixture_path(&directory, "server.key", key),
+	};
+	const struct tls_context_files files = {
+		.certificates = &pair,
+		.certificate_count = 1,
+		.client_ca = fixture_path(&directory, "ca.pem", ca),
+		.client_crl = fixture_path(&directory, list, revoked),
+	};
+	return tls_context_load_files(&files, NULL, keys, message);
+}
+
+static void meets(struct tls_context *of, enum who who, const char *word)
+{
+	for (size_t v = 0; v < 2; v++) {
+		struct visit visit = visit_of(of, client_of(versions[v], who), NULL);
+		assert_string_equal(visit.end ? tls_stream_error(visit.stream) : "in", word);
+		visit_end(&visit);
+	}
+}
+
+static void test_revoked(void **state)
+{
+	(void)state;
+	char message[TLS_MESSAGE_MAX];
+	write_list("list.pem", "w", ROOT, ANNA, DAY);
+	struct tls_context *of = server_with_list("list.pem", message);
+	assert_non_null(of);
+	meets(of, ANNA, "client_certificate_revoked");
+	meets(of, ANNA_RSA, "in");
+	meets(of, NOBODY, "in");
+	meets(of, OVER, EXPIRED);
+	meets(of, OF_MIDDLE, "client_certificate_revoked"); /* nobody knows */
+	write_list("list.pem", "a", MIDDLE, NOBODY, DAY);
+	struct tls_context *both = server_with_list("list.pem", message);
+	meets(both, OF_MIDDLE, "in");
+	meets(both, ANNA, "client_certificate_revoked");
+	assert_false(tls_context_same_clients(of, both));
+	tls_context_unref(of);
+	tls_context_unref(both);
+}
+
+static void test_a_list_that_has_ended(void **state)
+{
+	(void)state;
+	char message[TLS_MESSAGE_MAX];
+	write_list("list.pem", "w", ROOT, NOBODY, -HOUR);
+	struct tls_context *of = server_with_list("list.pem", message);
+	meets(of, ANNA, "client_certificate_revoked");
+	tls_context_unref(of);
+}
+
+/* By another root of the same name. */
+static void test_a_list_that_is_forged(void **state)
+{
+	(void)state;
+	char message[TLS_MESSAGE_MAX];
+	write_list("list.pem", "w", NAMESAKE, ANNA_RSA, DAY);
+	struct tls_context *of = server_with_list("list.pem", message);
+	struct visit visit = visit_of(of, client_of(TLS1_3_VERSION, ANNA_RSA), NULL);
+	assert_int_equal(visit.end, ERR_TLS);
+	visit_end(&visit);
+	tls_context_unref(of);
+}
+
+static void test_what_is_no_list(void **state)
+{
+	(void)state;
+	static const char damaged[] = "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n";
+	char message[TLS_MESSAGE_MAX];
+	fixture_write(&directory, "damaged", damaged, sizeof damaged - 1);
+	static const struct {
+		const char *file;
+		const char *says;
+	} lists[] = {
+		{ "none", "No such file" },
+		{ "server.pem", "holds certificates, not a list of revoked ones" },
+		{ "server.key", "not PEM" },
+		{ "damaged", "list number 1 in it is damaged" },
+	};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		assert_null(server_with_list(lists[i].file, message));
+		if (!strstr(message, lists[i].says) || !strstr(message, "client_crl \""))
+			fail_msg("%s: %s", lists[i].file, message);
+	}
+}
+
 /* --- connections that are open when it changes --- */
 
 static bool stays(struct tls_context *before, enum who who, struct tls_context *after)
@@ -557,6 +678,10 @@ int main(void)
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_resumption_of_nobody),
 		cmocka_unit_test(test_change_of_authorities),
+		cmocka_unit_test(test_revoked),
+		cmocka_unit_test(test_a_list_that_has_ended),
+		cmocka_unit_test(test_a_list_that_is_forged),
+		cmocka_unit_test(test_what_is_no_list),
 		cmocka_unit_test(test_session_of_an_expired_certificate),
 		cmocka_unit_test(test_who_may_stay),
 	};

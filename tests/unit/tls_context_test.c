@@ -52,6 +52,9 @@ static int make_files(void **state)
 		{ "ec", "EC", -60, 86400 },
 		{ "rsa", "RSA2048", -60, 86400 },
 		{ "ed25519", "ED25519", -60, 86400 },
+		{ "p384", "P-384", -60, 86400 },
+		{ "p521", "P-521", -60, 86400 },
+		{ "koblitz", "secp256k1", -60, 86400 },
 		{ "weak", "RSA1024", -60, 86400 },
 		{ "expired", "EC", -7200, -3600 },
 		{ "tomorrow", "EC", 86400, 2 * 86400 },
@@ -75,6 +78,11 @@ static int make_files(void **state)
 				many[k] = &ca;
 			fixture_write_chain(&directory, "sixteen.pem", many, 16);
 			fixture_write_key(&directory, "locked.key", leaf.key, "secret");
+			struct fixture_certificate old = { X509_dup(leaf.certificate), NULL };
+			X509_sign(old.certificate, ca.key, EVP_sha1());
+			const struct fixture_certificate *weak[] = { &old };
+			fixture_write_chain(&directory, "sha1.pem", weak, 1);
+			fixture_drop(&old);
 			unsigned char *der = NULL;
 			int len = i2d_X509(leaf.certificate, &der);
 			fixture_write(&directory, "der.pem", der, (size_t)len);
@@ -124,6 +132,7 @@ static void test_good_pairs(void **state)
 		{ "ec", "" },
 		{ "rsa", "" },
 		{ "ed25519", "" },
+		{ "p384", "" },
 		{ "expired", "has expired" },
 		{ "tomorrow", "is not valid yet" },
 	};
@@ -180,6 +189,9 @@ static void test_bad_pairs(void **state)
 		{ "expired.pem", "ec.key", "expired.pem", "does not match" },
 		{ "reversed.pem", "ec.key", "reversed.pem", "belongs to certificate number 2" },
 		{ "weak.pem", "weak.key", "weak.key", "1024 bits is too short" },
+		{ "p521.pem", "p521.key", "p521.key", "curve secp521r1; P-256 or P-384" },
+		{ "koblitz.pem", "koblitz.key", "koblitz.key", "curve secp256k1" },
+		{ "sha1.pem", "ec.key", "sha1.pem", "number 1 in it is signed with sha1" },
 		{ "large.pem", "large.key", "large.pem", "24576 at most" },
 	};
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

@@ -34,6 +34,8 @@ static inline EVP_PKEY *fixture_key(const char *kind)
 {
 	if (strcmp(kind, "EC") == 0)
 		return EVP_EC_gen("P-256");
+	if (strncmp(kind, "P-", 2) == 0 || strncmp(kind, "secp", 4) == 0)
+		return EVP_EC_gen(kind);
 	if (strcmp(kind, "ED25519") == 0)
 		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind + 3)); /* "RSA2048" */
