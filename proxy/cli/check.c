@@ -35,6 +35,7 @@ int cli_check(int argc, char **argv)
 			errors.count == 1 ? "" : "s");
 	else {
 		print_summary(snapshot);
+		config_log_notes(snapshot->config);
 		cli_lint_warn(snapshot);
 		snapshot_unref(snapshot);
 	}

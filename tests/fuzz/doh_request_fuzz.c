@@ -1,4 +1,5 @@
-/* A request as text: a first byte that says in which pieces the body comes, lines "name:value" up
+/* A request as text: a first byte that says in which pieces the body comes, and by its lowest bit
+ * whether JSON is spoken, lines "name:value" up
  * to an empty one, and the body. A refusal stays one, and what is asked has a size. */
 #include "proxy/framing/doh_request.h"
 
@@ -55,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct doh_request request;
 	doh_request_init(&request);
 	request.wants_forwarded = true;
+	request.wants_json = data[0] & 1;
 	for (;;) {
 		struct slice line = take_until(&rest, '\n');
 		if (line.len == 0)

@@ -51,6 +51,30 @@ static void test_who_owes_a_header(void **state)
 	assert_false(claimant_wants_forwarded(&plain_listener));
 }
 
+/* Where there is no TLS, only proxies: of either kind. */
+static void test_who_may_connect(void **state)
+{
+	static const struct {
+		const char *peer;
+		bool may;
+	} cases[] = {
+		{ "10.0.0.9", true },
+		{ "2001:db8::9", true },
+		{ "10.0.1.9", true },
+		{ "10.0.2.9", false },
+		{ "2001:db9::9", false },
+		{ "127.0.0.1", false },
+	};
+	struct listener_config clear = listener;
+	clear.kind = LISTENER_DOH_CLEAR;
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct address peer = address_of(cases[i].peer);
+		assert_int_equal(claimant_may_connect(&clear, &peer), cases[i].may);
+		assert_true(claimant_may_connect(&plain_listener, &peer));
+	}
+}
+
 struct row {
 	const char *peer;
 	const char *forwarded; /* NULL: none */
@@ -198,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_owes_a_header),
+		cmocka_unit_test(test_who_may_connect),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_certificate),
 	};

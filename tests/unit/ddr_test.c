@@ -47,12 +47,13 @@ static void make_site(struct site *site, const char *listeners)
 		unsigned port = 0;
 		*path = '\0';
 		assert_true(sscanf(at, "%7s %63s %u %299[^, ]", kind, address, &port, path) >= 3);
-		to->kind = strcmp(kind, "doh") == 0 ? LISTENER_DOH
-			: strcmp(kind, "dot") == 0  ? LISTENER_DOT
-						    : LISTENER_DNS;
+		to->kind = strcmp(kind, "doh") == 0  ? LISTENER_DOH
+			: strcmp(kind, "dot") == 0   ? LISTENER_DOT
+			: strcmp(kind, "clear") == 0 ? LISTENER_DOH_CLEAR
+						     : LISTENER_DNS;
 		assert_true(address_parse(&to->address, address));
 		to->port = (uint16_t)port;
-		to->path = to->kind == LISTENER_DOH ? path : NULL;
+		to->path = listener_is_doh(to->kind) ? path : NULL;
 		at += strcspn(at, ",");
 		at += strspn(at, ", ");
 	}
@@ -202,6 +203,10 @@ static void test_why_nothing_is_said(void **state)
 	ddr = make_ddr(&site.config, "DNS:a,IP:192.0.2.1", reason);
 	assert_string_equal(reason, "ddr is off");
 	assert_int_equal(ddr->count, 0);
+	ddr_unref(ddr);
+	make_site(&site, "dns 192.0.2.1 53, clear 192.0.2.1 8053 /dns-query");
+	ddr = make_ddr(&site.config, "DNS:a,IP:192.0.2.1", reason);
+	assert_string_equal(reason, "there is no doh or dot listener to designate");
 	ddr_unref(ddr);
 	make_site(&site, "dns 192.0.2.1 53");
 	ddr = ddr_new(&site.config, NULL, reason);

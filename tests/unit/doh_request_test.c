@@ -274,6 +274,78 @@ static void test_long_parameter(void **state)
 	doh_request_deinit(&request);
 }
 
+/* Only where it is spoken; "dns" goes first, and a body is a message. */
+static void test_json(void **state)
+{
+	static const struct {
+		const char *method, *path, *accept;
+		unsigned status;
+		bool answers_json;
+		unsigned status_without; /* where it is not spoken */
+	} cases[] = {
+		{ "GET", "/dns-query?name=a", NULL, 200, true, 400 },
+		{ "HEAD", "/dns-query?type=28&name=a", "x/y", 200, true, 400 },
+		{ "GET", "/dns-query?name=a..b", NULL, 400, true, 400 },
+		{ "GET", "/dns-query?type=A", NULL, 400, false, 400 },
+		{ "GET", "/dns-query?name=a&dns=AAAA", NULL, 200, false, 200 },
+		{ "GET", "/dns-query?dns=!&name=a", NULL, 400, false, 400 },
+		{ "GET", "/dns-query?dns=AAAA", "application/dns-json", 200, true, 200 },
+		{ "GET", "/dns-query?dns=AAAA", "text/html, Application/DNS-JSON;q=1", 200, true,
+			200 },
+		{ "GET", "/dns-query?dns=AAAA", "application/dns-json,application/dns-message", 200,
+			false, 200 },
+		{ "GET", "/dns-query?dns=AAAA", "application/dns-jsonx", 200, false, 200 },
+		{ "POST", "/dns-query?name=a", "application/dns-json", 200, false, 200 },
+		{ "GET", "/other?name=a", NULL, 404, false, 404 },
+		{ "PUT", "/dns-query?name=a", NULL, 405, true, 405 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (unsigned spoken = 0; spoken < 2; spoken++) {
+			struct doh_request request;
+			doh_request_init(&request);
+			request.wants_json = spoken;
+			field(&request, ":method", cases[i].method);
+			field(&request, ":path", cases[i].path);
+			field(&request, "content-type", dns_type);
+			if (cases[i].accept)
+				field(&request, "accept", cases[i].accept);
+			doh_request_end_fields(&request);
+			if (request.method == HTTP_POST)
+				doh_request_body(&request, slice_of_text("abc"));
+			unsigned status = doh_request_status(&request, true);
+			if (status != (spoken ? cases[i].status : cases[i].status_without))
+				fail_msg("case %zu, spoken %u: %u", i, spoken, status);
+			assert_int_equal(request.answers_json, spoken && cases[i].answers_json);
+			doh_request_deinit(&request);
+		}
+}
+
+static void test_answers(void **state)
+{
+	static const uint8_t answer[] = "\0\0\x81\x80\0\1\0\0\0\0\0\0\1a\0\0\1\0\1";
+	struct slice message = slice_of(answer, sizeof answer - 1);
+	char text[DOH_CACHE_CONTROL_MAX];
+	(void)state;
+	for (unsigned json = 0; json < 2; json++) {
+		struct doh_request request;
+		doh_request_init(&request);
+		request.answers_json = json;
+		assert_int_equal(doh_request_answer(&request, message), 200);
+		assert_int_equal(request.message.at[0], json ? '{' : 0);
+		assert_string_equal(doh_request_answer_type(&request),
+			json ? "application/dns-json" : "application/dns-message");
+		/* What is no DNS message has no JSON. */
+		assert_int_equal(
+			doh_request_answer(&request, slice_of_text("abc")), json ? 500 : 200);
+		assert_int_equal(request.message.len, json ? 0 : 3);
+		doh_request_deinit(&request);
+	}
+	assert_true(slice_equals_text(doh_cache_control(text, 0), "private, max-age=0"));
+	assert_true(slice_equals_text(
+		doh_cache_control(text, UINT32_MAX), "private, max-age=4294967295"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +355,8 @@ int main(void)
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_field_bytes),
 		cmocka_unit_test(test_long_parameter),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
