@@ -589,6 +589,35 @@ static void check_every_identity(const struct config *config)
 	assert_int_equal(config->listeners[1].proxy_protocol_from_count, 0);
 }
 
+/* Who answers strangers has a limit, whether he thought of it or not. */
+static void test_limit_of_datagrams(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *more;
+		unsigned per_second;
+		unsigned burst;
+	} rows[] = {
+		{ "", 0, 0 },
+		{ "allow_open_resolver = true;", 500, 500 },
+		{ "udp_rate_limit = { responses_per_second = 7; };", 7, 7 },
+		{ "udp_rate_limit = { responses_per_second = 7; burst = 9; };"
+		  "allow_open_resolver = true;",
+			7, 9 },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[512];
+		snprintf(text, sizeof text, MINIMAL "%s", rows[i].more);
+		struct config *config = load_good_text(text);
+		assert_int_equal(config->udp_rate_limit.limit.per_second, rows[i].per_second);
+		assert_int_equal(config->udp_rate_limit.limit.burst, rows[i].burst);
+		assert_int_equal(config->udp_rate_limit.limit.prefix_v4, 24);
+		assert_int_equal(config->udp_rate_limit.limit.prefix_v6, 56);
+		assert_int_equal(config->udp_rate_limit.slip, 2);
+		config_free(config);
+	}
+}
+
 static void check_every_conduct(const struct config *config)
 {
 	const struct view_config *home = &config->views[0];
@@ -1641,6 +1670,7 @@ int main(void)
 		cmocka_unit_test(test_the_sample_is_read_in_full),
 		cmocka_unit_test(test_what_is_left_out_has_its_default),
 		cmocka_unit_test(test_every_key_is_taken),
+		cmocka_unit_test(test_limit_of_datagrams),
 		cmocka_unit_test(test_the_answer_of_an_expectation),
 		cmocka_unit_test(test_an_answer_that_is_too_long),
 		cmocka_unit_test(test_many_expectations),
