@@ -107,19 +107,21 @@ def test_a_new_pair_is_taken_by_itself(start, connect, mine, renewed, write):
 
 
 def test_links_that_lead_elsewhere(start, tmp_path, mine, renewed):
-    """As Kubernetes ("..data") and certbot ("live") do it."""
+    """As Kubernetes ("..data") and certbot ("live") do it, within one directory: which others may
+    be read is settled at the start."""
     mount = tmp_path / "mount"
     mount.mkdir()
-    (mount / "..data").symlink_to(mine.directory)
+    shutil.copytree(mine.directory, mount / "..1")
+    (mount / "..data").symlink_to("..1")
     for word in ("server.pem", "server.key"):
         (mount / word).symlink_to("..data/" + word)
-    linked = certs.Certificates(mount)
-    namegate = start(linked)
-    (mount / "..next").symlink_to(renewed.directory)
+    namegate = start(certs.Certificates(mount))
+    shutil.copytree(renewed.directory, mount / "..2")
+    (mount / "..next").symlink_to("..2")
     os.replace(mount / "..next", mount / "..data")
     wait_served(namegate, renewed)
     again = certs.issue(mine, tmp_path / "again", *NAMES)
-    by_renaming(renewed, again)  # behind the link that is in force now
+    by_renaming(certs.Certificates(mount / "..2"), again)  # behind the link that is in force now
     wait_served(namegate, again)
 
 
