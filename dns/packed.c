@@ -1,5 +1,6 @@
 #include "dns/packed.h"
 
+#include "base/not_cleared.h"
 #include "dns/belong.h"
 
 /* What stands in front. No padding: packed answers are compared byte by byte. */
@@ -247,7 +248,7 @@ static struct slice pack(const struct dns_answer *answer, const struct dns_packe
 	int ede, struct slice ede_text, void *buffer, size_t capacity)
 {
 	struct dns_belong belong;
-	struct survey survey;
+	NOT_CLEARED struct survey survey;
 	if (!dns_belong_begin(&belong, answer))
 		return slice_of(NULL, 0);
 	survey_answer(&survey, answer, &belong);
@@ -329,7 +330,7 @@ bool dns_packed_check(struct slice bytes)
 {
 	static const struct dns_packed_ttls ttls = { .max_s = DNS_TTL_MAX_S,
 		.negative_max_s = NEGATIVE_MAX_S };
-	uint8_t buffer[DNS_PACKED_MAX];
+	NOT_CLEARED uint8_t buffer[DNS_PACKED_MAX];
 	struct dns_packed packed;
 	struct dns_answer answer;
 	if (!has_parts(bytes))

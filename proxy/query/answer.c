@@ -1,4 +1,5 @@
 /* From what was found to a reply: steps 11 and 12. */
+#include "base/not_cleared.h"
 #include "dns/answer.h"
 #include "proxy/query/parts.h"
 
@@ -16,7 +17,7 @@ static void copy_records(struct dns_reply *reply, const struct dns_answer *answe
 /* What stands in front of the answer for a name that ours led to. */
 static void copy_way_to_chase(const struct query *q, struct dns_reply *reply)
 {
-	uint8_t buffer[LOCAL_MAX];
+	NOT_CLEARED uint8_t buffer[LOCAL_MAX];
 	struct local_answer local;
 	struct dns_answer answer;
 	if (q->verdict.action == ACTION_BLOCK)
@@ -168,7 +169,7 @@ void query_answer(struct query *q, struct found *found)
 
 void query_answer_local(struct query *q, struct slice message)
 {
-	uint8_t buffer[DNS_PACKED_HEAD_MAX + LOCAL_MAX * 2];
+	NOT_CLEARED uint8_t buffer[DNS_PACKED_HEAD_MAX + LOCAL_MAX * 2];
 	static const struct dns_packed_ttls as_they_are = { 0, DNS_TTL_MAX_S, DNS_TTL_MAX_S };
 	struct found found = { .source = METRICS_SOURCE_LOCAL, .ede = DNS_EDE_NONE };
 	struct dns_answer answer;

@@ -5,6 +5,7 @@
  * upstream, and one exit, query_end(). */
 #include "proxy/query/query.h"
 
+#include "base/not_cleared.h"
 #include "proxy/cache/cache.h"
 #include "proxy/front/conn.h"
 #include "proxy/query/parts.h"
@@ -120,7 +121,7 @@ static bool query_open(struct query *q, struct slice message)
 void query_begin(struct worker *worker, const struct reply_to *to, const struct claims *claims,
 	struct slice token, struct slice message)
 {
-	struct query query;
+	NOT_CLEARED struct query query;
 	struct query *q = &query;
 
 	query_init(q, worker, to, message);
@@ -165,7 +166,7 @@ static void end_local(struct query *q, const struct local_answer *local)
 
 static bool seek_local(struct query *q, bool is_routed)
 {
-	uint8_t buffer[LOCAL_MAX];
+	NOT_CLEARED uint8_t buffer[LOCAL_MAX];
 	struct local_answer local;
 	struct dns_query asked = q->asked;
 	const struct snapshot *snapshot = query_snapshot(q);

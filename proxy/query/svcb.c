@@ -1,6 +1,7 @@
 /* What a view's clients get of HTTPS and SVCB records: part of step 12. The cache keeps what an
  * upstream said, and the rules have judged it: here records go, or lose their "ech", on the way
  * out. */
+#include "base/not_cleared.h"
 #include "dns/answer.h"
 #include "dns/svcb.h"
 #include "proxy/query/parts.h"
@@ -26,7 +27,7 @@ static enum dns_svcb_fate fate_of(const struct dns_answer *answer, enum svcb_han
 
 static bool is_changed(const struct dns_answer *answer, enum svcb_handling handling)
 {
-	uint8_t rdata[DNS_SVCB_RDATA_MAX];
+	NOT_CLEARED uint8_t rdata[DNS_SVCB_RDATA_MAX];
 	struct dns_record_walk walk;
 	struct dns_record record;
 	dns_record_walk_begin(&walk, answer);
@@ -98,7 +99,7 @@ static void copy_record(struct strip *strip, const struct dns_record *record)
 void query_copy_stripped(
 	const struct dns_answer *answer, enum svcb_handling handling, struct dns_reply *reply)
 {
-	struct strip strip;
+	NOT_CLEARED struct strip strip;
 	struct dns_record_walk walk;
 	struct dns_record record;
 	strip.answer = answer;
