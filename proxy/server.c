@@ -140,6 +140,8 @@ static void on_housekeeping(uv_timer_t *timer)
 	tend_watchdog(server);
 	tls_ticket_keys_rotate(server->ticket_keys, uv_now(&server->loop) / 1000);
 	tend_exceptions(server);
+	if (server->admin)
+		admin_tick(server->admin);
 }
 
 /* In the worker's thread. */

@@ -31,6 +31,7 @@ struct admin {
 	size_t closing_count;    /* closed, their handles not yet */
 	bool is_closing;
 	bool listener_is_closed;
+	bool owes_accept; /* there was no memory for one that came in */
 	struct log_rate full_rate;
 };
 
@@ -373,7 +374,8 @@ static void on_connection(uv_stream_t *listener, int status)
 		return;
 	bool has_room = make_room(admin);
 	struct conn *conn = calloc(1, sizeof *conn);
-	if (!conn)
+	admin->owes_accept = !conn;
+	if (!conn) /* libuv does not look for others before this one was accepted */
 		return;
 	conn_init(conn, admin, listener->loop);
 	if (uv_accept(listener, (uv_stream_t *)&conn->socket) < 0 || !has_room) {
@@ -386,6 +388,12 @@ static void on_connection(uv_stream_t *listener, int status)
 	conn_enter(conn, CONN_NEW);
 	if (uv_read_start((uv_stream_t *)&conn->socket, on_alloc, on_read) < 0)
 		conn_close(conn);
+}
+
+void admin_tick(struct admin *admin)
+{
+	if (admin->owes_accept)
+		on_connection((uv_stream_t *)&admin->listener, 0);
 }
 
 static void on_listener_closed(uv_handle_t *handle)

@@ -40,6 +40,9 @@ uint16_t admin_port(const struct admin *admin);
 
 size_t admin_connection_count(const struct admin *admin);
 
+/* Lets in who came when there was no memory; called each second or so. */
+void admin_tick(struct admin *admin);
+
 /* Closes all; the memory is freed by itself once the loop has closed the handles. NULL is fine. */
 void admin_close(struct admin *admin);
 
