@@ -1,6 +1,6 @@
 """Clocks that jump: the wall clock by a day, forth and back; the machine that sleeps; a process
-that stood still. What is kept, who is served and what is asked does not depend on the time of the day,
-and nothing is done a thousand times because much time went by at once."""
+that stood still. What is kept, who is served and what is asked does not depend on the time of the
+day, and nothing is done a thousand times because much time went by at once."""
 
 import os
 import shutil

@@ -14,7 +14,7 @@ import certificates as certs
 import dns_wire as w
 from config_text import inline, rule
 from dns_client import tls_context
-from program import run_command, with_rules
+from program import PROTOCOLS, run_command, with_rules
 
 BLOCKED = 15
 EDNS = w.opt()
@@ -227,7 +227,7 @@ def test_storm_of_reloads_under_load(namegate, connect):
     failures, slowest = [], [0.0]
 
     def ask(number):
-        client = connect(namegate, ("udp", "dot")[number % 2])
+        client = connect(namegate, PROTOCOLS[number % len(PROTOCOLS)])
         at = 0
         while not stop.is_set():
             at += 1
@@ -245,16 +245,16 @@ def test_storm_of_reloads_under_load(namegate, connect):
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for at in range(60):
+    for at in range(100):
         (namegate.directory / "bad.domains").write_text("*.listed.test\n*.r%d.test\n" % at)
         namegate.signal(signal.SIGHUP)
-        time.sleep(0.03)
+        time.sleep(0.05)
     stop.set()
     for thread in threads:
         thread.join()
     assert not failures and slowest[0] < 2
     assert namegate.hup()
-    assert is_blocked(connect(namegate, "udp"), "x.r59.test")
+    assert is_blocked(connect(namegate, "udp"), "x.r99.test")
 
 
 class TestStop:

@@ -1,6 +1,7 @@
 """The n-th allocation fails, for each n (curl calls it torture): at the start, while a
-configuration is checked, while it is loaded again, while one question is answered over each protocol, while an
-answer is explained. The program may refuse; it may not crash, leak, or say what is not true.
+configuration is checked, while it is loaded again, while one question is answered over each
+protocol, while an answer is explained. The program may refuse; it may not crash, leak, or say what
+is not true.
 
 A sample by default; TORTURE=full tries every n, which takes an hour or two with sanitizers."""
 
