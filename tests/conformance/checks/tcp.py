@@ -13,8 +13,14 @@ from server import ADDRESS
 STREAMS = ("tcp", "dot")
 
 
+def message(client):
+    wire = client.receive()
+    expect(wire, "the connection ended")
+    return w.Message(wire)
+
+
 def messages(client, count):
-    return [w.Message(client.receive()) for _ in range(count)]
+    return [message(client) for _ in range(count)]
 
 
 @row("stream-persistent", "RFC 7766 6.2.1", "M", "A connection serves one query after another.")
@@ -65,7 +71,7 @@ def stream_byte_by_byte(s):
         wire = w.query(s.fresh())
         for byte in struct.pack("!H", len(wire)) + wire:
             client.send_raw(bytes([byte]))
-        expect(w.Message(client.receive()).addresses, "%s: no address", protocol)
+        expect(message(client).addresses, "%s: no address", protocol)
 
 
 @row("stream-cut-between-messages", "RFC 7766 8", "M",
@@ -77,9 +83,9 @@ def stream_cut_between_messages(s):
         data = b"".join(struct.pack("!H", len(one)) + one for one in (first, second))
         cut = 2 + len(first) + 1
         client.send_raw(data[:cut])
-        expect(w.Message(client.receive()).id == 1, "%s: not the first", protocol)
+        expect(message(client).id == 1, "%s: not the first", protocol)
         client.send_raw(data[cut:])
-        expect(w.Message(client.receive()).id == 2, "%s: not the second", protocol)
+        expect(message(client).id == 2, "%s: not the second", protocol)
 
 
 @row("stream-one-write", "RFC 7766 8", "S", "Length and answer come in one segment.")
