@@ -244,10 +244,12 @@ class RawH2:
     """A connection of frames, for who wants to break the rules: it keeps none of its own, and only
     remembers what came back."""
 
-    def __init__(self, address, port, ca_file, settings=b""):
-        raw = socket.create_connection((address, port), PATIENCE_S)
+    def __init__(self, address, port, ca_file, settings=b"", context=None, source=None):
+        source = (source, 0) if source else None
+        raw = socket.create_connection((address, port), PATIENCE_S, source)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = tls_context(ca_file, "h2").wrap_socket(raw, server_hostname=address)
+        context = context or tls_context(ca_file, "h2")
+        self.socket = context.wrap_socket(raw, server_hostname=address)
         self.authority = "%s:%d" % (address, port)
         self.closed, self.goaway, self.received = False, None, b""
         self.statuses, self.resets, self.bodies = {}, {}, {}
