@@ -1,12 +1,17 @@
-"""A real browser: headless Chromium with DNS-over-HTTPS forced by policy and a private CA opens a
-page by an allowed name through namegate, and cannot open one by a blocked name."""
+"""Real browsers, headless: Chromium, and Firefox ESR. With DNS-over-HTTPS forced by policy and a
+private CA each opens a page by an allowed name through namegate, and none by a blocked name."""
 
+import contextlib
 import http.server
 import json
+import os
 import shutil
+import signal
 import ssl
 import struct
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -31,7 +36,10 @@ FLAGS = [
 
 
 class Page(http.server.BaseHTTPRequestHandler):
+    asked = []  # names of hosts, newest last
+
     def do_GET(self):
+        self.asked.append(self.headers["Host"].partition(":")[0])
         body = PAGE.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -106,6 +114,84 @@ def test_browser(maker, knot, page_port, tmp_path, method):
     assert any(line["rcode"] == "NOERROR" and line["answers"] for line in allowed)
     blocked = namegate.wait_log("www.evil.test")
     assert {line["firewall_rule_action"] for line in blocked} == {"BLOCK"}
+
+
+class Firefox:
+    """Its policy as an enterprise writes it: resolver and authority are given, and locked."""
+
+    PREFERENCES = {
+        "network.trr.allow-rfc1918": True,  # the pages here are on loopback
+        "network.trr.useGET": False,
+        "network.captive-portal-service.enabled": False,
+        "network.connectivity-service.enabled": False,
+        "browser.safebrowsing.malware.enabled": False,
+        "browser.safebrowsing.phishing.enabled": False,
+    }
+
+    def __init__(self, namespace, namegate, directory, method):
+        self.namespace, self.directory = namespace, directory
+        preferences = dict(self.PREFERENCES, **{"network.trr.useGET": method == "GET"})
+        policy = {
+            "DNSOverHTTPS": {
+                "Enabled": True,
+                "ProviderURL": "https://127.0.0.1:%d/dns-query" % namegate.ports["doh"],
+                "Fallback": False,
+                "Locked": True,
+            },
+            "Certificates": {"Install": [str(namegate.certificates.ca)]},
+            "Preferences": {
+                key: {"Value": value, "Status": "locked"} for key, value in preferences.items()
+            },
+            "DisableTelemetry": True,
+            "DisableAppUpdate": True,
+            "OverrideFirstRunPage": "",
+        }
+        policies = namespace.etc / "firefox/policies"
+        policies.mkdir(parents=True, exist_ok=True)
+        (policies / "policies.json").write_text(json.dumps({"policies": policy}))
+        (directory / "home").mkdir()
+
+    @contextlib.contextmanager
+    def opening(self, url):
+        """While this lasts it opens a page; it is ended by us."""
+        browser = self.namespace.popen(
+            *("env", "HOME=%s" % (self.directory / "home"), "MOZ_HEADLESS=1"),
+            *("firefox-esr", "--no-remote", "--profile", self.directory / "profile", url),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(browser.pid, signal.SIGKILL)
+            browser.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.skipif(not shutil.which("firefox-esr"), reason="no firefox-esr")
+def test_firefox(maker, knot, page_port, tmp_path, method):
+    settings = maker.settings(knot=knot)
+    lists = [inline("bad", "*.evil.test")]
+    rules = [rule("no-evil", "BLOCK", "bad", block_response="NXDOMAIN")]
+    with_rules(settings, lists, rules)
+    namegate = maker.start(settings)
+    Page.asked.clear()
+    with Namespace(tmp_path / "namespace") as namespace:
+        (tmp_path / "profile").mkdir()
+        browser = Firefox(namespace, namegate, tmp_path, method)
+        with browser.opening("http://web.plain.test:%d/" % page_port):
+            allowed = namegate.wait_log("web.plain.test", timeout=60)
+            namegate.wait_for(lambda: "web.plain.test" in Page.asked, "the page", 30)
+        with browser.opening("http://www.evil.test:%d/" % page_port):
+            blocked = namegate.wait_log("www.evil.test", timeout=60)
+            time.sleep(1)
+    assert {line["transport"] for line in allowed} == {"DOH"}
+    assert {line["firewall_rule_action"] for line in blocked} == {"BLOCK"}
+    assert "www.evil.test" not in Page.asked
+    answered = namegate.metrics().sum("namegate_http_responses_total", method=method, status="200")
+    assert answered > 0
 
 
 @pytest.mark.slow
