@@ -405,6 +405,16 @@ def no_client_bytes_upstream(s):
                 expect(asked.message.option(w.ECS) is None, "%s: a subnet", protocol)
 
 
+def ask_all(s, wires):
+    """Over UDP, so many at once as its queue in the kernel takes; until the answers cease."""
+    with s.connect("udp") as client:
+        for wire in wires:
+            client.send(wire)
+        for _ in wires:
+            if client.receive(0.05) is None:
+                break
+
+
 @threat("pointers-and-labels", "CVE-2026-52682",
         "Pointer loops, chains of pointers and labels that overflow cost next to nothing.")
 def pointers_and_labels(s):
@@ -420,17 +430,8 @@ def pointers_and_labels(s):
     ]
     with unnoticed(s):
         begin = cpu_seconds(s)
-        client = s.connect("udp")
-        for _ in range(200):
-            for wire in nasty:
-                client.send(wire)
-            client.socket.setblocking(False)
-            try:
-                while client.socket.recv(65535):
-                    pass
-            except BlockingIOError:
-                pass
-            client.socket.setblocking(True)
+        for _ in range(100):
+            ask_all(s, nasty)
         time.sleep(0.3)
         expect(cpu_seconds(s) - begin < 4, "%.1f s of CPU", cpu_seconds(s) - begin)
 
@@ -523,21 +524,12 @@ def response_splitting(s):
 
 
 @threat("many-names", "memory exhaustion",
-        "20,000 names that exist nowhere cost no more than a bounded cache.")
+        "5,000 names that exist nowhere cost no more than a bounded cache.")
 def many_names(s):
     before = resident_bytes(s)
     with unnoticed(s, 64 * MIB):
-        client = s.connect("udp")
-        for batch in range(400):
-            for _ in range(50):
-                client.send(w.query(s.fresh("nxdomain")))
-            client.receive(1)
-            client.socket.setblocking(False)
-            try:
-                while client.socket.recv(65535):
-                    pass
-            except BlockingIOError:
-                pass
+        for _ in range(100):
+            ask_all(s, [w.query(s.fresh("nxdomain")) for _ in range(50)])
     grown = resident_bytes(s) - before
     expect(grown < 64 * MIB, "%d MiB", grown // MIB)
 
