@@ -158,7 +158,7 @@ class TestReasons:
     def strict(self, shared_maker, scripted_session):
         settings = shared_maker.settings(scripted=scripted_session)
         settings["workers"] = 1
-        settings["views"][0]["clients"] = ["127.0.0.0/30"]
+        settings["views"][0]["clients"] = ["127.0.0.0/30", "127.0.1.0/24"]
         settings["limits"] = {
             "queries": 20,
             "queries_per_connection": 12,
@@ -183,9 +183,15 @@ class TestReasons:
         connect(strict, "udp").send(w.query("x.drop.test"))
 
     def queries_full(self, strict, connect):
-        client = connect(strict, "udp")
+        """One client alone is refused before (`per_client`)."""
         for number in range(40):
+            client = connect(strict, "udp", source="127.0.1.%d" % (number + 1))
             client.send(w.query("slow-300.q%d.full.test" % number))
+
+    def per_client(self, strict, connect):
+        client = connect(strict, "udp", source="127.0.0.3")
+        for number in range(40):
+            client.send(w.query("slow-300.c%d.client.test" % number))
 
     def per_connection(self, strict, connect):
         client = connect(strict, "tcp")
@@ -228,6 +234,7 @@ class TestReasons:
         "no_view",
         "rule",
         "queries_full",
+        "per_client",
         "per_connection",
         "per_address",
         "handshake_timeout",
