@@ -70,8 +70,12 @@ EXPLAINED = {
 }
 
 
+# What is told of a server that was not well after a check, and so had to be started again.
+DIED, SILENT = FATES = ("it died", "it no longer answered")
+
+
 def read_results():
-    empty = {"date": "", "versions": {}, "restarts": {}, "results": {}}
+    empty = {"date": "", "versions": {}, "results": {}}
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else empty
 
 
@@ -121,8 +125,8 @@ def _totals(rows, found):
     for level, meaning in LEVELS.items():
         lines.append(_total(rows, found, "%s: %s" % (level, meaning), level))
     lines.append(_total(rows, found, "all", None))
-    restarts = [str(found["restarts"].get(name, "-")) for name in PEERS]
-    lines.append("| had to be started again | | 0 | %s |" % " | ".join(restarts))
+    restarts = [_restarts(rows, name, found) for name in PEERS]
+    lines.append("| had to be started again | | 0 | %d | %d | %d |" % tuple(restarts))
     lines += [
         "",
         "`17 of 19` means: of 19 rows that were run and that apply, 17 held. A row that does not",
@@ -130,6 +134,12 @@ def _totals(rows, found):
         "",
     ]
     return "\n".join(lines)
+
+
+def _restarts(rows, name, found):
+    """Checks after which the server was gone, in the words of "compare"."""
+    told = [_result(row, name, found)[1] for row in rows]
+    return sum(any(words.endswith(fate) for fate in FATES) for words in told)
 
 
 def _total(rows, found, title, level):
