@@ -49,6 +49,8 @@ def ask_once(s, clients, protocol, wire):
     begin = time.monotonic()
     try:
         answer = clients[protocol].ask(wire)
+        if answer is None and protocol != "udp":
+            raise ConnectionError("closed")
     except (OSError, AssertionError, KeyError):
         clients[protocol] = s.connect(protocol, source=ADDRESS)
         begin = time.monotonic()
