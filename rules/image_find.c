@@ -5,6 +5,7 @@
  * Hits are walked from the longest name to the root. What counts for a list is then the first entry
  * of the highest rank. */
 #include "rules/image_layout.h"
+#include "base/not_cleared.h"
 
 /* A suffix of the name that is looked up. */
 struct candidate {
@@ -148,7 +149,7 @@ static size_t hash_suffixes(
 	const struct image *image, struct slice name, struct candidate candidates[])
 {
 	const struct image_header *header = &image->header;
-	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	NOT_CLEARED uint8_t offsets[DNS_NAME_LABELS_MAX];
 	size_t labels = dns_name_labels(name, offsets);
 	const uint64_t *depths = header->exact_depths;
 	size_t count = 0;
@@ -219,8 +220,8 @@ static void clear_lists(struct image_matches *matches)
 bool image_find(const struct image *image, struct slice name, uint16_t query_type,
 	struct image_matches *matches)
 {
-	struct candidate candidates[DNS_NAME_LABELS_MAX + 1];
-	struct search search;
+	NOT_CLEARED struct candidate candidates[DNS_NAME_LABELS_MAX + 1];
+	NOT_CLEARED struct search search;
 	clear_lists(matches);
 	size_t count = hash_suffixes(image, name, candidates);
 	count = ask_filter(image, candidates, count);
@@ -277,7 +278,7 @@ static void ask_networks(struct search *search, const struct address *address, u
 bool image_find_address(const struct image *image, const struct address *address,
 	uint16_t query_type, struct image_matches *matches)
 {
-	struct search search;
+	NOT_CLEARED struct search search;
 	if (!image->has_networks)
 		return false;
 	/* An IPv4 address is in IPv4 networks only, see base/address.h. */

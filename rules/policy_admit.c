@@ -1,5 +1,6 @@
 /* policy_admit.c - step 4: which view has a client? See policy_find_view() in policy.h. */
 #include "rules/policy_parts.h"
+#include "base/not_cleared.h"
 
 /* The best view so far. Ranks are compared in the order of enum claim_kind, then the length of the
  * client's network, then whether the listener is named. */
@@ -187,7 +188,7 @@ static struct admission find_by_network(struct search *search)
 
 struct admission policy_find_view(const struct policy *policy, const struct claims *claims)
 {
-	struct search search;
+	NOT_CLEARED struct search search;
 	search.index = &policy->admission;
 	search.claims = claims;
 	search.best.view = POLICY_NO_ID;

@@ -3,6 +3,7 @@
  * action is. Ours: MONITOR is noted and goes on, a rule is as if it were not there while its
  * schedule is off, the rule that decides in a group that only observes is noted, an exception comes
  * before all rules, and default_action BLOCK is one more last rule. */
+#include "base/not_cleared.h"
 #include "rules/policy_parts.h"
 
 #include "rules/addresses.h"
@@ -320,8 +321,8 @@ static enum fail_mode fail_mode_of(const struct view_info *view)
 void policy_judge_query(const struct policy *policy, const struct facts *facts,
 	struct verdict *verdict, const struct policy_trace *trace)
 {
-	struct judge judge;
-	struct dns_name name;
+	NOT_CLEARED struct judge judge;
+	NOT_CLEARED struct dns_name name;
 	const struct view_info *view = policy_view(policy, facts->view);
 	verdict->monitor_count = 0;
 	verdict->matched_name.len = 0;
@@ -428,7 +429,7 @@ static void judge_by_lists(const struct policy *policy, const struct view_info *
 	const struct facts *facts, const struct dns_answer *answer, struct verdict *verdict,
 	const struct policy_trace *trace)
 {
-	struct judge judge;
+	NOT_CLEARED struct judge judge;
 	bool is_open = verdict->reason == REASON_FAIL_OPEN;
 	if (is_open && !facts->exceptions)
 		return;

@@ -82,7 +82,7 @@ static void set_ede(const struct query *q, struct dns_reply *reply, const struct
 static void end_with_found(struct query *q, const struct found *found)
 {
 	char text[DNS_EDE_TEXT_MAX];
-	struct dns_reply reply;
+	NOT_CLEARED struct dns_reply reply;
 	dns_reply_begin(
 		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
 	enum svcb_handling svcb = query_svcb_handling(q, found);

@@ -1,4 +1,5 @@
 #include "proxy/query/local.h"
+#include "base/not_cleared.h"
 
 #include "dns/reply.h"
 #include "proxy/query/special.h"
@@ -66,7 +67,7 @@ static void finish(struct collector *collector, struct local_answer *answer)
 bool local_data_answer(struct local_answer *answer, const struct policy *policy,
 	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
 {
-	struct collector collector;
+	NOT_CLEARED struct collector collector;
 	begin(&collector, answer, query, buffer, capacity);
 	if (!policy_local_records(policy, name, query->type, on_record, &collector))
 		return false;
@@ -88,7 +89,7 @@ static void write_minimal_any(struct dns_reply *reply, struct slice name)
 bool local_answer(struct local_answer *answer, const struct local_sources *sources,
 	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
 {
-	struct collector collector;
+	NOT_CLEARED struct collector collector;
 	enum special_name special;
 	if (local_data_answer(answer, sources->policy, query, name, buffer, capacity))
 		return true;

@@ -3,6 +3,7 @@
  * share a domain. The hash of a suffix is that of its first label keyed with the hash of the rest:
  * one walk over the name gives them all. */
 #include "proxy/query/routes.h"
+#include "base/not_cleared.h"
 
 #include <stdlib.h>
 
@@ -156,8 +157,8 @@ static inline bool depth_is_used(const struct routes *routes, size_t depth)
 
 struct route routes_find(const struct routes *routes, uint16_t view, struct slice name)
 {
-	uint8_t offsets[DNS_NAME_LABELS_MAX];
-	uint64_t hashes[DNS_NAME_LABELS_MAX + 1]; /* by number of labels */
+	NOT_CLEARED uint8_t offsets[DNS_NAME_LABELS_MAX];
+	NOT_CLEARED uint64_t hashes[DNS_NAME_LABELS_MAX + 1]; /* by number of labels */
 	size_t depth = dns_name_labels(name, offsets);
 	size_t deepest = depth < routes->depth_max ? depth : routes->depth_max;
 	hashes[0] = routes->root_hash;
