@@ -14,7 +14,7 @@ static const struct address client = { { 0x20, 1, 0x0d, 0xb8, [15] = 1 } };
 static void check_ours(const struct dns_cookie_secrets *secrets, struct slice value)
 {
 	struct address other = client;
-	uint8_t cookie[DNS_COOKIE_LEN];
+	uint8_t cookie[DNS_COOKIE_LEN] = { 0 };
 	struct slice ours = slice_of(cookie, sizeof cookie);
 	other.bytes[15] = 2;
 	dns_cookie_make(cookie, secrets, value, &client, NOW_S);
