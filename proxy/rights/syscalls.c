@@ -1,6 +1,6 @@
-/* syscalls.c - the list was made from what the program was seen to do (strace -f over all flow
- * tests, with the libraries of Debian 12 and 13), and from what libc may do instead on another
- * kernel or processor. Names that the library does not know here are passed over.
+/* syscalls.c - the list was made from what the program and its libraries do, and from what libc may
+ * do instead on another kernel or processor; what is refused of it while flow tests run is in the
+ * kernel's audit log. Names that the library does not know here are passed over.
  *
  * Two answers beside EPERM: clone3(2) takes its flags from memory, which a filter cannot read, and
  * io_uring goes past filters; libc and libuv do without both when they are told ENOSYS. */
