@@ -84,7 +84,7 @@ static bool is_within_limit(const struct query *q)
 	const struct rate_limit_client client = {
 		.view = policy_view(query_policy(q), q->facts.view)->name,
 		.address = &q->to.client,
-		.is_datagram = q->to.protocol == PROTOCOL_UDP,
+		.is_unproven = !query_is_proven(q),
 	};
 	return rate_limits_take(q->worker->rate_limits, limit, &client, worker_now_us(q->worker));
 }

@@ -5,7 +5,7 @@
 #include "proxy/query/parts.h"
 #include "proxy/query/rate_limit.h"
 
-static bool is_proven(const struct query *q)
+bool query_is_proven(const struct query *q)
 {
 	return q->to.protocol != PROTOCOL_UDP ||
 		(q->asked.opt.has_cookie && q->cookie_state >= DNS_COOKIE_OLD);
@@ -42,7 +42,7 @@ bool query_permit_datagram(struct query *q)
 {
 	const struct udp_rate_limit_config *config = &query_snapshot(q)->config->udp_rate_limit;
 	enum metrics_limited result = METRICS_LIMITED_DRY_RUN;
-	if (config->limit.per_second == 0 || !q->worker->rate_limits || is_proven(q) ||
+	if (config->limit.per_second == 0 || !q->worker->rate_limits || query_is_proven(q) ||
 		is_within_limit(q, config))
 		return true;
 	q->is_rate_limited = true;

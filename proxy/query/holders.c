@@ -5,10 +5,11 @@
 
 #include "base/random.h"
 
-enum { SHARE_OF_LEFT = 3, V6_PREFIX_LEN = 8 /* bytes */ };
+enum { SHARE_OF_LEFT = 3, KEPT_SHARE = 8, V6_PREFIX_LEN = 8 /* bytes */ };
 
 struct holder {
 	struct address client; /* its first address */
+	bool is_proven;
 	uint32_t count;
 	uint32_t next; /* in its bucket, or in the free list */
 };
@@ -62,21 +63,29 @@ static struct address first_address(const struct address *client)
 	return first;
 }
 
-static uint32_t *bucket_of(const struct holders *holders, const struct address *first)
+static uint32_t *bucket_of(
+	const struct holders *holders, const struct address *first, bool is_proven)
 {
-	uint64_t hash = XXH3_64bits_withSeed(first->bytes, sizeof first->bytes, holders->salt);
+	uint64_t hash =
+		XXH3_64bits_withSeed(first->bytes, sizeof first->bytes, holders->salt + is_proven);
 	return &holders->buckets[hash & holders->bucket_mask];
 }
 
-static uint32_t find(const struct holders *holders, uint32_t bucket, const struct address *first)
+static bool is_of(const struct holder *holder, const struct address *first, bool is_proven)
 {
-	while (bucket != HOLDERS_NONE &&
-		memcmp(&holders->all[bucket].client, first, sizeof *first) != 0)
+	return holder->is_proven == is_proven && memcmp(&holder->client, first, sizeof *first) == 0;
+}
+
+static uint32_t find(
+	const struct holders *holders, uint32_t bucket, const struct address *first, bool is_proven)
+{
+	while (bucket != HOLDERS_NONE && !is_of(&holders->all[bucket], first, is_proven))
 		bucket = holders->all[bucket].next;
 	return bucket;
 }
 
-static uint32_t add(struct holders *holders, uint32_t *bucket, const struct address *first)
+static uint32_t add(
+	struct holders *holders, uint32_t *bucket, const struct address *first, bool is_proven)
 {
 	uint32_t added = holders->free;
 	if (added != HOLDERS_NONE)
@@ -85,18 +94,20 @@ static uint32_t add(struct holders *holders, uint32_t *bucket, const struct addr
 		added = (uint32_t)holders->untouched++;
 	else
 		return HOLDERS_NONE;
-	holders->all[added] = (struct holder){ .client = *first, .next = *bucket };
+	holders->all[added] =
+		(struct holder){ .client = *first, .is_proven = is_proven, .next = *bucket };
 	*bucket = added;
 	return added;
 }
 
-uint32_t holders_take(struct holders *holders, const struct address *client, size_t most)
+uint32_t holders_take(
+	struct holders *holders, const struct address *client, bool is_proven, size_t most)
 {
 	struct address first = first_address(client);
-	uint32_t *bucket = bucket_of(holders, &first);
-	uint32_t holder = find(holders, *bucket, &first);
+	uint32_t *bucket = bucket_of(holders, &first, is_proven);
+	uint32_t holder = find(holders, *bucket, &first, is_proven);
 	if (holder == HOLDERS_NONE && most > 0)
-		holder = add(holders, bucket, &first);
+		holder = add(holders, bucket, &first, is_proven);
 	if (holder == HOLDERS_NONE || holders->all[holder].count >= most)
 		return HOLDERS_NONE;
 	holders->all[holder].count++;
@@ -108,12 +119,18 @@ void holders_give(struct holders *holders, uint32_t holder)
 	struct holder *gone = &holders->all[holder];
 	if (--gone->count > 0)
 		return;
-	uint32_t *link = bucket_of(holders, &gone->client);
+	uint32_t *link = bucket_of(holders, &gone->client, gone->is_proven);
 	while (*link != holder)
 		link = &holders->all[*link].next;
 	*link = gone->next;
 	gone->next = holders->free;
 	holders->free = holder;
+}
+
+size_t holders_left(size_t capacity, size_t waiting, bool is_proven)
+{
+	size_t left = capacity - waiting, kept = is_proven ? 0 : capacity / KEPT_SHARE;
+	return left > kept ? left - kept : 0;
 }
 
 size_t holders_share(size_t configured, size_t left)

@@ -162,6 +162,8 @@ void query_take_cookie(struct query *q);
 
 /* datagram.c: false when it has been ended. */
 bool query_permit_datagram(struct query *q);
+/* Is whoever asks where he says he is: by a connection, or by a cookie of ours? */
+bool query_is_proven(const struct query *q);
 
 /* answer.c: step 11 for what the name that is sought leads to. */
 void query_judge(struct query *q, const struct dns_answer *answer);

@@ -73,7 +73,7 @@ static uint64_t hash_of(const struct rate_limits *limits, const struct rate_limi
 {
 	struct address network = mask(client->address, config);
 	uint64_t seed = XXH3_64bits_withSeed(
-		client->view, strlen(client->view), limits->salt + client->is_datagram);
+		client->view, strlen(client->view), limits->salt + client->is_unproven);
 	return XXH3_64bits_withSeed(network.bytes, sizeof network.bytes, seed);
 }
 

@@ -23,7 +23,7 @@ void rate_limits_free(struct rate_limits *limits);
 struct rate_limit_client {
 	const char *view; /* its name, so that buckets survive a reload */
 	const struct address *address;
-	bool is_datagram;
+	bool is_unproven; /* by a datagram whose address may be forged: a bucket of its own */
 };
 
 /* One question of a client: is it within the limit? From any thread. `now_us` is monotonic, the

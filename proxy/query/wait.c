@@ -203,20 +203,21 @@ static bool hold_by_view(struct query *q)
 {
 	uint32_t *count = view_count(q);
 	unsigned most = query_conduct(q)->max_queries;
-	if (!q->held_by_view && (most == 0 || *count < most)) {
+	bool has_place =
+		most == 0 || (*count < most && holders_left(most, *count, query_is_proven(q)) > 0);
+	if (!q->held_by_view && has_place) {
 		q->held_by_view = true;
 		(*count)++;
 	}
 	return q->held_by_view;
 }
 
-static bool hold_by_client(struct query *q)
+static bool hold_by_client(struct query *q, size_t left)
 {
 	struct query_table *table = q->worker->queries;
-	size_t most = holders_share(query_snapshot(q)->config->limits.queries_per_client,
-		table->capacity - table->waiting);
+	size_t most = holders_share(query_snapshot(q)->config->limits.queries_per_client, left);
 	if (q->holder == HOLDERS_NONE)
-		q->holder = holders_take(table->holders, &q->to.client, most);
+		q->holder = holders_take(table->holders, &q->to.client, query_is_proven(q), most);
 	return q->holder != HOLDERS_NONE;
 }
 
@@ -230,9 +231,9 @@ static bool hold(struct query *q, enum metrics_drop_reason *reason)
 	*reason = METRICS_DROP_PER_VIEW;
 	if (!hold_by_view(q))
 		return false;
-	*reason = table->waiting == table->capacity ? METRICS_DROP_QUERIES_FULL
-						    : METRICS_DROP_PER_CLIENT;
-	return hold_by_client(q);
+	size_t left = holders_left(table->capacity, table->waiting, query_is_proven(q));
+	*reason = left == 0 ? METRICS_DROP_QUERIES_FULL : METRICS_DROP_PER_CLIENT;
+	return hold_by_client(q, left);
 }
 
 void query_release(struct query *q)

@@ -24,10 +24,18 @@ def dropped(namegate, reason):
     return namegate.metrics().sum("namegate_dropped_total", reason=reason)
 
 
-def ask_silent(client, first, count):
+def ask_silent(client, first, count, cookie=None):
     """Questions that nobody answers; those that find no place are answered at once."""
+    edns = w.opt(options=w.option(w.COOKIE, cookie) if cookie else b"")
     for number in range(first, first + count):
-        client.send(w.query("silent.n%d.share.test" % number, id=number, edns=w.opt()))
+        client.send(w.query("silent.n%d.share.test" % number, id=number, edns=edns))
+
+
+def cookie_of(namegate, connect, source):
+    """Ours, for that address."""
+    edns = w.opt(options=w.option(w.COOKIE, bytes(range(8))))
+    answer = connect(namegate, "udp", source=source).ask(w.query("localhost", edns=edns))
+    return answer.option(w.COOKIE)
 
 
 def refused(client, count):
@@ -41,12 +49,14 @@ def test_a_client_with_datagrams_and_connections(start, connect):
     """All of them count together; others are not concerned."""
     namegate = start({"queries": 100, "queries_per_client": 10})
     udp, tcp, dot = (connect(namegate, p, source="127.0.5.1") for p in ("udp", "tcp", "dot"))
-    ask_silent(udp, 0, 5)
+    ask_silent(udp, 0, 5, cookie=cookie_of(namegate, connect, "127.0.5.1"))
     ask_silent(tcp, 10, 4)
     assert tcp.ask(w.query("ok.n1.share.test")).rcode == w.NOERROR  # all before are there
     ask_silent(dot, 20, 4)
     refused(dot, 3)
     assert dropped(namegate, "per_client") == 3
+    # Datagrams without a cookie may be anybody's: they count apart.
+    assert udp.ask(w.query("ok.n3.share.test")).rcode == w.NOERROR
     other = connect(namegate, "udp", source="127.0.5.2")
     assert other.ask(w.query("ok.n2.share.test")).rcode == w.NOERROR
     # What is cached, blocked or ours needs no place.
@@ -66,17 +76,35 @@ def test_who_holds_most_is_refused_first(start, connect):
     """40 places: one who wants all gets 30, the next one three quarters of the rest, and whoever
     has none finds one."""
     namegate = start({"queries": 40, "queries_per_client": 1000})
-    greedy = connect(namegate, "udp", source="127.0.6.1")
+    greedy = connect(namegate, "tcp", source="127.0.6.1")
     ask_silent(greedy, 0, 60)
     refused(greedy, 30)
-    second = connect(namegate, "udp", source="127.0.6.2")
+    second = connect(namegate, "tcp", source="127.0.6.2")
     ask_silent(second, 100, 20)
     refused(second, 20 - 8)
     for number in range(5):
-        late = connect(namegate, "udp", source="127.0.6.%d" % (10 + number))
+        late = connect(namegate, "tcp", source="127.0.6.%d" % (10 + number))
         answer = late.ask(w.query("ok.late%d.share.test" % number))
         assert answer.rcode == w.NOERROR
     assert dropped(namegate, "per_client") == 42
+
+
+def test_a_flood_from_forged_addresses(start, connect):
+    """From one address, and then from many: whoever has a cookie, or a connection, goes on."""
+    namegate = start({"queries": 40, "queries_per_client": 6})
+    cookie = cookie_of(namegate, connect, "127.0.6.1")
+    forged = connect(namegate, "udp", source="127.0.6.1")
+    ask_silent(forged, 0, 10)
+    refused(forged, 4)
+    for number in range(40):
+        ask_silent(connect(namegate, "udp", source="127.0.7.%d" % (1 + number)), 100 + number, 1)
+    namegate.wait_metric("namegate_dropped_total", 1, reason="queries_full")
+    edns = w.opt(options=w.option(w.COOKIE, cookie))
+    for number in range(3):
+        answer = forged.ask(w.query("ok.c%d.share.test" % number, edns=edns))
+        assert answer.rcode == w.NOERROR
+    tcp = connect(namegate, "tcp", source="127.0.6.1")
+    assert tcp.ask(w.query("ok.t.share.test")).rcode == w.NOERROR
 
 
 def test_a_view(start, connect):

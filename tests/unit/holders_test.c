@@ -12,7 +12,7 @@ static struct address address_of(const char *text)
 static uint32_t take(struct holders *holders, const char *client, size_t most)
 {
 	struct address address = address_of(client);
-	return holders_take(holders, &address, most);
+	return holders_take(holders, &address, true, most);
 }
 
 static void test_each_has_its_own(void **state)
@@ -54,6 +54,32 @@ static void test_who_is_one(void **state)
 	}
 }
 
+/* Who forges a client's address takes nothing from it, nor all from everybody. */
+static void test_forged(void **state)
+{
+	(void)state;
+	struct holders *holders = holders_new(8);
+	struct address victim = address_of("192.0.2.1");
+	assert_non_null(holders);
+	uint32_t forged = holders_take(holders, &victim, false, 1);
+	assert_int_not_equal(forged, HOLDERS_NONE);
+	assert_int_equal(holders_take(holders, &victim, false, 1), HOLDERS_NONE);
+	uint32_t real = holders_take(holders, &victim, true, 1);
+	assert_int_not_equal(real, HOLDERS_NONE);
+	assert_int_not_equal(real, forged);
+	holders_give(holders, forged);
+	assert_int_equal(holders_take(holders, &victim, true, 1), HOLDERS_NONE);
+	assert_int_equal(holders_take(holders, &victim, false, 1), forged);
+	holders_free(holders);
+	assert_int_equal(holders_left(80, 0, true), 80);
+	assert_int_equal(holders_left(80, 0, false), 70);
+	assert_int_equal(holders_left(80, 69, false), 1);
+	assert_int_equal(holders_left(80, 75, false), 0);
+	assert_int_equal(holders_left(80, 79, true), 1);
+	assert_int_equal(holders_left(80, 80, true), 0);
+	assert_int_equal(holders_left(1, 0, false), 1);
+}
+
 /* Clients that come and go, against counters beside it. */
 static void test_model(void **state)
 {
@@ -76,7 +102,7 @@ static void test_model(void **state)
 		}
 		if (sum == CAPACITY) /* there is no place that could be held */
 			continue;
-		uint32_t taken = holders_take(holders, &address, MOST);
+		uint32_t taken = holders_take(holders, &address, true, MOST);
 		assert_int_equal(taken == HOLDERS_NONE, counts[client] == MOST);
 		if (taken == HOLDERS_NONE)
 			continue;
@@ -104,8 +130,8 @@ static void test_share(void **state)
 			for (unsigned i = 0; i < greedy; i++) {
 				struct address client = { { 10, [15] = (uint8_t)i } };
 				client.bytes[7] = (uint8_t)i;
-				if (holders_take(holders, &client, holders_share(CAPACITY, left)) ==
-					HOLDERS_NONE)
+				if (holders_take(holders, &client, true,
+					    holders_share(CAPACITY, left)) == HOLDERS_NONE)
 					continue;
 				counts[i]++;
 				left--;
@@ -117,7 +143,8 @@ static void test_share(void **state)
 			assert_in_range(counts[i], counts[0] - 1, counts[0] + 1);
 		struct address other = address_of("192.0.2.1");
 		assert_int_not_equal(
-			holders_take(holders, &other, holders_share(CAPACITY, left)), HOLDERS_NONE);
+			holders_take(holders, &other, true, holders_share(CAPACITY, left)),
+			HOLDERS_NONE);
 		holders_free(holders);
 	}
 	assert_int_equal(holders_share(1024, 4096), 1024);
@@ -131,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_has_its_own),
 		cmocka_unit_test(test_who_is_one),
+		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_share),
 	};

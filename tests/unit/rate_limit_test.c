@@ -132,7 +132,7 @@ static void test_datagrams_apart(void **state)
 	(void)state;
 	struct rate_limits *limits = rate_limits_new();
 	struct address victim = address_of("10.0.0.1");
-	const struct rate_limit_client forged = { "lan", &victim, .is_datagram = true };
+	const struct rate_limit_client forged = { "lan", &victim, .is_unproven = true };
 	unsigned taken = 0;
 	assert_non_null(limits);
 	for (unsigned i = 0; i < 100; i++)
