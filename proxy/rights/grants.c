@@ -146,11 +146,15 @@ static void allow_query_log(struct landlock *landlock, const char *file)
 	struct stat status;
 	if (!file || strcmp(file, "-") == 0)
 		return;
-	/* Of a device or a FIFO not its neighbours. */
-	if (stat(file, &status) == 0 && !S_ISREG(status.st_mode))
-		allow(landlock, file, LANDLOCK_READ | LANDLOCK_WRITE);
-	else
+	if (stat(file, &status) < 0 || S_ISREG(status.st_mode)) {
 		allow_file(landlock, file, LANDLOCK_READ | LANDLOCK_WRITE);
+		return;
+	}
+	/* Of a device or a FIFO not its neighbours; but those of a link to it, which may come to
+	 * lead elsewhere. */
+	allow(landlock, file, LANDLOCK_READ | LANDLOCK_WRITE);
+	if (lstat(file, &status) == 0 && S_ISLNK(status.st_mode))
+		allow_directory_of(landlock, file, LANDLOCK_READ | LANDLOCK_WRITE);
 }
 
 static bool allow_read(void *context, const char *path)
