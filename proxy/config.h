@@ -248,10 +248,21 @@ struct query_log_config {
 	const char *hash_key_file; /* of LOG_CLIENTS_HASHED; NULL: a key of this run */
 };
 
+/* Of which there are `limits.connections` unless it is given, or descriptors are too few. */
+enum { CONFIG_CONNECTIONS = 8192 };
+
 /* Numbers that bound what clients can make us hold. */
 struct limits_config {
-	unsigned connections;             /* per worker, all listeners together */
-	unsigned connections_per_address; /* per worker; of an IPv4 address or an IPv6 /64 */
+	/* Of all workers and listeners together; 0: as many as descriptors allow, see
+	 * descriptors.h. */
+	unsigned connections;
+	unsigned connections_per_address; /* of an IPv4 address or an IPv6 /64 */
+	unsigned connections_per_prefix;  /* 0: no limit */
+	unsigned prefix_v4;               /* of the 32 */
+	unsigned prefix_v6;
+	unsigned handshakes_per_address; /* that are not over */
+	unsigned pressure;               /* percent of connections, or of descriptors */
+	size_t queued_bytes;             /* of replies that clients do not take, all together */
 	unsigned queries;                 /* waiting for an upstream, per worker */
 	unsigned queries_per_connection;
 	unsigned queries_per_client; /* per worker; of an IPv4 address or an IPv6 /64 */

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -19,6 +18,7 @@
 #include "proxy/cli/cli.h"
 #include "proxy/cookie_file.h"
 #include "proxy/cpu_count.h"
+#include "proxy/front/crowd.h"
 #include "proxy/front/listener.h"
 #include "proxy/query/rate_limit.h"
 #include "proxy/server_parts.h"
@@ -266,15 +266,27 @@ static int load_first(struct server *server)
 	return EXIT_FINE;
 }
 
+static unsigned worker_count(const struct config *config)
+{
+	return config->workers ? config->workers : cpu_count();
+}
+
 /* Every connection is a descriptor; the soft limit of most systems is for programs of another kind.
  */
-static void raise_descriptor_limit(void)
+static bool reserve_descriptors(struct status *status)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
+	const struct config *config = status->snapshot->config;
+	size_t limit = descriptors_hard_limit();
+	status->descriptors = descriptors_needed(config, worker_count(config), limit);
+	if (!descriptors_fit(&status->descriptors, limit)) {
+		char text[DESCRIPTORS_TEXT_MAX];
+		struct writer to = writer_of(text, sizeof text);
+		descriptors_explain(&to, &status->descriptors, limit);
+		log_error("%s: %.*s", config->file, (int)to.len, text);
+		return false;
 	}
+	descriptors_raise(descriptors_wanted(&status->descriptors, &config->limits, limit));
+	return true;
 }
 
 static bool probe_listeners(const struct config *config)
@@ -308,10 +320,12 @@ static struct worker *open_worker(struct server *server, unsigned index)
 {
 	struct status *status = &server->status;
 	const struct worker_parts parts = { .index = index,
+		.worker_count = worker_count(status->snapshot->config),
 		.snapshot = status->snapshot,
 		.metrics = metrics_new(status->labels),
 		.log = status->log ? query_log_ring(status->log, index) : NULL,
 		.cache = status->cache,
+		.crowd = status->crowd,
 		.rate_limits = status->rate_limits,
 		.rights = &server->rights,
 		.on_end = on_worker_end,
@@ -346,13 +360,12 @@ static bool open_cache(struct status *status)
 static bool open_workers(struct server *server)
 {
 	struct status *status = &server->status;
-	unsigned count = status->snapshot->config->workers;
-	if (count == 0)
-		count = cpu_count();
+	unsigned count = worker_count(status->snapshot->config);
 	status->workers = calloc(count, sizeof(struct worker *));
 	status->rate_limits = rate_limits_new();
-	if (!status->workers || !status->rate_limits || !open_log(status, count) ||
-		!open_cache(status))
+	status->crowd = crowd_new(status->descriptors.connections);
+	if (!status->workers || !status->rate_limits || !status->crowd ||
+		!open_log(status, count) || !open_cache(status))
 		return false;
 	for (; status->worker_count < count; status->worker_count++) {
 		struct worker *worker = open_worker(server, status->worker_count);
@@ -470,7 +483,8 @@ static void log_listeners(const struct config *config)
 static int serve(struct server *server)
 {
 	const struct config *config = server->status.snapshot->config;
-	raise_descriptor_limit();
+	if (!reserve_descriptors(&server->status))
+		return EXIT_CONFIG;
 	state_directory_claim(config->state_directory);
 	if (!probe_listeners(config) || !open_workers(server) || !open_keeper(server) ||
 		!open_certificates(server) || !open_shadow(server) || !open_exceptions(server) ||
@@ -499,6 +513,7 @@ static void clean_up(struct server *server)
 	close_cache(status);
 	exception_book_free(server->exceptions);
 	rate_limits_free(status->rate_limits);
+	crowd_free(status->crowd);
 	lists_unref(server->lists);
 	shadow_keeper_free(status->shadow);
 	if (status->snapshot)

@@ -8,6 +8,7 @@
 #include "proxy/cache/cache.h"
 #include "proxy/certificate_keeper.h"
 #include "proxy/exceptions/exception_book.h"
+#include "proxy/front/crowd.h"
 #include "proxy/lists/keeper.h"
 #include "proxy/rights/rights.h"
 #include "proxy/shadow/shadow.h"
@@ -316,6 +317,27 @@ static void tell_rights(struct metrics_build_label labels[RIGHTS_WORDS],
 	told->rights_count = RIGHTS_WORDS;
 }
 
+static void tell_tables(const struct status *status, struct metrics_told *told)
+{
+	const struct limits_config *limits = &status->snapshot->config->limits;
+	struct metrics_level *tables = told->tables;
+	if (!status->crowd)
+		return;
+	told->has_tables = true;
+	told->descriptors_needed = descriptors_sum(&status->descriptors);
+	tables[METRICS_TABLE_CONNECTIONS] =
+		(struct metrics_level){ crowd_count(status->crowd), crowd_capacity(status->crowd) };
+	tables[METRICS_TABLE_EXCEPTIONS] =
+		(struct metrics_level){ told->exceptions, EXCEPTIONS_MAX };
+	tables[METRICS_TABLE_QUERIES].size = (uint64_t)limits->queries * status->worker_count;
+	tables[METRICS_TABLE_QUEUED_BYTES].size = limits->queued_bytes;
+	for (unsigned i = 0; i < status->worker_count; i++) {
+		struct worker *worker = status->workers[i];
+		tables[METRICS_TABLE_QUERIES].used += atomic_load(&worker->queries_waiting);
+		tables[METRICS_TABLE_QUEUED_BYTES].used += atomic_load(&worker->queued_bytes);
+	}
+}
+
 static void tell_build(struct metrics_build_label labels[VERSION_ROWS],
 	struct version_row rows[VERSION_ROWS], struct metrics_told *told)
 {
@@ -359,6 +381,7 @@ static int write_metrics(void *context, struct bytes *to)
 	tell_cache(status, &told);
 	tell_exceptions(status, &told);
 	tell_log(status, &told);
+	tell_tables(status, &told);
 	tell_build(labels, rows, &told);
 	tell_rights(rights, status->rights, &told);
 	struct metrics_certificate *certificates = tell_certificates(snapshot->tls, &told);

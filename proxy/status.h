@@ -2,11 +2,13 @@
 #ifndef PROXY_STATUS_H
 #define PROXY_STATUS_H
 
+#include "proxy/descriptors.h"
 #include "proxy/snapshot.h"
 #include "proxy/watch/admin.h"
 #include "proxy/watch/query_log.h"
 
 struct certificate_keeper;
+struct crowd;
 struct exception_book;
 struct keeper;
 struct rights;
@@ -26,6 +28,8 @@ struct status {
 	const struct exception_book *exceptions; /* NULL: not yet */
 	struct rate_limits *rate_limits;
 	const struct rights *rights;
+	struct crowd *crowd;            /* the connections of all workers */
+	struct descriptors descriptors; /* that can be needed */
 	struct metrics_registry *labels;
 	struct metrics *metrics; /* the main thread's own */
 	struct process_stats process;

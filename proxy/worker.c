@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "dns/packed.h"
 #include "proxy/front/conn.h"
+#include "proxy/front/crowd.h"
 #include "proxy/front/listener.h"
 #include "proxy/front/udp.h"
 #include "proxy/query/query.h"
@@ -187,7 +188,10 @@ static void end_turn(struct worker *worker)
 
 static void on_before_wait(uv_prepare_t *handle)
 {
-	end_turn(handle->data); /* timers ran: deadlines may have made answers */
+	struct worker *worker = handle->data;
+	conn_table_turn(worker->conns);
+	listeners_turn(worker);
+	end_turn(worker); /* timers ran: deadlines may have made answers */
 }
 
 static void on_after_wait(uv_check_t *handle)
@@ -263,7 +267,8 @@ static void on_tick(uv_timer_t *timer)
 	note_schedules(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
-	listeners_tick(worker);
+	atomic_store(&worker->queries_waiting, query_table_waiting(worker->queries));
+	atomic_store(&worker->queued_bytes, conn_table_owed(worker->conns));
 	query_table_tick(worker);
 	close_retired(worker);
 	if (worker->draining)
@@ -340,7 +345,12 @@ static bool take_memory(struct worker *worker, const struct config *config)
 	worker->reply_buffer = malloc(DNS_MESSAGE_MAX);
 	worker->cache_buffer = malloc(DNS_PACKED_MAX);
 	worker->packed_buffer = malloc(DNS_PACKED_MAX);
-	worker->conns = conn_table_new(worker, config->limits.connections);
+	if (!worker->crowd)
+		worker->crowd = worker->own_crowd =
+			crowd_new(config->limits.connections ? config->limits.connections
+							     : CONFIG_CONNECTIONS);
+	worker->conns =
+		worker->crowd ? conn_table_new(worker, crowd_capacity(worker->crowd)) : NULL;
 	worker->queries = query_table_new(config->limits.queries);
 	worker->tokens = token_memo_new();
 	worker->udp = udp_front_new(worker);
@@ -361,6 +371,7 @@ static void give_memory_back(struct worker *worker)
 	query_table_free(worker->queries);
 	token_memo_free(worker->tokens);
 	udp_front_free(worker->udp);
+	crowd_free(worker->own_crowd);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		free((char *)(uintptr_t)worker->listeners[i].path);
 	free(worker->listeners);
@@ -388,6 +399,8 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	if (!worker)
 		return NULL;
 	worker->index = parts->index;
+	worker->worker_count = parts->worker_count;
+	worker->crowd = parts->crowd;
 	worker->metrics = parts->metrics;
 	worker->log = parts->log;
 	worker->cache = parts->cache;

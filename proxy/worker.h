@@ -42,6 +42,7 @@ struct worker_upstreams {
 };
 
 struct conn_table;
+struct crowd;
 struct query_table;
 struct rate_limits;
 struct rights;
@@ -53,6 +54,7 @@ struct worker {
 	uv_loop_t loop;
 	uv_thread_t thread;
 	unsigned index;
+	unsigned worker_count; /* of the program; 0: it is alone */
 	uv_async_t wake;
 	uv_prepare_t before_wait;
 	uv_check_t after_wait;
@@ -67,6 +69,8 @@ struct worker {
 	uv_mutex_t upstreams_lock; /* held when the set is replaced or closed, and by a scrape */
 	struct worker_upstreams *upstreams; /* NULL when all is over */
 	struct list retired;                /* of worker_upstreams */
+	struct crowd *crowd;                /* the connections of all workers; shared */
+	struct crowd *own_crowd;            /* the same, of a worker that shares it with nobody */
 	struct conn_table *conns;
 	struct query_table *queries;
 	struct token_memo *tokens;
@@ -94,14 +98,18 @@ struct worker {
 	_Atomic(struct exceptions *) exceptions_inbox;
 	_Atomic uint32_t exceptions_used[EXCEPTIONS_MAX]; /* ids, each in its place; 0: none */
 	_Atomic bool drain_wanted;
+	_Atomic size_t queries_waiting; /* as of the last tick */
+	_Atomic size_t queued_bytes;    /* the same */
 };
 
 struct worker_parts {
 	unsigned index;
+	unsigned worker_count;
 	struct snapshot *snapshot; /* a reference is taken */
 	struct metrics *metrics;
 	struct query_log_ring *log;      /* may be NULL */
 	struct cache *cache;             /* may be NULL */
+	struct crowd *crowd;             /* may be NULL: it counts its connections alone */
 	struct rate_limits *rate_limits; /* may be NULL: no view has a limit */
 	const struct rights *rights;     /* may be NULL; outlives the worker */
 	void (*on_end)(void *context);   /* from the worker's thread, when its loop is empty */

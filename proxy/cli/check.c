@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "proxy/cli/cli.h"
+#include "proxy/cpu_count.h"
+#include "proxy/descriptors.h"
 #include "proxy/snapshot.h"
 
 static void print_summary(const struct snapshot *snapshot)
@@ -18,6 +20,20 @@ static void print_summary(const struct snapshot *snapshot)
 		printf("%s: %zu expectation%s\n", snapshot->config->file,
 			snapshot->config->expect_count,
 			snapshot->config->expect_count == 1 ? " holds" : "s hold");
+}
+
+/* Whether it fits is a matter of the system that it is to run on, so it is not an error here. */
+static void warn_of_descriptors(const struct config *config)
+{
+	size_t limit = descriptors_hard_limit();
+	unsigned workers = config->workers ? config->workers : cpu_count();
+	struct descriptors need = descriptors_needed(config, workers, limit);
+	char text[DESCRIPTORS_TEXT_MAX];
+	struct writer to = writer_of(text, sizeof text);
+	if (descriptors_fit(&need, limit))
+		return;
+	descriptors_explain(&to, &need, limit);
+	fprintf(stderr, "%s: warning: %.*s\n", config->file, (int)to.len, text);
 }
 
 int cli_check(int argc, char **argv)
@@ -37,6 +53,7 @@ int cli_check(int argc, char **argv)
 		print_summary(snapshot);
 		config_log_notes(snapshot->config);
 		cli_lint_warn(snapshot);
+		warn_of_descriptors(snapshot->config);
 		snapshot_unref(snapshot);
 	}
 	tls_ticket_keys_free(parts.ticket_keys);

@@ -31,7 +31,8 @@ void conn_close(struct conn *conn)
 	metrics_connection_closed(table->worker->metrics, conn->protocol->protocol);
 	list_remove(&conn->in_dirty);
 	list_remove(&conn->in_phase);
-	list_remove(&conn->in_address);
+	list_remove(&conn->in_waiting);
+	table->owed -= conn->owed;
 	conn_table_give_back(table, conn);
 	conn->protocol->framer->free(conn->framer);
 	if (conn->tls)
@@ -52,7 +53,7 @@ static struct conn *conn_new(struct conn_table *table, struct listener_socket *s
 	conn->listener = socket->index;
 	list_init(&conn->in_dirty);
 	list_init(&conn->in_phase);
-	list_init(&conn->in_address);
+	list_init(&conn->in_waiting);
 	bytes_init(&conn->header, PROXY_HEADER_MAX);
 	uv_tcp_init(&table->worker->loop, &conn->tcp);
 	conn->tcp.data = conn;
@@ -104,7 +105,30 @@ static void set_options(struct conn *conn)
 			sizeof user_timeout_ms);
 }
 
-static bool may_enter(struct conn *conn)
+static bool has_descriptor(struct conn *conn)
+{
+	uv_os_fd_t fd;
+	if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) || conn_may_have_descriptor(conn->table, fd))
+		return true;
+	metrics_drop(conn->table->worker->metrics, METRICS_DROP_DESCRIPTORS);
+	return false;
+}
+
+/* Whoever entered has a slot: each table has as many as there may be connections in all. */
+static bool has_slot(struct conn *conn)
+{
+	struct conn_table *table = conn->table;
+	struct crowd *crowd = table->worker->crowd;
+	if (crowd_enter(crowd)) {
+		if (conn_table_take(table, conn))
+			return true;
+		crowd_leave(crowd, &conn->place);
+	}
+	metrics_drop(table->worker->metrics, METRICS_DROP_CONNECTIONS_FULL);
+	return false;
+}
+
+static bool may_enter(struct conn *conn, const struct listener_socket *socket)
 {
 	struct conn_table *table = conn->table;
 	if (table->draining || !learn_client(conn))
@@ -113,43 +137,38 @@ static bool may_enter(struct conn *conn)
 		metrics_drop(table->worker->metrics, METRICS_DROP_PEER);
 		return false;
 	}
+	if (!has_descriptor(conn) || !has_slot(conn))
+		return false;
 	/* A proxy has as many as it has clients. */
-	if (!conn->owes_header && conn_table_is_full_for(table, &conn->client)) {
-		metrics_drop(table->worker->metrics, METRICS_DROP_PER_ADDRESS);
-		return false;
-	}
-	if (!conn_table_take(table, conn)) {
-		metrics_drop(table->worker->metrics, METRICS_DROP_CONNECTIONS_FULL);
-		return false;
-	}
-	return true;
+	if ((conn->owes_header || conn_table_claim(table, conn)) && open_layers(conn, socket))
+		return true;
+	conn_table_give_back(table, conn);
+	return false;
 }
 
-void conn_accept(struct worker *worker, struct listener_socket *socket)
+bool conn_accept(struct worker *worker, struct listener_socket *socket)
 {
 	struct conn_table *table = worker->conns;
+	if (table->accepts >= ACCEPTS_PER_TURN)
+		return false;
+	if (!conn_has_room(table) && conn_may_get_room(table))
+		return false;
 	struct conn *conn = conn_new(table, socket);
-	socket->owes_accept = !conn;
 	if (!conn) { /* libuv does not look for others before this one was accepted */
 		metrics_drop(worker->metrics, METRICS_DROP_NO_MEMORY);
-		return;
+		return false;
 	}
-	bool entered = uv_accept((uv_stream_t *)&socket->tcp, (uv_stream_t *)&conn->tcp) == 0 &&
-		may_enter(conn);
-	if (entered && !open_layers(conn, socket)) {
-		conn_table_give_back(table, conn);
-		entered = false;
-	}
-	if (!entered) {
+	table->accepts++;
+	if (uv_accept((uv_stream_t *)&socket->tcp, (uv_stream_t *)&conn->tcp) ||
+		!may_enter(conn, socket)) {
 		uv_close((uv_handle_t *)&conn->tcp, on_closed);
-		return;
+		return true;
 	}
 	set_options(conn);
-	if (!conn->owes_header)
-		list_append(conn_table_bucket(table, &conn->client), &conn->in_address);
 	metrics_connection_opened(worker->metrics, conn->protocol->protocol);
 	conn_phase_enter(conn, conn_phase_now(conn), worker_now_ms(worker));
 	conn_start_reading(conn);
+	return true;
 }
 
 /* ---- replies ---- */
@@ -162,7 +181,7 @@ void conn_reply(
 		return;
 	if (conn->protocol->framer->reply(conn->framer, to->stream, message, max_age_s))
 		conn->broken = true;
-	conn->active = true;
+	conn_note_active(conn);
 	conn_mark_dirty(conn);
 }
 

@@ -13,8 +13,9 @@ struct conn_table *conn_table_new(struct worker *worker, size_t capacity);
 void conn_table_free(struct conn_table *table); /* when empty */
 size_t conn_table_count(const struct conn_table *table);
 
-/* Accepts what waits on the socket; refuses (closes) it when we hold too many already. */
-void conn_accept(struct worker *worker, struct listener_socket *socket);
+/* Accepts what waits on the socket; refuses (closes) it when we hold too many already. False: not
+ * in this turn, which has had enough, or there is no memory; it goes on waiting. */
+bool conn_accept(struct worker *worker, struct listener_socket *socket);
 
 /* The reply of one stream. `max_age_s` is for HTTP caches. */
 void conn_reply(
@@ -31,6 +32,15 @@ void conn_release(struct worker *worker, const struct reply_to *to);
 /* End of turn: everything that connections have to send goes out, and what is to close is closed.
  */
 void conn_table_flush(struct conn_table *table);
+
+/* A turn begins: who had to wait for it goes on, but for listeners (listener.h). */
+void conn_table_turn(struct conn_table *table);
+
+/* For how long a connection may be idle: less than limits.idle_timeout when there are too many. */
+uint64_t conn_idle_timeout_ms(const struct worker *worker);
+
+/* Bytes of replies that clients have not taken. */
+size_t conn_table_owed(const struct conn_table *table);
 
 /* Deadlines that have passed; called every WORKER_TICK_MS. */
 void conn_table_tick(struct conn_table *table);

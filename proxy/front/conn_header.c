@@ -20,19 +20,14 @@ void conn_refuse_header(struct conn *conn, const char *reason)
 /* Now it is known whose connection this is. */
 static void take_client(struct conn *conn, const struct proxy_header *header)
 {
-	struct conn_table *table = conn->table;
 	conn->owes_header = false;
 	conn->established = !conn->protocol->encrypted;
 	if (header->has_client) {
 		conn->client = header->client;
 		conn->client_port = header->client_port;
 	}
-	if (conn_table_is_full_for(table, &conn->client)) {
-		metrics_drop(table->worker->metrics, METRICS_DROP_PER_ADDRESS);
+	if (!conn_table_claim(conn->table, conn))
 		conn_mark_broken(conn);
-		return;
-	}
-	list_append(conn_table_bucket(table, &conn->client), &conn->in_address);
 }
 
 void conn_feed_header(struct conn *conn, struct slice *bytes)

@@ -5,13 +5,17 @@
  *   conn_header.c  a PROXY header in front of everything
  *   conn_read.c    from the socket through TLS and framer to questions
  *   conn_write.c   the dirty list: from framer through TLS to the socket, and the end in good order
- *   conn_phase.c   deadlines */
+ *   conn_phase.c   deadlines
+ *   conn_turn.c    what one turn of the loop may take: connections, handshakes
+ *   conn_pressure.c  too many connections, descriptors or replies: who goes first */
 #ifndef PROXY_FRONT_CONN_PARTS_H
 #define PROXY_FRONT_CONN_PARTS_H
 
 #include "base/bytes.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "proxy/front/conn.h"
+#include "proxy/front/crowd.h"
 #include "proxy/worker.h"
 
 enum conn_phase {
@@ -27,7 +31,8 @@ enum {
 	QUEUED_MAX = 256 * 1024, /* bytes of replies above which we read no more in this turn */
 	WRITE_TIMEOUT_MS = 10000,
 	WRITE_PROGRESS = 16 * 1024, /* bytes that a slow client must take in that time */
-	ADDRESS_BUCKETS = 1024,     /* a power of two */
+	ACCEPTS_PER_TURN = 32,      /* new connections of one turn of the loop */
+	HANDSHAKES_PER_TURN = 8,    /* of these, those whose handshake may go a step on */
 };
 
 struct conn {
@@ -50,16 +55,22 @@ struct conn {
 	uint64_t late_since_ms;
 	struct list in_dirty;
 	struct list in_phase;
-	struct list in_address;
-	bool owes_header; /* the peer's PROXY header is not whole */
+	struct list in_waiting;
+	struct crowd_place place;
+	size_t owed;        /* replies that the client did not take, as of the last flush */
+	size_t pending_len; /* of these, what a uv_write has */
+	bool owes_header;   /* the peer's PROXY header is not whole */
 	bool established;
-	bool active;  /* there was a question or an answer in this phase */
-	bool writing; /* the socket was full: a uv_write has the rest */
+	uint64_t asked_ms; /* when there last was a question or an answer; 0: never */
+	bool active;       /* there was a question or an answer in this phase */
+	bool writing;      /* the socket was full: a uv_write has the rest */
 	bool reading;
 	bool held_back; /* its framer was full, and may have unread what came beyond */
 	bool ended;     /* nothing that the client sends is of interest any more */
 	bool at_end;    /* it has closed its side */
 	bool lingers;   /* see PHASE_LINGER */
+	bool hurries;   /* it is in nobody's way: without PHASE_LINGER */
+	bool called;    /* it has waited for its turn to shake hands; it is now */
 	bool broken;    /* to be closed without further words */
 	bool closing;
 };
@@ -80,10 +91,15 @@ struct conn_table {
 	bool draining;
 	struct list dirty;
 	struct list phases[PHASE_COUNT];
-	struct list by_address[ADDRESS_BUCKETS];
+	struct list waiting;     /* those that may not shake hands in this turn, oldest first */
+	unsigned accepts;        /* of this turn */
+	unsigned handshakes;     /* the same */
+	size_t owed;             /* of all connections */
+	size_t descriptors;      /* from this one on they are short */
+	uint64_t full_since_ms;  /* no room, not even by ending one; 0: there was */
+	uint64_t short_until_ms; /* of descriptors */
 	struct log_rate handshake_failures;
 	struct log_rate header_failures;
-	uint64_t salt;
 };
 
 /* ---- conn.c ---- */
@@ -101,10 +117,9 @@ void conn_table_give_back(struct conn_table *table, struct conn *conn);
 /* NULL: it is gone. */
 struct conn *conn_table_find(const struct conn_table *table, struct conn_id id);
 
-/* Where the connections of a client stand, among others. */
-struct list *conn_table_bucket(struct conn_table *table, const struct address *address);
-/* Does this client have as many connections as one may? Looked at when it opens another. */
-bool conn_table_is_full_for(struct conn_table *table, const struct address *address);
+/* It is known whose connection this is. False when this client has as many as one may; that is
+ * counted. */
+bool conn_table_claim(struct conn_table *table, struct conn *conn);
 
 /* ---- conn_header.c ---- */
 
@@ -132,12 +147,40 @@ void conn_mark_dirty(struct conn *conn);
 void conn_mark_broken(struct conn *conn);
 /* To the socket as they are. */
 void conn_write(struct conn *conn, struct slice bytes);
+void conn_flush(struct conn *conn);
+/* In good order: nothing more is read, what is owed goes out. */
+void conn_end(struct conn *conn);
 
 /* ---- conn_phase.c ---- */
 
 enum conn_phase conn_phase_now(const struct conn *conn);
 void conn_phase_enter(struct conn *conn, enum conn_phase phase, uint64_t now_ms);
+/* There is a question or an answer. */
+void conn_note_active(struct conn *conn);
 /* Something has happened: is it another phase now? */
 void conn_phase_update(struct conn *conn);
+
+/* ---- conn_turn.c ---- */
+
+/* May this connection, which is about to be read, shake hands in this turn? Else it waits. */
+bool conn_may_shake_hands(struct conn *conn);
+void conn_wait_for_turn(struct conn *conn);
+
+/* ---- conn_pressure.c ---- */
+
+/* Is there room for a new connection, or has one been ended for it? */
+bool conn_has_room(struct conn_table *table);
+/* There was none; may there soon be some? */
+bool conn_may_get_room(struct conn_table *table);
+/* A connection has been accepted with this descriptor. False when it is one of the last, and none
+ * could be ended for it. */
+bool conn_may_have_descriptor(struct conn_table *table, int fd);
+uint64_t conn_table_idle_timeout_ms(const struct conn_table *table);
+/* As time passes: ends idle connections while there are too many. */
+void conn_table_shed(struct conn_table *table);
+/* After a flush. */
+void conn_note_owed(struct conn *conn);
+/* Ends those that owe most while there is too much of it. */
+void conn_table_shed_owed(struct conn_table *table);
 
 #endif

@@ -17,7 +17,7 @@ static uint64_t phase_timeout_ms(const struct conn_table *table, enum conn_phase
 	case PHASE_REQUEST: return limits->request_timeout_ms;
 	case PHASE_WRITE: return WRITE_TIMEOUT_MS;
 	case PHASE_LINGER: return LINGER_MS;
-	default: return limits->idle_timeout_ms;
+	default: return conn_table_idle_timeout_ms(table);
 	}
 }
 
@@ -74,6 +74,12 @@ static void give_up(struct conn *conn, enum metrics_drop_reason reason)
 	conn_mark_broken(conn);
 }
 
+void conn_note_active(struct conn *conn)
+{
+	conn->active = true;
+	conn->asked_ms = worker_now_ms(conn->table->worker);
+}
+
 void conn_phase_update(struct conn *conn)
 {
 	uint64_t now_ms = worker_now_ms(conn->table->worker);
@@ -95,9 +101,7 @@ static void end_idle(struct conn *conn, uint64_t now_ms)
 	}
 	list_remove(&conn->in_phase);
 	metrics_drop(conn->table->worker->metrics, METRICS_DROP_IDLE);
-	conn->protocol->framer->finish(conn->framer);
-	conn->ended = true; /* in good order */
-	conn_mark_dirty(conn);
+	conn_end(conn);
 }
 
 static void end_handshake(struct conn *conn)
@@ -130,6 +134,7 @@ static void on_deadline(struct conn *conn, uint64_t now_ms)
 void conn_table_tick(struct conn_table *table)
 {
 	uint64_t now_ms = worker_now_ms(table->worker);
+	conn_table_shed(table);
 	for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
 		struct list *head = &table->phases[phase];
 		uint64_t timeout_ms = phase_timeout_ms(table, (enum conn_phase)phase);

@@ -8,10 +8,7 @@ enum { LINGER_MAX = 256 * 1024 }; /* bytes that are thrown away */
 void conn_come_again(struct conn *conn)
 {
 	metrics_drop(conn->table->worker->metrics, METRICS_DROP_CERTIFICATE);
-	conn->protocol->framer->finish(conn->framer);
-	conn->ended = true;
-	conn_stop_reading(conn);
-	conn_mark_dirty(conn);
+	conn_end(conn);
 }
 
 /* Who it was may be somebody else, or nobody: there is no answer for whom we cannot tell. */
@@ -46,7 +43,7 @@ static void on_message(
 		.conn = { conn->slot, conn->generation },
 		.stream = stream,
 	};
-	conn->active = true;
+	conn_note_active(conn);
 	query_begin(worker, &to, &claims, said->token, message);
 }
 
@@ -115,6 +112,7 @@ static void note_established(struct conn *conn)
 	if (conn->established || !tls_stream_is_established(conn->tls))
 		return;
 	conn->established = true;
+	crowd_settle(conn->table->worker->crowd, &conn->place);
 	if (conn->protocol->framer->agree)
 		conn->protocol->framer->agree(conn->framer, tls_stream_protocol(conn->tls));
 	metrics_tls(conn->table->worker->metrics, tls_stream_version(conn->tls), NULL,
@@ -172,14 +170,19 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
 	struct conn *conn = handle->data;
 	(void)suggested;
-	*buffer = uv_buf_init((char *)conn->table->worker->read_buffer, WORKER_READ_LEN);
+	/* Who waits is not read: the bytes stay with the kernel, on_read() is told UV_ENOBUFS. */
+	bool may = conn_may_shake_hands(conn);
+	*buffer = uv_buf_init((char *)conn->table->worker->read_buffer, may ? WORKER_READ_LEN : 0);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
 	struct conn *conn = stream->data;
-	if (len == 0)
+	if (len == UV_ENOBUFS)
+		conn_wait_for_turn(conn);
+	if (len == 0 || len == UV_ENOBUFS)
 		return;
+	conn->called = false;
 	conn_mark_dirty(conn);
 	if (conn->broken) { /* there is nothing more to learn from it */
 		conn_stop_reading(conn);

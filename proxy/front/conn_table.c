@@ -1,8 +1,6 @@
 /* conn_table.c - see conn_parts.h. Ids outside, pointers inside. */
 #include <stdlib.h>
-#include <xxhash.h>
 
-#include "base/random.h"
 #include "proxy/front/conn_parts.h"
 
 struct conn_table *conn_table_new(struct worker *worker, size_t capacity)
@@ -13,12 +11,11 @@ struct conn_table *conn_table_new(struct worker *worker, size_t capacity)
 	table->worker = worker;
 	table->capacity = (uint32_t)capacity;
 	table->first_free = table->capacity;
-	random_fill(&table->salt, sizeof table->salt);
 	list_init(&table->dirty);
+	list_init(&table->waiting);
+	table->descriptors = SIZE_MAX;
 	for (unsigned i = 0; i < PHASE_COUNT; i++)
 		list_init(&table->phases[i]);
-	for (unsigned i = 0; i < ADDRESS_BUCKETS; i++)
-		list_init(&table->by_address[i]);
 	table->slots = calloc(capacity, sizeof *table->slots);
 	if (!table->slots) {
 		free(table);
@@ -38,6 +35,11 @@ void conn_table_free(struct conn_table *table)
 size_t conn_table_count(const struct conn_table *table)
 {
 	return table->count;
+}
+
+size_t conn_table_owed(const struct conn_table *table)
+{
+	return table->owed;
 }
 
 const struct limits_config *conn_table_limits(const struct conn_table *table)
@@ -74,6 +76,7 @@ void conn_table_give_back(struct conn_table *table, struct conn *conn)
 	slot->next_free = table->first_free;
 	table->first_free = conn->slot;
 	table->count--;
+	crowd_leave(table->worker->crowd, &conn->place);
 }
 
 struct conn *conn_table_find(const struct conn_table *table, struct conn_id id)
@@ -83,34 +86,30 @@ struct conn *conn_table_find(const struct conn_table *table, struct conn_id id)
 	return table->slots[id.slot].conn;
 }
 
-/* How many bytes of an address tell one client from another: with IPv6 everybody has a whole /64.
- */
-static size_t client_len(const struct address *address)
+static struct crowd_limits crowd_limits_of(const struct limits_config *limits)
 {
-	return address_is_v4(address) ? sizeof address->bytes : sizeof address->bytes / 2;
+	return (struct crowd_limits){
+		.per_address = limits->connections_per_address,
+		.handshakes_per_address = limits->handshakes_per_address,
+		.per_prefix = limits->connections_per_prefix,
+		.prefix_v4 = (uint8_t)limits->prefix_v4,
+		.prefix_v6 = (uint8_t)limits->prefix_v6,
+	};
 }
 
-static bool same_client(const struct address *a, const struct address *b)
+bool conn_table_claim(struct conn_table *table, struct conn *conn)
 {
-	size_t len = client_len(a);
-	return len == client_len(b) && memcmp(a->bytes, b->bytes, len) == 0;
-}
-
-struct list *conn_table_bucket(struct conn_table *table, const struct address *address)
-{
-	uint64_t hash = XXH3_64bits_withSeed(address->bytes, client_len(address), table->salt);
-	return &table->by_address[hash & (ADDRESS_BUCKETS - 1)];
-}
-
-bool conn_table_is_full_for(struct conn_table *table, const struct address *address)
-{
-	struct list *bucket = conn_table_bucket(table, address);
-	unsigned count = 0;
-	for (struct list *node = bucket->next; node != bucket; node = node->next) {
-		struct conn *conn = container_of(node, struct conn, in_address);
-		count += same_client(&conn->client, address);
-	}
-	return count >= conn_table_limits(table)->connections_per_address;
+	static const enum metrics_drop_reason reasons[] = {
+		[CROWD_ADDRESS_FULL] = METRICS_DROP_PER_ADDRESS,
+		[CROWD_HANDSHAKES_FULL] = METRICS_DROP_HANDSHAKES,
+		[CROWD_PREFIX_FULL] = METRICS_DROP_PER_PREFIX,
+	};
+	struct crowd_limits limits = crowd_limits_of(conn_table_limits(table));
+	enum crowd_word word = crowd_claim(table->worker->crowd, &limits, &conn->client,
+		conn->protocol->encrypted, &conn->place);
+	if (word != CROWD_WELCOME)
+		metrics_drop(table->worker->metrics, reasons[word]);
+	return word == CROWD_WELCOME;
 }
 
 void conn_table_recheck(struct conn_table *table)

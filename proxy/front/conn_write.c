@@ -23,11 +23,20 @@ void conn_mark_broken(struct conn *conn)
 	conn_mark_dirty(conn);
 }
 
+void conn_end(struct conn *conn)
+{
+	conn->protocol->framer->finish(conn->framer);
+	conn->ended = true;
+	conn_stop_reading(conn);
+	conn_mark_dirty(conn);
+}
+
 static void on_written(uv_write_t *request, int status)
 {
 	struct pending_write *pending = container_of(request, struct pending_write, request);
 	struct conn *conn = pending->conn;
 	free(pending);
+	conn->pending_len = 0;
 	if (conn->closing)
 		return;
 	conn->writing = false;
@@ -49,11 +58,13 @@ static void write_later(struct conn *conn, struct slice bytes)
 	memcpy(pending->bytes, bytes.at, bytes.len);
 	uv_buf_t buffer = uv_buf_init((char *)pending->bytes, (unsigned)bytes.len);
 	conn->writing = true;
+	conn->pending_len = bytes.len;
 	conn_stop_reading(conn); /* who does not read is not read from */
 	if (uv_write(&pending->request, (uv_stream_t *)&conn->tcp, &buffer, 1, on_written) == 0)
 		return;
 	free(pending);
 	conn->writing = false;
+	conn->pending_len = 0;
 	conn_mark_broken(conn);
 }
 
@@ -111,7 +122,7 @@ static bool is_over(const struct conn *conn)
 static void linger(struct conn *conn)
 {
 	uv_os_fd_t fd;
-	if (conn->at_end || conn->broken || conn->writing ||
+	if (conn->at_end || conn->broken || conn->writing || conn->hurries ||
 		uv_fileno((uv_handle_t *)&conn->tcp, &fd) || shutdown(fd, SHUT_WR)) {
 		conn_close(conn);
 		return;
@@ -131,7 +142,7 @@ static void flush_all(struct conn *conn)
 	}
 }
 
-static void conn_flush(struct conn *conn)
+void conn_flush(struct conn *conn)
 {
 	if (conn->lingers && !conn->broken)
 		return;
@@ -148,9 +159,11 @@ static void conn_flush(struct conn *conn)
 		return;
 	}
 	conn_phase_update(conn);
+	conn_note_owed(conn);
 	/* What HTTP/2's flow control holds back is no reason to stop: the window that lets it go is
 	 * yet to be read. Streams are limited, and so is the time. */
-	if (!conn->reading && !conn->writing && !conn->ended && !conn->held_back)
+	if (!conn->reading && !conn->writing && !conn->ended && !conn->held_back &&
+		list_is_empty(&conn->in_waiting))
 		conn_start_reading(conn);
 }
 
@@ -165,4 +178,5 @@ void conn_table_flush(struct conn_table *table)
 	list_init(&table->dirty);
 	for (struct list *node; (node = list_take_first(&batch));)
 		conn_flush(container_of(node, struct conn, in_dirty));
+	conn_table_shed_owed(table);
 }

@@ -73,7 +73,9 @@ static void on_connection(uv_stream_t *stream, int status)
 {
 	struct listener_socket *socket = stream->data;
 	if (status == 0)
-		conn_accept(socket->worker, socket);
+		socket->waits = !conn_accept(socket->worker, socket);
+	else
+		metrics_drop(socket->worker->metrics, METRICS_DROP_DESCRIPTORS);
 }
 
 static int open_stream(struct listener_socket *socket, const struct listener_config *config)
@@ -127,11 +129,14 @@ int listeners_open(struct worker *worker, const struct config *config)
 	return 0;
 }
 
-void listeners_tick(struct worker *worker)
+/* libuv holds the one connection that was not taken, and looks for no other until it is. */
+void listeners_turn(struct worker *worker)
 {
-	for (size_t i = 0; i < worker->listener_count; i++)
-		if (worker->listeners[i].open && worker->listeners[i].owes_accept)
-			conn_accept(worker, &worker->listeners[i]);
+	for (size_t i = 0; i < worker->listener_count; i++) {
+		struct listener_socket *socket = &worker->listeners[i];
+		if (socket->open && socket->waits)
+			socket->waits = !conn_accept(worker, socket);
+	}
 }
 
 void listeners_close(struct worker *worker)

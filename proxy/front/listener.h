@@ -28,7 +28,7 @@ struct listener_socket {
 	const struct stream_protocol *protocol;
 	const char *path; /* of DoH; copied, as listeners outlive configurations */
 	bool open;
-	bool owes_accept; /* there was no memory for one that came in */
+	bool waits; /* somebody does, for whom this turn has no place */
 };
 
 /* Is the address free? Asked once per listener before the sockets that share it are made: with
@@ -42,8 +42,8 @@ int listener_bind(const struct listener_config *config, int type);
  * was logged. */
 int listeners_open(struct worker *worker, const struct config *config);
 
-/* Accepts who came in when there was no memory for it; called every WORKER_TICK_MS. */
-void listeners_tick(struct worker *worker);
+/* A turn begins: who had to wait for it is accepted. */
+void listeners_turn(struct worker *worker);
 
 /* No new connections, no new datagrams. The sockets are closed on the worker's loop. */
 void listeners_close(struct worker *worker);

@@ -7,7 +7,7 @@ struct dns_reply_limits query_reply_limits(const struct query *q)
 {
 	bool is_datagram = q->to.protocol == PROTOCOL_UDP;
 	bool tells_idle = q->to.protocol == PROTOCOL_TCP || q->to.protocol == PROTOCOL_DOT;
-	uint16_t idle_ds = (uint16_t)(query_snapshot(q)->config->limits.idle_timeout_ms / 100);
+	uint16_t idle_ds = (uint16_t)(conn_idle_timeout_ms(q->worker) / 100);
 	return (struct dns_reply_limits){
 		.size = is_datagram ? dns_reply_udp_size(&q->asked) : DNS_MESSAGE_MAX,
 		.encrypted = q->to.protocol == PROTOCOL_DOT || q->to.protocol == PROTOCOL_DOH,

@@ -42,6 +42,13 @@ enum metrics_drop_reason {
 	METRICS_DROP_COUNT
 };
 
+enum metrics_table {
+#define METRIC_TABLE(id, word) METRICS_TABLE_##id,
+#include "proxy/watch/metrics.def"
+#undef METRIC_TABLE
+	METRICS_TABLE_COUNT
+};
+
 enum metrics_limited {
 #define METRIC_LIMITED(id, word) METRICS_LIMITED_##id,
 #include "proxy/watch/metrics.def"
@@ -212,6 +219,11 @@ struct metrics_upstream {
 	bool is_up; /* up for one worker is up */
 };
 
+struct metrics_level {
+	uint64_t used;
+	uint64_t size;
+};
+
 struct metrics_build_label {
 	const char *name; /* a valid label name */
 	const char *value;
@@ -251,6 +263,9 @@ struct metrics_told {
 	size_t build_count;
 	const struct metrics_build_label *rights; /* NULL: nothing is known of them */
 	size_t rights_count;
+	bool has_tables;
+	struct metrics_level tables[METRICS_TABLE_COUNT];
+	uint64_t descriptors_needed;
 	struct process_stats process;
 	uint64_t now_ms; /* monotonic, as given to metrics_turn() */
 };

@@ -799,6 +799,25 @@ static void put_loop_ages(
 	}
 }
 
+static void put_tables(struct text *text, const struct metrics_told *told)
+{
+	static const char *const table_labels[METRICS_TABLE_COUNT] = {
+#define METRIC_TABLE(id, word) [METRICS_TABLE_##id] = "table=\"" word "\"",
+#include "proxy/watch/metrics.def"
+#undef METRIC_TABLE
+	};
+	if (!told->has_tables)
+		return;
+	const char *name = begin(text, FAMILY_TABLE_USED);
+	for (unsigned i = 0; i < METRICS_TABLE_COUNT; i++)
+		put_number(text, name, table_labels[i], "", (int64_t)told->tables[i].used);
+	name = begin(text, FAMILY_TABLE_SIZE);
+	for (unsigned i = 0; i < METRICS_TABLE_COUNT; i++)
+		put_number(text, name, table_labels[i], "", (int64_t)told->tables[i].size);
+	put_number(text, begin(text, FAMILY_DESCRIPTORS_NEEDED), "", "",
+		(int64_t)told->descriptors_needed);
+}
+
 /* What is told by its labels alone. */
 static void put_info(struct text *text, enum family family,
 	const struct metrics_build_label *values, size_t count)
@@ -849,6 +868,7 @@ int metrics_write(
 	put_info(&text, FAMILY_BUILD_INFO, told->build, told->build_count);
 	if (told->rights)
 		put_info(&text, FAMILY_RIGHTS_INFO, told->rights, told->rights_count);
+	put_tables(&text, told);
 	put_process(&text, &told->process);
 	merged_free(all);
 	return text.error;

@@ -314,8 +314,14 @@ static void test_what_is_left_out_has_its_default(void **state)
 	assert_true(config->hardening.landlock);
 	assert_true(config->hardening.no_core);
 	assert_null(config->lists_image);
-	assert_int_equal(config->limits.connections, 8192);
+	assert_int_equal(config->limits.connections, 0);
 	assert_int_equal(config->limits.connections_per_address, 256);
+	assert_int_equal(config->limits.connections_per_prefix, 0);
+	assert_int_equal(config->limits.prefix_v4, 24);
+	assert_int_equal(config->limits.prefix_v6, 48);
+	assert_int_equal(config->limits.handshakes_per_address, 256);
+	assert_int_equal(config->limits.pressure, 90);
+	assert_int_equal(config->limits.queued_bytes, 64 * 1024 * 1024);
 	assert_int_equal(config->limits.queries, 4096);
 	assert_int_equal(config->limits.queries_per_connection, 100);
 	assert_int_equal(config->limits.queries_per_client, 1024);
@@ -824,6 +830,12 @@ static void test_every_key_is_taken(void **state)
 	assert_true(config->allow_open_resolver);
 	assert_int_equal(config->limits.connections, 10);
 	assert_int_equal(config->limits.connections_per_address, 11);
+	assert_int_equal(config->limits.connections_per_prefix, 14);
+	assert_int_equal(config->limits.prefix_v4, 20);
+	assert_int_equal(config->limits.prefix_v6, 56);
+	assert_int_equal(config->limits.handshakes_per_address, 15);
+	assert_int_equal(config->limits.pressure, 80);
+	assert_int_equal(config->limits.queued_bytes, 2 * 1024 * 1024);
 	assert_int_equal(config->limits.queries, 12);
 	assert_int_equal(config->limits.queries_per_connection, 13);
 	assert_int_equal(config->limits.queries_per_client, 14);

@@ -229,6 +229,9 @@ static struct metrics_told told_of_everything(void)
 		.reload_successful = true,
 		.reload_success_s = 1772600768,
 		.has_exceptions = true,
+		.has_tables = true,
+		.tables[METRICS_TABLE_QUERIES] = { 7, 4096 },
+		.descriptors_needed = 8500,
 		.exceptions = 2,
 		.exceptions_hash = "0123456789abcdef0123456789abcdef",
 		.has_policy = true,
@@ -426,6 +429,10 @@ static void every_family_moves(void **state)
 		{ N "udp_rate_limited_total{result=\"badcookie\"}", 1 },
 		{ N "dns_cookies_total{cookie=\"fresh\"}", 1 },
 		{ N "rights_info{user=\"n\",seccomp=\"on\"}", 1 },
+		{ N "table_used{table=\"queries\"}", 7 },
+		{ N "table_size{table=\"queries\"}", 4096 },
+		{ N "table_used{table=\"connections\"}", 0 },
+		{ N "descriptors_needed", 8500 },
 		{ N "build_info{version=\"0.1.0\",openssl=\"3.0 \\\"x\\\"\"}", 1 },
 	};
 	struct metrics_registry *registry = metrics_registry_new();

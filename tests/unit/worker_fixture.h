@@ -163,6 +163,7 @@ static inline struct worker_fixture *fixture_start(const char *address, const ch
 	f->log = query_log_open(&f->snapshot->config->query_log, 1);
 	FIXTURE_CHECK(f->log);
 	const struct worker_parts parts = { .snapshot = f->snapshot,
+		.worker_count = 1,
 		.metrics = metrics_new(f->labels),
 		.log = query_log_ring(f->log, 0),
 		.on_end = fixture_on_end,
