@@ -13,7 +13,7 @@ enum {
 	LOOKED_AT = 32,     /* idle connections, of which the one of the greediest client goes */
 	PASSED_MAX = 1024,  /* on the way to them: those that wait for an upstream stay */
 	AT_WORK_MS = 1000,  /* since the last question or answer */
-	PATIENCE_MS = 1000, /* with who has begun to say something, when there is no room */
+	PATIENCE_MS = 1000, /* with who has just come in, or has begun to say something */
 	ROOM_MS = 3 * WORKER_TICK_MS, /* in which the other workers end what is idle with them */
 	SHORT_MS = 1000,     /* after the last connection that met one of the last descriptors */
 	IDLE_SHARE = 10,     /* of the idle timeout */
@@ -51,7 +51,7 @@ static bool can_go(const struct conn *conn, uint64_t now_ms)
 
 /* Of those that have been idle for longest, one of the client that has most connections; of these
  * one that never asked anything, where there is one. */
-static struct conn *idlest(struct conn_table *table)
+static struct conn *idlest(struct conn_table *table, uint64_t age_ms)
 {
 	struct list *head = &table->phases[PHASE_IDLE];
 	uint64_t now_ms = worker_now_ms(table->worker);
@@ -60,7 +60,8 @@ static struct conn *idlest(struct conn_table *table)
 	unsigned seen = 0, passed = 0;
 	for (struct list *node = head->next; node != head; node = node->next) {
 		struct conn *conn = container_of(node, struct conn, in_phase);
-		if (seen >= LOOKED_AT || passed++ >= PASSED_MAX)
+		if (seen >= LOOKED_AT || passed++ >= PASSED_MAX ||
+			now_ms - conn->entered_ms < age_ms)
 			break;
 		if (!can_go(conn, now_ms))
 			continue;
@@ -101,11 +102,13 @@ static bool end_one(struct conn_table *table)
 {
 	struct conn *conn = oldest(table, PHASE_LINGER, 0);
 	if (!conn)
-		conn = idlest(table);
+		conn = idlest(table, PATIENCE_MS);
 	if (!conn)
 		conn = oldest(table, PHASE_HANDSHAKE, PATIENCE_MS);
 	if (!conn)
 		conn = oldest(table, PHASE_REQUEST, PATIENCE_MS);
+	if (!conn)
+		conn = idlest(table, 0);
 	if (!conn)
 		return false;
 	if (conn->phase != PHASE_LINGER)
@@ -170,7 +173,7 @@ void conn_table_shed(struct conn_table *table)
 	size_t excess = crowd_excess(table->worker->crowd, conn_table_limits(table)->pressure);
 	note_descriptors(table);
 	for (size_t left = share_of(table, excess); left > 0; left--) {
-		struct conn *conn = idlest(table);
+		struct conn *conn = idlest(table, PATIENCE_MS);
 		if (!conn)
 			return;
 		metrics_drop(table->worker->metrics, METRICS_DROP_PRESSURE);
