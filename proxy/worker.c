@@ -1,7 +1,9 @@
 #include "proxy/worker.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -375,6 +377,8 @@ static void give_memory_back(struct worker *worker)
 	for (size_t i = 0; i < worker->listener_count; i++)
 		free((char *)(uintptr_t)worker->listeners[i].path);
 	free(worker->listeners);
+	if (worker->spare_fd >= 0)
+		close(worker->spare_fd);
 	uv_mutex_destroy(&worker->upstreams_lock);
 	free(worker);
 }
@@ -399,6 +403,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	if (!worker)
 		return NULL;
 	worker->index = parts->index;
+	worker->spare_fd = -1;
 	worker->worker_count = parts->worker_count;
 	worker->crowd = parts->crowd;
 	worker->metrics = parts->metrics;
@@ -414,6 +419,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 		give_memory_back(worker);
 		return NULL;
 	}
+	worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
 	open_handles(worker);
 	worker->epoch = epoch_new(snapshot_ref(parts->snapshot));
 	if (worker->epoch) {

@@ -81,6 +81,7 @@ struct worker {
 	unsigned datagrams_limited;      /* the same beyond that of a network */
 	struct udp_front *udp;
 	struct listener_socket *listeners;
+	int spare_fd; /* a copy of the loop's, for when there is no other descriptor; -1: none */
 	size_t listener_count;
 	struct metrics *metrics;
 	struct query_log_ring *log;

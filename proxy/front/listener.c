@@ -1,5 +1,6 @@
 #include "proxy/front/listener.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,13 +70,31 @@ int listener_bind(const struct listener_config *config, int type)
 	return open_socket(config, type, true);
 }
 
+/* There is no descriptor for a client, and libuv asks again at once, without end, until there is
+ * one: its own spare one is gone when "/" cannot be opened again (Landlock, or somebody was
+ * quicker). Ours is a copy of the loop's, which needs no path. */
+static void turn_away(struct listener_socket *socket)
+{
+	struct worker *worker = socket->worker;
+	uv_os_fd_t listener;
+	metrics_drop(worker->metrics, METRICS_DROP_DESCRIPTORS);
+	if (uv_fileno((uv_handle_t *)&socket->tcp, &listener))
+		return;
+	if (worker->spare_fd >= 0)
+		close(worker->spare_fd);
+	int fd = accept(listener, NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct listener_socket *socket = stream->data;
 	if (status == 0)
 		socket->waits = !conn_accept(socket->worker, socket);
 	else
-		metrics_drop(socket->worker->metrics, METRICS_DROP_DESCRIPTORS);
+		turn_away(socket);
 }
 
 static int open_stream(struct listener_socket *socket, const struct listener_config *config)

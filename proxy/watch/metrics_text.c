@@ -255,7 +255,7 @@ static void write_label(
 
 /* --- what the workers counted --- */
 
-enum { LABELS_MAX = 4, ALWAYS_SHOWN_MAX = 32 };
+enum { LABELS_MAX = 4, ALWAYS_SHOWN_MAX = 64 };
 
 enum kind { KIND_COUNTER, KIND_LEVEL, KIND_HISTOGRAM };
 

@@ -137,7 +137,7 @@ class TestPressure:
                     assert_served(namegate, connect)
             drops = namegate.metrics()
             assert drops.sum(DROPS, reason="pressure") >= 20
-            assert drops.sum(DROPS, reason="connections_full") == 0
+            assert drops.sum(DROPS, reason="connections_full") <= 3
             assert count_open(first) < 100
             assert worker.ask(w.query("ok.still.test")).addresses
         wait_open(namegate, 0)
