@@ -261,6 +261,12 @@ static void note_clocks(struct worker *worker)
 	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - now_us;
 }
 
+void worker_hold_spare(struct worker *worker)
+{
+	if (worker->spare_fd < 0)
+		worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
@@ -269,6 +275,7 @@ static void on_tick(uv_timer_t *timer)
 	note_schedules(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
+	worker_hold_spare(worker);
 	atomic_store(&worker->queries_waiting, query_table_waiting(worker->queries));
 	atomic_store(&worker->queued_bytes, conn_table_owed(worker->conns));
 	query_table_tick(worker);
@@ -419,7 +426,7 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 		give_memory_back(worker);
 		return NULL;
 	}
-	worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
+	worker_hold_spare(worker);
 	open_handles(worker);
 	worker->epoch = epoch_new(snapshot_ref(parts->snapshot));
 	if (worker->epoch) {

@@ -124,6 +124,10 @@ int worker_start(struct worker *worker);
 /* Waits for the end of the thread (see worker_drain) and frees all. */
 void worker_join(struct worker *worker);
 
+/* Holds a descriptor that can be given up when there is no other; also a later try, when there was
+ * none to hold. */
+void worker_hold_spare(struct worker *worker);
+
 /* Microseconds, monotonic; read from the clock at most once a turn. */
 uint64_t worker_now_us(struct worker *worker);
 static inline uint64_t worker_now_ms(struct worker *worker)

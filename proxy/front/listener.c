@@ -82,10 +82,12 @@ static void turn_away(struct listener_socket *socket)
 		return;
 	if (worker->spare_fd >= 0)
 		close(worker->spare_fd);
+	worker->spare_fd = -1;
 	int fd = accept(listener, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) /* nobody waits; without a free descriptor libuv would not be told so */
+		return;
+	close(fd);
+	worker_hold_spare(worker);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

@@ -155,7 +155,7 @@ class TestPressure:
         with connect(namegate, "tcp", source=OTHER) as waiting:
             waiting.send(w.query("slow-2500.stays.test"))
             with crowd(namegate, 60):
-                namegate.wait_metric(DROPS, 40, reason="pressure")
+                namegate.wait_metric(DROPS, 20, reason="pressure")
                 assert w.Message(waiting.receive()).addresses
 
     def test_an_end_in_good_order(self, limited, connect):
