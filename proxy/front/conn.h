@@ -33,6 +33,9 @@ void conn_release(struct worker *worker, const struct reply_to *to);
  */
 void conn_table_flush(struct conn_table *table);
 
+/* There is no descriptor: ends a connection that can go. False: there is none. */
+bool conn_table_free_descriptor(struct conn_table *table);
+
 /* A turn begins: who had to wait for it goes on, but for listeners (listener.h). */
 void conn_table_turn(struct conn_table *table);
 

@@ -1,5 +1,6 @@
 #include "proxy/front/listener.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "proxy/front/udp.h"
 #include "proxy/worker.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, NAP_US = 1000 };
 
 static const struct stream_protocol protocols[] = {
 	[LISTENER_DNS] = { PROTOCOL_TCP, &framer_dot, false, TLS_ALPN_DOT },
@@ -84,10 +85,15 @@ static void turn_away(struct listener_socket *socket)
 		close(worker->spare_fd);
 	worker->spare_fd = -1;
 	int fd = accept(listener, NULL, NULL);
-	if (fd < 0) /* nobody waits; without a free descriptor libuv would not be told so */
+	if (fd >= 0) {
+		close(fd);
+		worker_hold_spare(worker);
 		return;
-	close(fd);
-	worker_hold_spare(worker);
+	}
+	/* Nobody waits, and libuv is told so as there is a free one now; or somebody was quicker.
+	 */
+	if ((errno == EMFILE || errno == ENFILE) && !conn_table_free_descriptor(worker->conns))
+		usleep(NAP_US);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
