@@ -144,11 +144,13 @@ class TestPressure:
 
     def test_those_of_the_greediest_go_first(self, limited, connect):
         namegate = limited(connections=60, connections_per_address=1000, pressure="50%")
-        with crowd(namegate, 4, OTHER) as few, crowd(namegate, 40) as many:
-            namegate.wait_metric(DROPS, 14, reason="pressure")
-            wait_open(namegate, 30)
-            assert count_open(few) == 4
-            assert count_open(many) <= 26
+        # Who has just come in stays for a second: the greedy must not all be newer than the few.
+        with crowd(namegate, 25) as many, crowd(namegate, 4, OTHER) as few:
+            with crowd(namegate, 15) as more:
+                namegate.wait_metric(DROPS, 14, reason="pressure")
+                wait_open(namegate, 30)
+                assert count_open(few) == 4
+                assert count_open(many) + count_open(more) <= 26
 
     def test_who_has_a_question_under_way_stays(self, limited, connect):
         namegate = limited(connections=20, connections_per_address=1000)
