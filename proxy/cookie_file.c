@@ -1,28 +1,17 @@
 #include "proxy/cookie_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
-
-static int read_file(const char *file, uint8_t *bytes, size_t size, size_t *len)
-{
-	FILE *from = fopen(file, "rbe");
-	if (!from)
-		return -errno;
-	*len = fread(bytes, 1, size, from);
-	int error = ferror(from) ? -EIO : 0;
-	fclose(from);
-	return error;
-}
 
 static bool read_secrets(struct dns_cookie_secrets *secrets, const char *file, uint8_t *bytes,
 	char message[COOKIE_FILE_MESSAGE_MAX])
 {
 	size_t len;
-	int error = read_file(file, bytes, COOKIE_FILE_MAX + 1, &len);
+	int error = file_read(file, bytes, COOKIE_FILE_MAX + 1, &len);
 	if (error || len > COOKIE_FILE_MAX) {
 		snprintf(message, COOKIE_FILE_MESSAGE_MAX, "%.400s: %s", file,
 			error ? error_text(error) : "it is longer than 64KiB");

@@ -4,10 +4,8 @@
  * the key can try all addresses: the key is what has to be kept. */
 #include "proxy/watch/log_client.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "proxy/watch/escape.h"
 #include "tls/digest.h"
@@ -29,12 +27,8 @@ int log_client_key(const char *file, uint8_t key[SIPHASH_KEY_LEN])
 		random_fill(key, SIPHASH_KEY_LEN);
 		return 0;
 	}
-	FILE *from = fopen(file, "rbe");
-	if (!from)
-		return -errno;
-	size_t len = fread(bytes, 1, sizeof bytes, from);
-	int error = ferror(from) ? -EIO : 0;
-	fclose(from);
+	size_t len;
+	int error = file_read(file, bytes, sizeof bytes, &len);
 	if (!error && (len < LOG_CLIENT_KEY_MIN || len > LOG_CLIENT_KEY_MAX))
 		error = ERR_INVALID;
 	if (!error && !digest_sha256(slice_of(bytes, len), digest))

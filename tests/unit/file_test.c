@@ -1,4 +1,5 @@
-/* What writing a file takes: through a pipe that is slow, to a device that is full. */
+/* What writing a file takes: through a pipe that is slow, to a device that is full; and what is
+ * read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MUCH = 1024 * 1024 };
@@ -73,12 +77,47 @@ static void test_directories(void **state)
 	}
 }
 
+static void read_is(const char *path, size_t size, int result, const char *text)
+{
+	uint8_t bytes[8];
+	size_t len = 0;
+	assert_int_equal(file_read(path, bytes, size, &len), result);
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(bytes, text, len);
+}
+
+/* Nobody writes to the FIFO: whoever waits for it stands still. */
+static void test_what_is_read(void **state)
+{
+	(void)state;
+	char directory[] = "/tmp/file_test.XXXXXX";
+	char file[64], fifo[64];
+	assert_non_null(mkdtemp(directory));
+	snprintf(file, sizeof file, "%s/file", directory);
+	snprintf(fifo, sizeof fifo, "%s/fifo", directory);
+	read_is(file, 8, -ENOENT, "");
+	int fd = open(file, O_WRONLY | O_CREAT, 0600);
+	read_is(file, 8, 0, "");
+	assert_int_equal(file_write_all(fd, slice_of_text("secret")), 0);
+	close(fd);
+	read_is(file, 8, 0, "secret");
+	read_is(file, 6, 0, "secret");
+	read_is(file, 3, 0, "sec");
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	read_is(fifo, 8, -EINVAL, "");
+	read_is(directory, 8, -EISDIR, "");
+	unlink(file);
+	unlink(fifo);
+	rmdir(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_it_is_written),
 		cmocka_unit_test(test_what_is_full_says_so),
 		cmocka_unit_test(test_directories),
+		cmocka_unit_test(test_what_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
