@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <string.h>
+#include <unistd.h>
 
 const char *error_text(int error)
 {
@@ -15,4 +16,12 @@ const char *error_text(int error)
 	/* Linux keeps its numbers below 4096, and so does libuv for those of its own. */
 	default: return error < 0 && error > -4096 ? strerror(-error) : "unknown error";
 	}
+}
+
+/* access(2) asks for owner and mode alone. */
+const char *error_text_of_file(int error, const char *path)
+{
+	if (error != -EACCES || access(path, R_OK) != 0)
+		return error_text(error);
+	return "in a directory out of reach since the start (Landlock); restart to read it";
 }

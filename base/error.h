@@ -22,4 +22,8 @@ enum {
 /* A short English text for any of the above and for -errno. Never NULL. */
 const char *error_text(int error);
 
+/* The same for a file that could not be opened for reading, told apart from one whose owner and
+ * mode forbid it: one that this program has put out of its own reach (Landlock). */
+const char *error_text_of_file(int error, const char *path);
+
 #endif

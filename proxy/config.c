@@ -22,16 +22,23 @@ const char *protocol_name(enum protocol protocol)
 	return (unsigned)protocol < PROTOCOL_COUNT ? names[protocol] : "unknown";
 }
 
+const char *config_problem_text(char text[CONFIG_PROBLEM_TEXT_MAX], const char *file, unsigned line,
+	const char *path, const char *message)
+{
+	char number[16] = "";
+	if (line)
+		snprintf(number, sizeof number, "%u:", line);
+	snprintf(text, CONFIG_PROBLEM_TEXT_MAX, "%s:%s%s%s%s %s", file, number, *path ? " " : "",
+		path, *path ? ":" : "", message);
+	return text;
+}
+
 static void print_error(
 	void *context, const char *file, unsigned line, const char *path, const char *message)
 {
+	char text[CONFIG_PROBLEM_TEXT_MAX];
 	(void)context;
-	fprintf(stderr, "%s:", file);
-	if (line)
-		fprintf(stderr, "%u:", line);
-	if (*path)
-		fprintf(stderr, " %s:", path);
-	fprintf(stderr, " %s\n", message);
+	fprintf(stderr, "%s\n", config_problem_text(text, file, line, path, message));
 }
 
 void config_errors_to_stderr(struct config_errors *errors)

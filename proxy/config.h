@@ -400,7 +400,13 @@ const char *config_library_version(void);
 /* Logs what was accepted although this version does nothing with it. For the start. */
 void config_log_notes(const struct config *config);
 
-/* The ready sink: "file:line: path: message" on standard error. */
+/* "file:line: path: message"; without a line when that is 0, and without a path when that is "".
+ * Returns `text`; what is too long is cut. */
+enum { CONFIG_PROBLEM_TEXT_MAX = 8192 };
+const char *config_problem_text(char text[CONFIG_PROBLEM_TEXT_MAX], const char *file, unsigned line,
+	const char *path, const char *message);
+
+/* The ready sink: config_problem_text() on standard error. */
 void config_errors_to_stderr(struct config_errors *errors);
 
 /* Would both ask the same upstreams in the same way, so that what is open can stay open? */

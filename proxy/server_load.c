@@ -14,8 +14,9 @@ enum { PREFETCH_PERCENT = 10 /* of the lifetime left */ };
 static void log_config_error(
 	void *context, const char *file, unsigned line, const char *path, const char *message)
 {
+	char text[CONFIG_PROBLEM_TEXT_MAX];
 	(void)context;
-	log_error("reload: %s:%u: %s: %s", file, line, path, message);
+	log_error("reload: %s", config_problem_text(text, file, line, path, message));
 }
 
 /* The last step of a load: what it is known by from now on. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "tls/private.h"
 
 enum { FILE_MAX = 1024 * 1024 };
@@ -57,11 +58,12 @@ static bool file_read_fd(struct tls_file *file, int fd)
 bool tls_file_open(struct tls_file *file)
 {
 	int fd = open(file->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == EACCES)
-		return tls_file_fail(
-			file, "user %u may not read it: %s", (unsigned)geteuid(), strerror(errno));
-	if (fd < 0)
-		return tls_file_fail(file, "%s", strerror(errno));
+	int error = fd < 0 ? -errno : 0;
+	if (error == -EACCES && access(file->name, R_OK) != 0)
+		return tls_file_fail(file, "user %u may not read it: %s", (unsigned)geteuid(),
+			error_text(error));
+	if (error)
+		return tls_file_fail(file, "%s", error_text_of_file(error, file->name));
 	bool done = file_read_fd(file, fd);
 	close(fd);
 	return done;

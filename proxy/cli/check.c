@@ -2,9 +2,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cpu_count.h"
 #include "proxy/descriptors.h"
+#include "proxy/rights/become.h"
 #include "proxy/snapshot.h"
 
 static void print_summary(const struct snapshot *snapshot)
@@ -36,6 +38,15 @@ static void warn_of_descriptors(const struct config *config)
 	fprintf(stderr, "%s: warning: %.*s\n", config->file, (int)to.len, text);
 }
 
+/* Whether it is there matters where it is served, which may be elsewhere. */
+static void warn_of_user(const struct config *config)
+{
+	struct become user;
+	char message[BECOME_MESSAGE_MAX];
+	if (config->user && become_find(&user, config->user, config->group, message))
+		log_warning("rights: %s: started as root, it would end here", message);
+}
+
 int cli_check(int argc, char **argv)
 {
 	const char *file = cli_config_argument(argc, argv);
@@ -52,6 +63,7 @@ int cli_check(int argc, char **argv)
 	else {
 		print_summary(snapshot);
 		config_log_notes(snapshot->config);
+		warn_of_user(snapshot->config);
 		cli_lint_warn(snapshot);
 		warn_of_descriptors(snapshot->config);
 		snapshot_unref(snapshot);

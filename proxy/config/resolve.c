@@ -83,6 +83,9 @@ void resolve_draft(struct resolve *resolve)
 	config->state_directory = draft->state_directory;
 	config->user = draft->user;
 	config->group = draft->group;
+	if (draft->group && !draft->user)
+		problem_in(resolve->errors, setting_child(draft->element.at, "group"),
+			"without \"user\" it is not looked at");
 	config->hardening = draft->hardening;
 	config->limits = draft->limits;
 	memcpy(config->special_names, draft->special_names, sizeof config->special_names);

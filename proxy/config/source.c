@@ -231,7 +231,7 @@ static int open_include(struct source *source, const struct source_file *include
 	if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
 		return fd;
 	problem_at(source->errors, includer->name, includer->line, "", "cannot include %s: %s",
-		quoted, fd < 0 ? error_text(-errno) : "not a regular file");
+		quoted, fd < 0 ? error_text_of_file(-errno, found) : "not a regular file");
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -469,7 +469,7 @@ void source_read_file(struct source *source, const char *name)
 	struct source_file file = { .name = name, .path = slash ? slash + 1 : name };
 	if (fd < 0 || fstat(fd, &status) < 0) {
 		problem_at(source->errors, name, 0, "", "cannot read the file: %s",
-			error_text(-errno));
+			error_text_of_file(-errno, name));
 		source->broken = true;
 	} else if (read_all(source, fd, name, &file.bytes)) {
 		file.device = status.st_dev;

@@ -36,7 +36,8 @@ bool list_edition_read(struct list_edition *edition, const char *path, size_t mo
 	if (error == ERR_TOO_LONG)
 		return list_edition_fail(edition, LIST_FAULT_TOO_LARGE, "over %zu bytes", most);
 	if (error)
-		return list_edition_fail(edition, LIST_FAULT_UNREADABLE, "%s", error_text(error));
+		return list_edition_fail(
+			edition, LIST_FAULT_UNREADABLE, "%s", error_text_of_file(error, path));
 	note_hash(edition);
 	return true;
 }

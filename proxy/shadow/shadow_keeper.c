@@ -209,10 +209,10 @@ static void on_error(
 	void *context, const char *file, unsigned line, const char *path, const char *message)
 {
 	struct shadow_load *load = context;
+	char text[CONFIG_PROBLEM_TEXT_MAX];
 	size_t len = strlen(load->note);
-	log_error("shadow: %s:%u: %s: %s", file, line, path, message);
-	snprintf(load->note + len, sizeof load->note - len, "%s:%u: %s: %s\n", file, line, path,
-		message);
+	log_error("shadow: %s", config_problem_text(text, file, line, path, message));
+	snprintf(load->note + len, sizeof load->note - len, "%s\n", text);
 }
 
 /* A view in its fail mode is not what anybody wants to compare with. */

@@ -173,6 +173,8 @@ def test_nobody_of_that_name(prepare, what, said):
     namegate.write_config()
     done = run_command("run", "-c", str(namegate.config))
     assert done.returncode == EX_CONFIG and said in done.stderr
+    checked = run_command("check", "-c", str(namegate.config))
+    assert checked.returncode == 0 and said in checked.stderr
 
 
 def test_what_a_reload_could_not_read(prepare, home):
@@ -235,6 +237,10 @@ def test_a_reload_reads_what_was_named_at_the_start(prepare, home, tmp_path, mak
                 [rule("no-bad", "BLOCK", "bad", block_response="NXDOMAIN")],
             )
             assert namegate.reload(settings) == good, namegate.stderr
+            if not good:
+                said = '%s: domain_lists[0]: list "bad" cannot be used' % namegate.config
+                assert said in namegate.stderr  # no line, rather than line 0
+                assert "out of reach since the start (Landlock)" in namegate.stderr
     finally:
         shutil.rmtree(elsewhere)
 

@@ -1384,7 +1384,6 @@ static void test_what_needs_a_restart(void **state)
 		{ AS_BEFORE "control_socket = \"c\";", "control_socket" },
 		{ AS_BEFORE "state_directory = \"s\";", "state_directory" },
 		{ AS_BEFORE "user = \"u\";", "user" },
-		{ AS_BEFORE "group = \"g\";", "group" },
 		{ AS_BEFORE "hardening = { seccomp = false; };", "hardening" },
 		{ AS_BEFORE "hardening = { landlock = false; };", "hardening" },
 		{ AS_BEFORE "hardening = { no_core = false; };", "hardening" },
@@ -1433,6 +1432,11 @@ static void test_what_needs_a_restart(void **state)
 		config_free(wanted);
 	}
 	config_free(running);
+	struct config *user = load_good_text(AS_BEFORE "user = \"u\";");
+	struct config *group = load_good_text(AS_BEFORE "user = \"u\"; group = \"g\";");
+	assert_string_equal(config_needs_restart(user, group), "group");
+	config_free(user);
+	config_free(group);
 }
 
 static void test_the_hash_is_that_of_the_text(void **state)
