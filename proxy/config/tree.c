@@ -61,6 +61,9 @@ static bool copy_setting(struct tree *tree, struct setting *to, const config_set
 	to->name = name && to->parent ? arena_text(tree->memory, name) : NULL;
 	to->kind = kind_of(from);
 	set_place(tree, to, from);
+	/* Whatever stands in a group has a name, unless there was no memory for it. */
+	if (to->parent && to->parent->kind == SETTING_GROUP && !to->name)
+		return false;
 	switch (to->kind) {
 	case SETTING_GROUP:
 	case SETTING_LIST:
