@@ -87,6 +87,7 @@ struct conn_table {
 	uint32_t capacity;
 	uint32_t untouched;  /* first slot that was never used */
 	uint32_t first_free; /* capacity: none */
+	uint32_t aside;      /* where conn_pressure.c looks next, as a fraction of 2^32 */
 	size_t count;
 	bool draining;
 	struct list dirty;

@@ -11,6 +11,7 @@
 
 enum {
 	LOOKED_AT = 32,     /* idle connections, of which the one of the greediest client goes */
+	ASIDE = 64,         /* places all over the table that are looked at, too */
 	PASSED_MAX = 1024,  /* on the way to them: those that wait for an upstream stay */
 	AT_WORK_MS = 1000,  /* since the last question or answer */
 	PATIENCE_MS = 1000, /* with who has just come in, or has begun to say something */
@@ -49,31 +50,65 @@ static bool can_go(const struct conn *conn, uint64_t now_ms)
 	return conn->held == 0 && !conn->ended && !conn->broken && !asks;
 }
 
-/* Of those that have been idle for longest, one of the client that has most connections; of these
- * one that never asked anything, where there is one. */
-static struct conn *idlest(struct conn_table *table, uint64_t age_ms)
+struct choice {
+	struct conn *conn; /* NULL: none so far */
+	size_t greed;
+};
+
+/* Of one client's, one that never asked anything goes first. */
+static void weigh(struct choice *choice, struct conn *conn)
+{
+	size_t greed = 2 * crowd_count_at(conn->table->worker->crowd, &conn->place) +
+		(conn->asked_ms == 0);
+	if (greed > choice->greed)
+		*choice = (struct choice){ conn, greed };
+}
+
+static void weigh_oldest(struct choice *choice, struct conn_table *table, uint64_t age_ms)
 {
 	struct list *head = &table->phases[PHASE_IDLE];
 	uint64_t now_ms = worker_now_ms(table->worker);
-	struct conn *best = NULL;
-	size_t most = 0;
 	unsigned seen = 0, passed = 0;
 	for (struct list *node = head->next; node != head; node = node->next) {
 		struct conn *conn = container_of(node, struct conn, in_phase);
 		if (seen >= LOOKED_AT || passed++ >= PASSED_MAX ||
 			now_ms - conn->entered_ms < age_ms)
-			break;
+			return;
 		if (!can_go(conn, now_ms))
 			continue;
 		seen++;
-		size_t greed = 2 * crowd_count_at(table->worker->crowd, &conn->place) +
-			(conn->asked_ms == 0);
-		if (greed <= most)
-			continue;
-		best = conn;
-		most = greed;
+		weigh(choice, conn);
 	}
-	return best;
+}
+
+/* Evenly spread over the table, wherever it goes on from: steps of the golden ratio. */
+static struct conn *next_aside(struct conn_table *table)
+{
+	table->aside += 0x9e3779b9u;
+	return table->slots[(uint64_t)table->aside * table->untouched >> 32].conn;
+}
+
+static void weigh_aside(struct choice *choice, struct conn_table *table, uint64_t age_ms)
+{
+	uint64_t now_ms = worker_now_ms(table->worker);
+	for (unsigned i = 0; i < ASIDE; i++) {
+		struct conn *conn = next_aside(table);
+		if (conn && conn->phase == PHASE_IDLE && can_go(conn, now_ms) &&
+			now_ms - conn->entered_ms >= age_ms)
+			weigh(choice, conn);
+	}
+}
+
+/* One of the client that has most connections, of those that have been idle for longest and of some
+ * others: whoever has very many and now and then asks something on each is never among the first,
+ * but has most of the table. */
+static struct conn *idlest(struct conn_table *table, uint64_t age_ms)
+{
+	struct choice choice = { .conn = NULL };
+	weigh_oldest(&choice, table, age_ms);
+	if (choice.conn)
+		weigh_aside(&choice, table, age_ms);
+	return choice.conn;
 }
 
 /* The first of a phase, when it has been in it for so long. */

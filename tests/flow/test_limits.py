@@ -152,6 +152,20 @@ class TestPressure:
                 assert count_open(few) == 4
                 assert count_open(many) + count_open(more) <= 26
 
+    def test_the_greediest_go_though_others_are_idle_for_longer(self, limited):
+        namegate = limited(connections=260, connections_per_address=1000, pressure="100%")
+        with contextlib.ExitStack() as stack:
+            few = []
+            for number in range(120):
+                few += stack.enter_context(crowd(namegate, 1, "127.0.1.%d" % (number + 1)))
+            many = stack.enter_context(crowd(namegate, 60))
+            time.sleep(1.2)  # who has just come in stays for a second
+            namegate.settings["limits"]["pressure"] = "50%"
+            namegate.reload()
+            wait_open(namegate, 130)
+            assert count_open(few) >= 110
+            assert count_open(many) <= 20
+
     def test_who_has_a_question_under_way_stays(self, limited, connect):
         namegate = limited(connections=20, connections_per_address=1000)
         with connect(namegate, "tcp", source=OTHER) as waiting:
