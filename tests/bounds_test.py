@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Compares "What is bounded, and by what" in docs/config.md with the sources: each constant that the
-table names must be there, with the number that its row tells. Keys and metrics must exist, too."""
+"""Compares "What is bounded, and by what" in docs/config.md with the sources: each constant that
+the table names must be there, with the number that its row tells. Keys and metrics must
+exist, too."""
 
 import re
 import sys
