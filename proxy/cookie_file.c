@@ -14,7 +14,7 @@ static bool read_secrets(struct dns_cookie_secrets *secrets, const char *file, u
 	int error = file_read(file, bytes, COOKIE_FILE_MAX + 1, &len);
 	if (error || len > COOKIE_FILE_MAX) {
 		snprintf(message, COOKIE_FILE_MESSAGE_MAX, "%.400s: %s", file,
-			error ? error_text(error) : "it is longer than 64KiB");
+			error ? error_text_of_file(error, file) : "it is longer than 64KiB");
 		return false;
 	}
 	unsigned line = dns_cookie_secrets_read(secrets, slice_of(bytes, len));

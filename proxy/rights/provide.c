@@ -89,16 +89,25 @@ static bool may(const struct become *owner, const char *path, int how, const cha
 	return false;
 }
 
+struct reading {
+	const struct become *owner;
+	bool good;
+};
+
+/* All of them are told at once. */
 static bool may_read(void *context, const char *path)
 {
-	return may(context, path, R_OK, "read");
+	struct reading *reading = context;
+	reading->good &= may(reading->owner, path, R_OK, "read");
+	return true;
 }
 
 bool provide_is_enough(const struct config *config, const struct become *owner)
 {
-	struct become who = *owner;
+	struct reading reading = { .owner = owner, .good = true };
 	char path[PATH_MAX];
-	bool good = named_files_all(config, may_read, &who);
+	named_files_all(config, may_read, &reading);
+	bool good = reading.good;
 	if (*config->state_directory)
 		good &= may(owner, config->state_directory, R_OK | W_OK | X_OK, "write to");
 	if (config->control_socket && directory_of(config->control_socket, path))

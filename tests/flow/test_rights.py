@@ -180,11 +180,13 @@ def test_nobody_of_that_name(prepare, what, said):
 def test_what_a_reload_could_not_read(prepare, home):
     """It is better told at the start."""
     os.chown(home / "key.pem", 0, 0)
-    namegate = prepare()
+    (home / "secret").touch(0o600)
+    namegate = prepare(dns_cookies={"secret_file": str(home / "secret")})
     namegate.write_config()
     done = run_command("run", "-c", str(namegate.config))
     assert done.returncode == EX_CONFIG
-    assert "the user nobody may not read %s/key.pem (owner 0:0, mode 0400)" % home in done.stderr
+    for file in ("key.pem (owner 0:0, mode 0400)", "secret (owner 0:0, mode 0600)"):
+        assert "the user nobody may not read %s/%s" % (home, file) in done.stderr
 
 
 def test_a_state_directory_of_somebody_else(prepare, home):
