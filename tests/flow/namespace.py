@@ -45,12 +45,18 @@ class Namespace:
 
     def _wait_until_apart(self):
         """`unshare` has done its work when the holder's namespace is not ours any more."""
-        link = "/proc/%s/ns/mnt"
         deadline = time.monotonic() + 5
-        while os.readlink(link % "self") == os.readlink(link % self.holder.pid):
+        while not self._is_apart():
             if self.holder.poll() is not None or time.monotonic() > deadline:
                 pytest.skip("no namespaces here: %s" % self.holder.stderr.read().decode())
             time.sleep(0.01)
+
+    def _is_apart(self):
+        link = "/proc/%s/ns/mnt"
+        try:
+            return os.readlink(link % "self") != os.readlink(link % self.holder.pid)
+        except FileNotFoundError:
+            return False  # it has ended, and whoever waits learns why
 
     def _bring_up_loopback(self):
         """With addresses beside the loopback ones, as a pod has: glibc's AI_ADDRCONFIG finds
