@@ -53,6 +53,7 @@ struct framer {
 	int32_t last_stream;
 	int32_t newest;   /* stream that HEADERS came for; above `last_stream` it was not opened */
 	int32_t forgiven; /* up to here a body may still be under way to a stream that we ended */
+	bool announced;
 	bool finished;
 };
 
@@ -178,9 +179,43 @@ static bool is_refused_at_once(unsigned status)
 	return status == 413 || status == 431 || status == 503;
 }
 
+/* Who must know that we go needs a round trip to hear it (RFC 9113 6.8). */
+static bool doh_announce(struct framer *framer)
+{
+	if (framer->finished || nghttp2_submit_shutdown_notice(framer->session))
+		return false;
+	framer->announced = true;
+	return true;
+}
+
+static void doh_finish(struct framer *framer)
+{
+	if (framer->finished)
+		return;
+	framer->finished = true;
+	nghttp2_submit_goaway(
+		framer->session, NGHTTP2_FLAG_NONE, framer->last_stream, NGHTTP2_NO_ERROR, NULL, 0);
+}
+
+/* Is it the first of the two GOAWAYs, the one that takes every stream? */
+static bool is_notice(const struct framer *framer, const nghttp2_frame *frame)
+{
+	return framer->announced && !framer->finished && frame->hd.type == NGHTTP2_GOAWAY &&
+		frame->goaway.last_stream_id == INT32_MAX;
+}
+
+/* We send no other PING. */
+static bool is_noticed(const struct framer *framer, const nghttp2_frame *frame)
+{
+	return framer->announced && frame->hd.type == NGHTTP2_PING &&
+		frame->hd.flags & NGHTTP2_FLAG_ACK;
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
 	struct framer *framer = context;
+	if (is_noticed(framer, frame))
+		doh_finish(framer);
 	if (!is_request_part(frame->hd.type))
 		return 0;
 	int32_t id = frame->hd.stream_id;
@@ -212,6 +247,9 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	framer->faults += tells_fault(frame);
 	if (frame->hd.type == NGHTTP2_RST_STREAM)
 		forgive(framer, frame->hd.stream_id);
+	/* Not submitted together with it: nghttp2 would send it first. */
+	if (is_notice(framer, frame))
+		nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL);
 	/* The only thing that nghttp2 calls an internal error is that its own limiter has had
 	 * enough resets. */
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR)
@@ -413,15 +451,6 @@ static size_t doh_drain(struct framer *framer, uint8_t *to, size_t capacity)
 	return h2_drain(framer->session, &framer->out, to, capacity);
 }
 
-static void doh_finish(struct framer *framer)
-{
-	if (framer->finished)
-		return;
-	framer->finished = true;
-	nghttp2_submit_goaway(
-		framer->session, NGHTTP2_FLAG_NONE, framer->last_stream, NGHTTP2_NO_ERROR, NULL, 0);
-}
-
 static uint64_t doh_late_request(const struct framer *framer)
 {
 	if (list_is_empty(&framer->late))
@@ -446,6 +475,7 @@ const struct framer_type framer_doh2 = {
 	.reply = doh_reply,
 	.reject = doh_reject,
 	.drain = doh_drain,
+	.announce = doh_announce,
 	.finish = doh_finish,
 	.late_request = doh_late_request,
 	.queued = doh_queued,

@@ -94,6 +94,11 @@ static size_t version_drain(struct framer *framer, uint8_t *to, size_t capacity)
 	return framer->chosen ? framer->type->drain(framer->chosen, to, capacity) : 0;
 }
 
+static bool version_announce(struct framer *framer)
+{
+	return framer->chosen && framer->type->announce && framer->type->announce(framer->chosen);
+}
+
 static void version_finish(struct framer *framer)
 {
 	framer->finished = true;
@@ -134,6 +139,7 @@ const struct framer_type framer_doh = {
 	.reply = version_reply,
 	.reject = version_reject,
 	.drain = version_drain,
+	.announce = version_announce,
 	.finish = version_finish,
 	.late_request = version_late_request,
 	.is_full = version_is_full,

@@ -71,6 +71,11 @@ struct framer_type {
 	 * client's flow control (see queued). */
 	size_t (*drain)(struct framer *framer, uint8_t *to, size_t capacity);
 
+	/* We are going soon: tells the client, and takes what it sends before it knows (RFC 9113
+	 * 6.8). When it knows, the framer finishes by itself; who never says so needs finish().
+	 * False, or NULL: the protocol can not, or it is over; finish() at once. */
+	bool (*announce)(struct framer *framer);
+
 	/* We are going: tells the client where the protocol can (then no new requests are taken),
 	 * and what was begun will be finished. */
 	void (*finish)(struct framer *framer);

@@ -90,6 +90,7 @@ struct conn_table {
 	uint32_t aside;      /* where conn_pressure.c looks next, as a fraction of 2^32 */
 	size_t count;
 	bool draining;
+	uint64_t finish_at_ms; /* who was told that we go is not waited for; 0: no more */
 	struct list dirty;
 	struct list phases[PHASE_COUNT];
 	struct list waiting;     /* those that may not shake hands in this turn, oldest first */
@@ -121,6 +122,9 @@ struct conn *conn_table_find(const struct conn_table *table, struct conn_id id);
 /* It is known whose connection this is. False when this client has as many as one may; that is
  * counted. */
 bool conn_table_claim(struct conn_table *table, struct conn *conn);
+
+/* The second step of conn_table_drain(): who has not heard in time is told that it is now. */
+void conn_table_drain_on(struct conn_table *table);
 
 /* ---- conn_header.c ---- */
 

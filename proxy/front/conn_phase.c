@@ -134,6 +134,7 @@ static void on_deadline(struct conn *conn, uint64_t now_ms)
 void conn_table_tick(struct conn_table *table)
 {
 	uint64_t now_ms = worker_now_ms(table->worker);
+	conn_table_drain_on(table);
 	conn_table_shed(table);
 	for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
 		struct list *head = &table->phases[phase];

@@ -3,6 +3,9 @@
 
 #include "proxy/front/conn_parts.h"
 
+/* How long a client may take to hear that we go: a round trip, which most answer much sooner. */
+enum { ANNOUNCED_MS = 500 };
+
 struct conn_table *conn_table_new(struct worker *worker, size_t capacity)
 {
 	struct conn_table *table = calloc(1, sizeof *table);
@@ -122,17 +125,37 @@ void conn_table_recheck(struct conn_table *table)
 	}
 }
 
+static void finish(struct conn *conn)
+{
+	conn->protocol->framer->finish(conn->framer);
+	conn->broken |= !conn->established;
+	conn_mark_dirty(conn);
+}
+
 void conn_table_drain(struct conn_table *table)
 {
 	table->draining = true;
+	table->finish_at_ms = worker_now_ms(table->worker) + ANNOUNCED_MS;
 	for (uint32_t i = 0; i < table->untouched; i++) {
 		struct conn *conn = table->slots[i].conn;
 		if (!conn)
 			continue;
-		conn->protocol->framer->finish(conn->framer);
-		conn->broken |= !conn->established;
-		conn_mark_dirty(conn);
+		const struct framer_type *framer = conn->protocol->framer;
+		if (framer->announce && conn->established && framer->announce(conn->framer))
+			conn_mark_dirty(conn);
+		else
+			finish(conn);
 	}
+}
+
+void conn_table_drain_on(struct conn_table *table)
+{
+	if (!table->finish_at_ms || worker_now_ms(table->worker) < table->finish_at_ms)
+		return;
+	table->finish_at_ms = 0;
+	for (uint32_t i = 0; i < table->untouched; i++)
+		if (table->slots[i].conn)
+			finish(table->slots[i].conn);
 }
 
 void conn_table_close_all(struct conn_table *table)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import select
 import shutil
 import signal
 import socket
@@ -280,6 +281,23 @@ class TestStop:
         assert namegate.process.wait(10) == 0
         assert time.monotonic() - begin < 5
         assert namegate.stop() == 0
+
+    @pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
+    def test_takes_what_is_on_its_way(self, namegate, connect, number):
+        """Two GOAWAYs (RFC 9113 6.8): what a client sends before it has read the first is served,
+        and the second comes when it has."""
+        doh = connect(namegate, "doh")
+        doh.ask(w.query("ok.first.test"))
+        namegate.signal(number)
+        assert select.select([doh.socket], [], [], 5)[0]
+        stream = doh.post(w.query("ok.way.test"))
+        assert doh.goaway is None
+        doh.pump(5)
+        assert doh.goaway.last_stream == 2**31 - 1 and doh.goaway.error == 0
+        assert doh.wait(stream).message.addresses
+        assert doh.wait_closed()
+        assert doh.goaway.last_stream == stream and doh.goaway.error == 0
+        assert namegate.process.wait(10) == 0
 
     def test_no_longer_than_five_seconds(self, namegate, connect, scripted):
         """A query that nobody answers does not hold it up."""

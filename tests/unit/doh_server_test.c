@@ -774,6 +774,67 @@ static void test_finish_meets_a_new_stream(void **state)
 	pair_free(pair);
 }
 
+/* RFC 9113 6.8: what was on its way when we said that we go is taken; the client's PING says that
+ * it has heard. */
+static void test_announce_takes_what_is_on_its_way(void **state)
+{
+	(void)state;
+	struct pair *pair = pair_ready();
+	pair->at_once = false;
+	assert_true(framer_doh2.announce(pair->framer));
+	int32_t id = ask_get(pair);
+	to_server(pair);
+	to_client(pair);
+	assert_int_equal(pair->goaway_last, INT32_MAX);
+	assert_int_equal(pair->goaway_code, NGHTTP2_NO_ERROR);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	talk(pair);
+	assert_int_equal(pair->goaway_last, id);
+	assert_int_equal(pair->goaway_code, NGHTTP2_NO_ERROR);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	assert_false(framer_doh2.announce(pair->framer));
+	reply(pair, id);
+	talk(pair);
+	assert_int_equal(told(pair, id)->body_len, 100);
+	assert_true(framer_doh2.is_finished(pair->framer));
+	pair_free(pair);
+}
+
+/* It does not acknowledge the PING. What was begun is finished all the same. */
+static void test_announce_to_one_that_does_not_listen(void **state)
+{
+	(void)state;
+	struct pair *pair = pair_ready();
+	pair->at_once = false;
+	int32_t id = ask_get(pair);
+	talk(pair);
+	assert_true(framer_doh2.announce(pair->framer));
+	to_client(pair);
+	assert_int_equal(pair->goaway_last, INT32_MAX);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	framer_doh2.finish(pair->framer);
+	to_client(pair);
+	assert_int_equal(pair->goaway_last, id);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	reply(pair, id);
+	to_client(pair);
+	assert_int_equal(told(pair, id)->body_len, 100);
+	assert_true(framer_doh2.is_finished(pair->framer));
+	pair_free(pair);
+}
+
+/* A PING that nobody asked to be acknowledged ends nothing. */
+static void test_acknowledges_what_was_not_asked(void **state)
+{
+	(void)state;
+	struct pair *pair = pair_ready();
+	nghttp2_submit_ping(pair->client, NGHTTP2_FLAG_ACK, NULL);
+	talk(pair);
+	assert_int_equal(pair->goaway_last, -1);
+	assert_false(framer_doh2.is_finished(pair->framer));
+	pair_free(pair);
+}
+
 static void test_client_says_goodbye(void **state)
 {
 	(void)state;
@@ -1027,6 +1088,9 @@ int main(void)
 		cmocka_unit_test(test_finish_lets_begun_streams_end),
 		cmocka_unit_test(test_finish_when_idle),
 		cmocka_unit_test(test_finish_meets_a_new_stream),
+		cmocka_unit_test(test_announce_takes_what_is_on_its_way),
+		cmocka_unit_test(test_announce_to_one_that_does_not_listen),
+		cmocka_unit_test(test_acknowledges_what_was_not_asked),
 		cmocka_unit_test(test_client_says_goodbye),
 		cmocka_unit_test(test_broken_protocol_is_the_end),
 		cmocka_unit_test(test_no_http2_at_all),
