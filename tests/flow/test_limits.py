@@ -185,7 +185,7 @@ class TestPressure:
         namegate = limited(connections=20, connections_per_address=1000, pressure="50%")
         h2 = connect(namegate, "doh", source=ATTACKER)
         dot = connect(namegate, "dot", source=ATTACKER)
-        with crowd(namegate, 30):
+        with crowd(namegate, 60):  # each worker gets some
             assert dot.is_closed()
             h2.wait_closed()
             assert h2.goaway is not None and h2.goaway.error == 0
