@@ -59,7 +59,7 @@ bool tls_file_open(struct tls_file *file)
 {
 	int fd = open(file->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int error = fd < 0 ? -errno : 0;
-	if (error == -EACCES && access(file->name, R_OK) != 0)
+	if (error == -EACCES && faccessat(AT_FDCWD, file->name, R_OK, AT_EACCESS) != 0)
 		return tls_file_fail(file, "user %u may not read it: %s", (unsigned)geteuid(),
 			error_text(error));
 	if (error)
