@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,10 +19,10 @@ const char *error_text(int error)
 	}
 }
 
-/* access(2) asks for owner and mode alone. */
+/* faccessat(2) asks for owner and mode alone. */
 const char *error_text_of_file(int error, const char *path)
 {
-	if (error != -EACCES || access(path, R_OK) != 0)
+	if (error != -EACCES || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
 		return error_text(error);
 	return "in a directory out of reach since the start (Landlock); restart to read it";
 }
