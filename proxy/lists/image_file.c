@@ -5,19 +5,13 @@
 #include "proxy/lists/list_file.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	AT_ONCE_MAX = 1024 * 1024,
-	COPY_PIECE = 32 * 1024, /* see list_file.c */
-};
+enum { AT_ONCE_MAX = 1024 * 1024 };
 
 struct image_file *image_file_ref(struct image_file *file)
 {
@@ -84,40 +78,6 @@ static void let_cold_pages_go(const struct image_file *file)
 	madvise((void *)from, to - from, MADV_RANDOM);
 }
 
-static bool copy_bytes(int from, int to, off_t len)
-{
-	uint8_t piece[COPY_PIECE];
-	for (off_t at = 0; at < len;) {
-		ssize_t got = pread(from, piece, sizeof piece, at);
-		if (got <= 0 || write(to, piece, (size_t)got) != got)
-			return false;
-		at += got;
-	}
-	return true;
-}
-
-/* Whoever may write to a file can cut it short, and touching a page that is gone ends the program
- * (SIGBUS). What has no name nobody cuts, so it is a copy that is mapped; where there can be none,
- * on a file system that is full or only read, the file itself. Gives the descriptor to map. */
-static int without_name(const char *path, int fd, const struct stat *status)
-{
-	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int len = snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		slash ? path : ".");
-	if (len < 0 || (size_t)len >= sizeof directory)
-		return fd;
-	int copy = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (copy < 0)
-		return fd;
-	if (!copy_bytes(fd, copy, status->st_size)) {
-		close(copy);
-		return fd;
-	}
-	close(fd);
-	return copy;
-}
-
 static void *map(const char *path, size_t *len, int *error)
 {
 	struct stat status;
@@ -127,9 +87,8 @@ static void *map(const char *path, size_t *len, int *error)
 		*error = -errno;
 	else if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		*error = ERR_MALFORMED;
-	else if ((fd = without_name(path, fd, &status)) >= 0 &&
-		(bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0)) ==
-			MAP_FAILED)
+	else if ((bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0)) ==
+		MAP_FAILED)
 		*error = -errno;
 	else
 		*len = (size_t)status.st_size;

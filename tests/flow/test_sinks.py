@@ -13,9 +13,7 @@ import pytest
 
 import dns_wire as w
 import program
-from config_text import rule
 from dns_client import Udp
-from program import with_rules
 from visitor import check_answers, fresh_name, visit
 
 
@@ -192,32 +190,6 @@ class TestConfiguration:
         namegate.config.write_text(text)
         assert namegate.hup()
         check_answers(namegate)
-
-
-def test_state_cut_short_while_it_is_used(maker, scripted):
-    """Somebody empties what lists are mapped from, and the lists: no page is missed (SIGBUS), what
-    was blocked stays so, and the next load finds the lists again."""
-    settings = settings_of(maker, scripted)
-    settings["state_directory"] = "state"
-    state, domains = maker.directory / "state", maker.directory / "many.domains"
-    state.mkdir()
-    domains.write_text("".join("n%d.listed.test\n" % number for number in range(50000)))
-    lists = [{"name": "many", "file": "many.domains", "format": "domains"}]
-    rules = [rule("many", "BLOCK", "many", block_response="NXDOMAIN")]
-    namegate = maker.start(with_rules(settings, lists, rules))
-    files = [path for path in state.rglob("*") if path.is_file() and path.stat().st_size > 100000]
-    assert files
-    good = domains.read_text()
-    for path in [*files, domains]:
-        os.truncate(path, 0)
-    with Udp("127.0.0.1", namegate.ports["dns"]) as client:
-        for number in range(0, 50000, 500):
-            answer = client.ask(w.query("n%d.listed.test" % number))
-            assert answer.rcode == w.NXDOMAIN
-    namegate.check_alive()
-    domains.write_text(good)
-    assert namegate.hup()
-    check_answers(namegate)
 
 
 @pytest.mark.parametrize("what", ("state directory", "control socket"))
