@@ -10,7 +10,7 @@
 #include "proxy/watch/admin.h"
 
 enum {
-	LOOP = 8,                         /* epoll, wake-up, signals, libuv's spare one */
+	LOOP = 8,                         /* epoll, wake-up, signals, and one to spare */
 	UDP_SOCKETS = 2 * UDP_POOL_SLOTS, /* those in use, and as many on their way out */
 	TCP_SOCKETS = 8,                  /* for answers that were cut */
 	SYSTEM_RESOLVERS = 3,             /* as many as resolv.conf may name */

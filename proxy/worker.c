@@ -261,12 +261,6 @@ static void note_clocks(struct worker *worker)
 	worker->wall_offset_us = (int64_t)clock_us(CLOCK_REALTIME) - now_us;
 }
 
-void worker_hold_spare(struct worker *worker)
-{
-	if (worker->spare_fd < 0)
-		worker->spare_fd = fcntl(uv_backend_fd(&worker->loop), F_DUPFD_CLOEXEC, 0);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
@@ -275,7 +269,6 @@ static void on_tick(uv_timer_t *timer)
 	note_schedules(worker);
 	metrics_turn(worker->metrics, now_ms);
 	conn_table_tick(worker->conns);
-	worker_hold_spare(worker);
 	atomic_store(&worker->queries_waiting, query_table_waiting(worker->queries));
 	atomic_store(&worker->queued_bytes, conn_table_owed(worker->conns));
 	query_table_tick(worker);
@@ -384,8 +377,6 @@ static void give_memory_back(struct worker *worker)
 	for (size_t i = 0; i < worker->listener_count; i++)
 		free((char *)(uintptr_t)worker->listeners[i].path);
 	free(worker->listeners);
-	if (worker->spare_fd >= 0)
-		close(worker->spare_fd);
 	uv_mutex_destroy(&worker->upstreams_lock);
 	free(worker);
 }
@@ -410,7 +401,6 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 	if (!worker)
 		return NULL;
 	worker->index = parts->index;
-	worker->spare_fd = -1;
 	worker->worker_count = parts->worker_count;
 	worker->crowd = parts->crowd;
 	worker->metrics = parts->metrics;
@@ -426,7 +416,6 @@ struct worker *worker_new(const struct worker_parts *parts, int *error)
 		give_memory_back(worker);
 		return NULL;
 	}
-	worker_hold_spare(worker);
 	open_handles(worker);
 	worker->epoch = epoch_new(snapshot_ref(parts->snapshot));
 	if (worker->epoch) {

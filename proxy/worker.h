@@ -81,7 +81,6 @@ struct worker {
 	unsigned datagrams_limited;      /* the same beyond that of a network */
 	struct udp_front *udp;
 	struct listener_socket *listeners;
-	int spare_fd; /* a copy of the loop's, for when there is no other descriptor; -1: none */
 	size_t listener_count;
 	struct metrics *metrics;
 	struct query_log_ring *log;
@@ -123,10 +122,6 @@ struct worker *worker_new(const struct worker_parts *parts, int *error);
 int worker_start(struct worker *worker);
 /* Waits for the end of the thread (see worker_drain) and frees all. */
 void worker_join(struct worker *worker);
-
-/* Holds a descriptor that can be given up when there is no other; also a later try, when there was
- * none to hold. */
-void worker_hold_spare(struct worker *worker);
 
 /* Microseconds, monotonic; read from the clock at most once a turn. */
 uint64_t worker_now_us(struct worker *worker);

@@ -7,8 +7,11 @@
  * kernel then throws away what we sent last. Whatever finds a connection broken only says so
  * (`broken`) and puts it on the dirty list; the flush at the end of the turn closes it, so nothing
  * that a callback works on goes away. */
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "proxy/framing/proxy_header.h"
 #include "proxy/front/claimant.h"
@@ -146,29 +149,81 @@ static bool may_enter(struct conn *conn, const struct listener_socket *socket)
 	return false;
 }
 
-bool conn_accept(struct worker *worker, struct listener_socket *socket)
+/* accept(2): what was wrong with one connection says nothing about the next. */
+static bool is_of_one_client(int error)
 {
-	struct conn_table *table = worker->conns;
-	if (table->accepts >= ACCEPTS_PER_TURN)
-		return false;
-	if (!conn_has_room(table) && conn_may_get_room(table))
-		return false;
-	struct conn *conn = conn_new(table, socket);
-	if (!conn) { /* libuv does not look for others before this one was accepted */
-		metrics_drop(worker->metrics, METRICS_DROP_NO_MEMORY);
-		return false;
+	switch (error) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPERM: /* a firewall's word */
+	case EPROTO:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET: return true;
+	default: return false;
 	}
-	table->accepts++;
-	if (uv_accept((uv_stream_t *)&socket->tcp, (uv_stream_t *)&conn->tcp) ||
-		!may_enter(conn, socket)) {
-		uv_close((uv_handle_t *)&conn->tcp, on_closed);
-		return true;
-	}
+}
+
+/* Nobody came in, for `error`. */
+static enum conn_accepted on_refused(
+	struct conn_table *table, const struct listener_socket *socket, int error)
+{
+	if (error == EAGAIN || error == EWOULDBLOCK)
+		return CONN_NOBODY_WAITS;
+	if (is_of_one_client(error))
+		return CONN_ACCEPTED;
+	bool is_short = error == EMFILE || error == ENFILE;
+	if (is_short && conn_free_descriptor(table))
+		return CONN_ACCEPTED;
+	if (!socket->waits)
+		metrics_drop(table->worker->metrics,
+			is_short ? METRICS_DROP_DESCRIPTORS : METRICS_DROP_NO_MEMORY);
+	return CONN_NOT_NOW;
+}
+
+static void begin(struct conn *conn)
+{
+	struct worker *worker = conn->table->worker;
 	set_options(conn);
 	metrics_connection_opened(worker->metrics, conn->protocol->protocol);
 	conn_phase_enter(conn, conn_phase_now(conn), worker_now_ms(worker));
 	conn_start_reading(conn);
-	return true;
+}
+
+enum conn_accepted conn_accept(struct worker *worker, struct listener_socket *socket)
+{
+	struct conn_table *table = worker->conns;
+	if (table->accepts >= ACCEPTS_PER_TURN)
+		return CONN_NOT_NOW;
+	if (socket->accepted < 0)
+		socket->accepted = accept4(socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (socket->accepted < 0) {
+		table->accepts++;
+		return on_refused(table, socket, errno);
+	}
+	if (!conn_has_room(table) && conn_may_get_room(table))
+		return CONN_NOT_NOW;
+	table->accepts++;
+	int fd = socket->accepted;
+	socket->accepted = -1;
+	struct conn *conn = conn_new(table, socket);
+	if (!conn) {
+		close(fd);
+		metrics_drop(worker->metrics, METRICS_DROP_NO_MEMORY);
+		return CONN_ACCEPTED;
+	}
+	bool is_open = uv_tcp_open(&conn->tcp, fd) == 0;
+	if (!is_open)
+		close(fd);
+	if (is_open && may_enter(conn, socket))
+		begin(conn);
+	else
+		uv_close((uv_handle_t *)&conn->tcp, on_closed);
+	return CONN_ACCEPTED;
 }
 
 /* ---- replies ---- */

@@ -13,9 +13,13 @@ struct conn_table *conn_table_new(struct worker *worker, size_t capacity);
 void conn_table_free(struct conn_table *table); /* when empty */
 size_t conn_table_count(const struct conn_table *table);
 
-/* Accepts what waits on the socket; refuses (closes) it when we hold too many already. False: not
- * in this turn, which has had enough, or there is no memory; it goes on waiting. */
-bool conn_accept(struct worker *worker, struct listener_socket *socket);
+/* Takes in one client that waits at the socket, or closes its connection when it may not enter. */
+enum conn_accepted {
+	CONN_ACCEPTED, /* or refused: others may wait */
+	CONN_NOBODY_WAITS,
+	CONN_NOT_NOW, /* this turn has no place for more, or there is no descriptor or memory */
+};
+enum conn_accepted conn_accept(struct worker *worker, struct listener_socket *socket);
 
 /* The reply of one stream. `max_age_s` is for HTTP caches. */
 void conn_reply(
@@ -32,9 +36,6 @@ void conn_release(struct worker *worker, const struct reply_to *to);
 /* End of turn: everything that connections have to send goes out, and what is to close is closed.
  */
 void conn_table_flush(struct conn_table *table);
-
-/* There is no descriptor: ends a connection that can go. False: there is none. */
-bool conn_table_free_descriptor(struct conn_table *table);
 
 /* A turn begins: who had to wait for it goes on, but for listeners (listener.h). */
 void conn_table_turn(struct conn_table *table);

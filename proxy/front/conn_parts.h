@@ -180,6 +180,8 @@ bool conn_may_get_room(struct conn_table *table);
 /* A connection has been accepted with this descriptor. False when it is one of the last, and none
  * could be ended for it. */
 bool conn_may_have_descriptor(struct conn_table *table, int fd);
+/* There is no descriptor: ends a connection that can go. False: there is none. */
+bool conn_free_descriptor(struct conn_table *table);
 uint64_t conn_table_idle_timeout_ms(const struct conn_table *table);
 /* As time passes: ends idle connections while there are too many. */
 void conn_table_shed(struct conn_table *table);

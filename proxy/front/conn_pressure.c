@@ -170,7 +170,7 @@ bool conn_may_get_room(struct conn_table *table)
 	return worker_now_ms(table->worker) - table->full_since_ms < ROOM_MS;
 }
 
-bool conn_table_free_descriptor(struct conn_table *table)
+bool conn_free_descriptor(struct conn_table *table)
 {
 	return end_one(table);
 }

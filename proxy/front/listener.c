@@ -12,7 +12,7 @@
 #include "proxy/front/udp.h"
 #include "proxy/worker.h"
 
-enum { BACKLOG = 1024, NAP_US = 1000 };
+enum { BACKLOG = 1024 };
 
 static const struct stream_protocol protocols[] = {
 	[LISTENER_DNS] = { PROTOCOL_TCP, &framer_dot, false, TLS_ALPN_DOT },
@@ -71,38 +71,32 @@ int listener_bind(const struct listener_config *config, int type)
 	return open_socket(config, type, true);
 }
 
-/* There is no descriptor for a client, and libuv asks again at once, without end, until there is
- * one: its own spare one is gone when "/" cannot be opened again (Landlock, or somebody was
- * quicker). Ours is a copy of the loop's, which needs no path. */
-static void turn_away(struct listener_socket *socket)
+static void on_waiting(uv_poll_t *poll, int status, int events);
+
+/* All that wait, as far as this turn has places for them; the rest wait with the kernel for the
+ * next turn. libuv's own accepting is no good here: without a descriptor it asks again at once,
+ * without end, and nobody comes to close one. */
+static void take_in(struct listener_socket *socket)
 {
-	struct worker *worker = socket->worker;
-	uv_os_fd_t listener;
-	metrics_drop(worker->metrics, METRICS_DROP_DESCRIPTORS);
-	if (uv_fileno((uv_handle_t *)&socket->tcp, &listener))
+	enum conn_accepted result;
+	do
+		result = conn_accept(socket->worker, socket);
+	while (result == CONN_ACCEPTED);
+	bool waits = result == CONN_NOT_NOW;
+	if (waits == socket->waits)
 		return;
-	if (worker->spare_fd >= 0)
-		close(worker->spare_fd);
-	worker->spare_fd = -1;
-	int fd = accept(listener, NULL, NULL);
-	if (fd >= 0) {
-		close(fd);
-		worker_hold_spare(worker);
-		return;
-	}
-	/* Nobody waits, and libuv is told so as there is a free one now; or somebody was quicker.
-	 */
-	if ((errno == EMFILE || errno == ENFILE) && !conn_table_free_descriptor(worker->conns))
-		usleep(NAP_US);
+	socket->waits = waits;
+	if (waits)
+		uv_poll_stop(&socket->poll);
+	else
+		uv_poll_start(&socket->poll, UV_READABLE, on_waiting);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static void on_waiting(uv_poll_t *poll, int status, int events)
 {
-	struct listener_socket *socket = stream->data;
-	if (status == 0)
-		socket->waits = !conn_accept(socket->worker, socket);
-	else
-		turn_away(socket);
+	(void)status; /* accept4(2) says what is wrong */
+	(void)events;
+	take_in(poll->data);
 }
 
 static int open_stream(struct listener_socket *socket, const struct listener_config *config)
@@ -110,15 +104,18 @@ static int open_stream(struct listener_socket *socket, const struct listener_con
 	int fd = listener_bind(config, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	uv_tcp_init(&socket->worker->loop, &socket->tcp);
-	socket->tcp.data = socket;
-	socket->open = true;
-	int error = uv_tcp_open(&socket->tcp, fd);
+	int error = listen(fd, BACKLOG) < 0 ? -errno : 0;
+	if (!error)
+		error = uv_poll_init(&socket->worker->loop, &socket->poll, fd);
 	if (error) {
 		close(fd);
 		return error;
 	}
-	return uv_listen((uv_stream_t *)&socket->tcp, BACKLOG, on_connection);
+	socket->fd = fd;
+	socket->accepted = -1;
+	socket->poll.data = socket;
+	socket->open = true;
+	return uv_poll_start(&socket->poll, UV_READABLE, on_waiting);
 }
 
 static int open_one(
@@ -156,13 +153,12 @@ int listeners_open(struct worker *worker, const struct config *config)
 	return 0;
 }
 
-/* libuv holds the one connection that was not taken, and looks for no other until it is. */
 void listeners_turn(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->listener_count; i++) {
 		struct listener_socket *socket = &worker->listeners[i];
 		if (socket->open && socket->waits)
-			socket->waits = !conn_accept(worker, socket);
+			take_in(socket);
 	}
 }
 
@@ -172,7 +168,10 @@ void listeners_close(struct worker *worker)
 		if (!worker->listeners[i].open)
 			continue;
 		worker->listeners[i].open = false;
-		uv_close((uv_handle_t *)&worker->listeners[i].tcp, NULL);
+		uv_close((uv_handle_t *)&worker->listeners[i].poll, NULL);
+		close(worker->listeners[i].fd);
+		if (worker->listeners[i].accepted >= 0)
+			close(worker->listeners[i].accepted);
 	}
 	udp_front_stop(worker->udp);
 }

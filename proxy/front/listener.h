@@ -22,13 +22,15 @@ const struct stream_protocol *listener_stream_protocol(enum listener_kind kind);
 
 /* One worker's socket of one listener. */
 struct listener_socket {
-	uv_tcp_t tcp;
+	uv_poll_t poll;
+	int fd;
+	int accepted; /* a connection that waits for room; -1: none */
 	struct worker *worker;
 	uint16_t index; /* into the configuration's listeners */
 	const struct stream_protocol *protocol;
 	const char *path; /* of DoH; copied, as listeners outlive configurations */
 	bool open;
-	bool waits; /* somebody does, for whom this turn has no place */
+	bool waits; /* somebody does, for whom the last turn had no place; not polled meanwhile */
 };
 
 /* Is the address free? Asked once per listener before the sockets that share it are made: with
