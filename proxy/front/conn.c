@@ -117,21 +117,7 @@ static bool has_descriptor(struct conn *conn)
 	return false;
 }
 
-/* Whoever entered has a slot: each table has as many as there may be connections in all. */
-static bool has_slot(struct conn *conn)
-{
-	struct conn_table *table = conn->table;
-	struct crowd *crowd = table->worker->crowd;
-	if (crowd_enter(crowd)) {
-		if (conn_table_take(table, conn))
-			return true;
-		crowd_leave(crowd, &conn->place);
-	}
-	metrics_drop(table->worker->metrics, METRICS_DROP_CONNECTIONS_FULL);
-	return false;
-}
-
-static bool may_enter(struct conn *conn, const struct listener_socket *socket)
+static bool may_enter(struct conn *conn)
 {
 	struct conn_table *table = conn->table;
 	if (table->draining || !learn_client(conn))
@@ -140,8 +126,18 @@ static bool may_enter(struct conn *conn, const struct listener_socket *socket)
 		metrics_drop(table->worker->metrics, METRICS_DROP_PEER);
 		return false;
 	}
-	if (!has_descriptor(conn) || !has_slot(conn))
+	return has_descriptor(conn);
+}
+
+/* The room that was made for it is its own from now on, or given back. Whoever has room has a slot:
+ * each table has as many as there may be connections in all. */
+static bool enter(struct conn *conn, const struct listener_socket *socket)
+{
+	struct conn_table *table = conn->table;
+	if (!may_enter(conn) || !conn_table_take(table, conn)) {
+		crowd_leave(table->worker->crowd, &conn->place);
 		return false;
+	}
 	/* A proxy has as many as it has clients. */
 	if ((conn->owes_header || conn_table_claim(table, conn)) && open_layers(conn, socket))
 		return true;
@@ -194,6 +190,28 @@ static void begin(struct conn *conn)
 	conn_start_reading(conn);
 }
 
+/* With room, which it takes over. */
+static void let_in(struct conn_table *table, struct listener_socket *socket, int fd)
+{
+	struct conn *conn = conn_new(table, socket);
+	if (!conn || uv_tcp_open(&conn->tcp, fd)) {
+		metrics_drop(table->worker->metrics, METRICS_DROP_NO_MEMORY);
+		close(fd);
+		crowd_leave(table->worker->crowd, &(struct crowd_place){ 0 });
+	} else if (enter(conn, socket)) {
+		begin(conn);
+		return;
+	}
+	if (conn)
+		uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+static void turn_away(struct conn_table *table, int fd)
+{
+	metrics_drop(table->worker->metrics, METRICS_DROP_CONNECTIONS_FULL);
+	close(fd);
+}
+
 enum conn_accepted conn_accept(struct worker *worker, struct listener_socket *socket)
 {
 	struct conn_table *table = worker->conns;
@@ -205,24 +223,16 @@ enum conn_accepted conn_accept(struct worker *worker, struct listener_socket *so
 		table->accepts++;
 		return on_refused(table, socket, errno);
 	}
-	if (!conn_has_room(table) && conn_may_get_room(table))
+	enum conn_room room = conn_take_room(table);
+	if (room == CONN_ROOM_MAY_COME)
 		return CONN_NOT_NOW;
 	table->accepts++;
 	int fd = socket->accepted;
 	socket->accepted = -1;
-	struct conn *conn = conn_new(table, socket);
-	if (!conn) {
-		close(fd);
-		metrics_drop(worker->metrics, METRICS_DROP_NO_MEMORY);
-		return CONN_ACCEPTED;
-	}
-	bool is_open = uv_tcp_open(&conn->tcp, fd) == 0;
-	if (!is_open)
-		close(fd);
-	if (is_open && may_enter(conn, socket))
-		begin(conn);
+	if (room == CONN_ROOM_TAKEN)
+		let_in(table, socket, fd);
 	else
-		uv_close((uv_handle_t *)&conn->tcp, on_closed);
+		turn_away(table, fd);
 	return CONN_ACCEPTED;
 }
 

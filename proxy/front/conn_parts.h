@@ -98,7 +98,7 @@ struct conn_table {
 	unsigned handshakes;     /* the same */
 	size_t owed;             /* of all connections */
 	size_t descriptors;      /* from this one on they are short */
-	uint64_t full_since_ms;  /* no room, not even by ending one; 0: there was */
+	uint64_t full_since_ms;  /* no room without ending who has just come in; 0: there was */
 	uint64_t short_until_ms; /* of descriptors */
 	struct log_rate handshake_failures;
 	struct log_rate header_failures;
@@ -173,10 +173,9 @@ void conn_wait_for_turn(struct conn *conn);
 
 /* ---- conn_pressure.c ---- */
 
-/* Is there room for a new connection, or has one been ended for it? */
-bool conn_has_room(struct conn_table *table);
-/* There was none; may there soon be some? */
-bool conn_may_get_room(struct conn_table *table);
+/* Takes room for a new connection (crowd_enter()), for which another may have to end. */
+enum conn_room { CONN_ROOM_TAKEN, CONN_ROOM_MAY_COME, CONN_ROOM_NONE };
+enum conn_room conn_take_room(struct conn_table *table);
 /* A connection has been accepted with this descriptor. False when it is one of the last, and none
  * could be ended for it. */
 bool conn_may_have_descriptor(struct conn_table *table, int fd);

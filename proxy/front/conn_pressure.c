@@ -133,17 +133,9 @@ static void end_now(struct conn *conn)
 	conn_close(conn);
 }
 
-static bool end_one(struct conn_table *table)
+/* Ends this one for somebody else; false when there is none. */
+static bool end_for_room(struct conn_table *table, struct conn *conn)
 {
-	struct conn *conn = oldest(table, PHASE_LINGER, 0);
-	if (!conn)
-		conn = idlest(table, PATIENCE_MS);
-	if (!conn)
-		conn = oldest(table, PHASE_HANDSHAKE, PATIENCE_MS);
-	if (!conn)
-		conn = oldest(table, PHASE_REQUEST, PATIENCE_MS);
-	if (!conn)
-		conn = idlest(table, 0);
 	if (!conn)
 		return false;
 	if (conn->phase != PHASE_LINGER)
@@ -152,27 +144,52 @@ static bool end_one(struct conn_table *table)
 	return true;
 }
 
-bool conn_has_room(struct conn_table *table)
+/* Of those that have had their time. */
+static struct conn *dispensable(struct conn_table *table)
 {
-	struct crowd *crowd = table->worker->crowd;
-	uint64_t now_ms = worker_now_ms(table->worker);
-	if (crowd_count(crowd) < crowd_capacity(crowd) || end_one(table)) {
-		table->full_since_ms = 0;
-		return true;
-	}
-	if (!table->full_since_ms)
-		table->full_since_ms = now_ms;
-	return false;
+	struct conn *conn = oldest(table, PHASE_LINGER, 0);
+	if (!conn)
+		conn = idlest(table, PATIENCE_MS);
+	if (!conn)
+		conn = oldest(table, PHASE_HANDSHAKE, PATIENCE_MS);
+	if (!conn)
+		conn = oldest(table, PHASE_REQUEST, PATIENCE_MS);
+	return conn;
 }
 
-bool conn_may_get_room(struct conn_table *table)
+/* Who has just come in goes only when the other workers, too, have had the time to find somebody:
+ * he may be the only one here who is not part of the crowd. */
+static struct conn *latecomer(struct conn_table *table, enum conn_room *room)
 {
-	return worker_now_ms(table->worker) - table->full_since_ms < ROOM_MS;
+	uint64_t now_ms = worker_now_ms(table->worker);
+	if (!table->full_since_ms)
+		table->full_since_ms = now_ms;
+	*room = now_ms - table->full_since_ms < ROOM_MS ? CONN_ROOM_MAY_COME : CONN_ROOM_NONE;
+	return *room == CONN_ROOM_NONE ? idlest(table, 0) : NULL;
+}
+
+enum conn_room conn_take_room(struct conn_table *table)
+{
+	enum conn_room none = CONN_ROOM_NONE;
+	if (crowd_enter(table->worker->crowd)) {
+		table->full_since_ms = 0;
+		return CONN_ROOM_TAKEN;
+	}
+	struct conn *conn = dispensable(table);
+	if (conn)
+		table->full_since_ms = 0;
+	else
+		conn = latecomer(table, &none);
+	if (!end_for_room(table, conn))
+		return none;
+	/* Another worker may have been quicker. */
+	return crowd_enter(table->worker->crowd) ? CONN_ROOM_TAKEN : CONN_ROOM_MAY_COME;
 }
 
 bool conn_free_descriptor(struct conn_table *table)
 {
-	return end_one(table);
+	struct conn *conn = dispensable(table);
+	return end_for_room(table, conn ? conn : idlest(table, 0));
 }
 
 bool conn_may_have_descriptor(struct conn_table *table, int fd)
@@ -185,7 +202,7 @@ bool conn_may_have_descriptor(struct conn_table *table, int fd)
 	 * for a while each one is to take a place that it has made. */
 	if (now_ms >= table->short_until_ms)
 		return true;
-	return end_one(table) || !is_last;
+	return conn_free_descriptor(table) || !is_last;
 }
 
 /* ---- as time passes ---- */
