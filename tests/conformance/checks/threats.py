@@ -342,7 +342,8 @@ def idle_crowd_newcomer(s):
             one.close()
 
 
-@threat("half-handshakes", "handshake flood", "300 handshakes that stop after the first message.")
+@threat("half-handshakes", "handshake flood",
+        "300 handshakes that stop after the first message hold nobody up.")
 def half_handshakes(s):
     with unnoticed(s):
         crowd = []
@@ -359,7 +360,8 @@ def half_handshakes(s):
             one.close()
 
 
-@threat("garbage-handshakes", "handshake flood", "200 connections that talk nonsense to TLS.")
+@threat("garbage-handshakes", "handshake flood",
+        "200 connections that talk nonsense to TLS hold nobody up.")
 def garbage_handshakes(s):
     dice = random.Random(7)
     with unnoticed(s):
@@ -416,7 +418,8 @@ def ask_all(s, wires):
 
 
 @threat("pointers-and-labels", "CVE-2026-52682",
-        "Pointer loops, chains of pointers and labels that overflow cost next to nothing.")
+        "700 messages of pointer loops, chains of pointers and labels that overflow cost less "
+        "than 4 s of CPU, under a sanitizer too.")
 def pointers_and_labels(s):
     head = w.header(1, w.RD, (1, 0, 0, 0))
     nasty = [
@@ -437,7 +440,7 @@ def pointers_and_labels(s):
 
 
 @threat("costly-messages", "CVE-2024-8508",
-        "Ten messages of 60 kB, made to be as dear as can be, cost less than 2 s of CPU.")
+        "Twenty messages of 60 kB, made to be as dear as can be, cost less than 4 s of CPU.")
 def costly_messages(s):
     name = s.fresh()
     body, count, previous = bytearray(w.question(name)), 0, 12
