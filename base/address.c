@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { V6_CLIENT_BITS = 64 };
+
 static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 bool address_is_v4(const struct address *address)
@@ -192,6 +194,22 @@ bool network_contains(const struct network *network, const struct address *addre
 		return true;
 	uint8_t mask = (uint8_t)(0xff << (8 - rest));
 	return ((network->address.bytes[whole] ^ address->bytes[whole]) & mask) == 0;
+}
+
+struct address address_masked(const struct address *address, unsigned bits)
+{
+	struct address masked = *address;
+	for (unsigned i = 0; i < sizeof masked.bytes; i++) {
+		unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
+		if (kept < 8)
+			masked.bytes[i] &= (uint8_t)(0xff00u >> kept);
+	}
+	return masked;
+}
+
+struct address address_of_client(const struct address *address)
+{
+	return address_is_v4(address) ? *address : address_masked(address, V6_CLIENT_BITS);
 }
 
 bool network_behind(const struct network *network, struct address *behind)

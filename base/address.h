@@ -45,6 +45,13 @@ void address_write_v6(struct writer *to, const uint8_t bytes[16]);
  * set: a typing error there would silently mean another network. */
 bool network_parse(struct network *network, const char *text);
 
+/* The first address of the network that has so many of the address's 128 bits: what behind them is
+ * set goes. */
+struct address address_masked(const struct address *address, unsigned bits);
+
+/* One client: an IPv4 address, or the /64 that everybody with IPv6 has as a whole. */
+struct address address_of_client(const struct address *address);
+
 /* An IPv4 address is in IPv4 networks only: "::/0" is all of IPv6 and nothing else. */
 bool network_contains(const struct network *network, const struct address *address);
 

@@ -1,9 +1,9 @@
-#include "proxy/cli/number.h"
+#include "base/number.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-bool cli_number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *number)
+bool number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *number)
 {
 	char *end;
 	errno = 0;

@@ -1,5 +1,6 @@
 #include "dns/cookie.h"
 
+#include "base/hex.h"
 #include "base/reader.h"
 
 enum {
@@ -88,28 +89,6 @@ void dns_cookie_make(uint8_t cookie[DNS_COOKIE_LEN], const struct dns_cookie_sec
 
 /* ---- secrets ---- */
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-static bool read_secret(uint8_t key[SIPHASH_KEY_LEN], struct slice line)
-{
-	if (line.len != 2 * SIPHASH_KEY_LEN)
-		return false;
-	for (size_t i = 0; i < SIPHASH_KEY_LEN; i++) {
-		int high = digit_of(line.at[2 * i]);
-		int low = digit_of(line.at[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		key[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 unsigned dns_cookie_secrets_read(struct dns_cookie_secrets *secrets, struct slice text)
 {
 	unsigned number = 0;
@@ -120,7 +99,7 @@ unsigned dns_cookie_secrets_read(struct dns_cookie_secrets *secrets, struct slic
 		if (line.len == 0 || line.at[0] == '#')
 			continue;
 		if (secrets->count == DNS_COOKIE_SECRETS_MAX ||
-			!read_secret(secrets->keys[secrets->count], line))
+			!hex_read(secrets->keys[secrets->count], SIPHASH_KEY_LEN, line))
 			return number;
 		secrets->count++;
 	}

@@ -1,6 +1,5 @@
 #include "proxy/notify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/number.h"
 
 /* A path, or "@" and a name in the abstract name space. */
 static bool address_of(const char *name, struct sockaddr_un *address, socklen_t *len)
@@ -40,23 +41,20 @@ static int dial(const char *name)
 	return -1;
 }
 
-static uint64_t number_of(const char *text)
+/* 0: there is none. */
+static uint64_t number_of(const char *variable)
 {
-	char *end;
-	if (!text || *text < '0' || *text > '9')
-		return 0;
-	errno = 0;
-	unsigned long long value = strtoull(text, &end, 10);
-	return errno || *end ? 0 : value;
+	uint64_t number;
+	const char *text = getenv(variable);
+	return text && number_parse(text, 1, UINT64_MAX, &number) ? number : 0;
 }
 
 /* It may be meant for another process, which handed its environment on to us. */
 static uint64_t watchdog_us(void)
 {
-	const char *pid = getenv("WATCHDOG_PID");
-	if (pid && number_of(pid) != (uint64_t)getpid())
+	if (getenv("WATCHDOG_PID") && number_of("WATCHDOG_PID") != (uint64_t)getpid())
 		return 0;
-	return number_of(getenv("WATCHDOG_USEC"));
+	return number_of("WATCHDOG_USEC");
 }
 
 void notify_open(struct notify *notify)

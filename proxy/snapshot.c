@@ -18,12 +18,12 @@ static void snapshot_free(struct snapshot *snapshot)
 	shadow_unref(snapshot->shadow);
 	tls_context_unref(snapshot->tls);
 	ddr_unref(snapshot->ddr);
+	explicit_bzero(&snapshot->cookie_secrets, sizeof snapshot->cookie_secrets);
 	if (snapshot->base) {
 		snapshot_unref(snapshot->base);
 		free(snapshot);
 		return;
 	}
-	explicit_bzero(&snapshot->cookie_secrets, sizeof snapshot->cookie_secrets);
 	policy_free(snapshot->policy);
 	lists_unref(snapshot->lists);
 	routes_free(snapshot->routes);

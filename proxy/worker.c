@@ -1,9 +1,7 @@
 #include "proxy/worker.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"

@@ -8,9 +8,10 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/utc.h"
 #include "tls/private.h"
 
-enum { TWINS_TOLD_MAX = 4, DATE_TEXT_MAX = 32 };
+enum { TWINS_TOLD_MAX = 4 };
 
 /* Certificates with the same names: one for each kind of key. OpenSSL gives each client one that
  * it has a signature algorithm for. */
@@ -269,12 +270,11 @@ static void warn_of_twins(const struct tls_context *context, const struct tls_pa
 
 static void tell_change(const struct tls_pair *pair)
 {
-	char text[DATE_TEXT_MAX] = "";
-	time_t end = (time_t)pair->not_after_s;
-	struct tm broken_down;
-	if (gmtime_r(&end, &broken_down))
-		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &broken_down);
-	log_info("tls: certificate \"%s\" was read again, good until %s", pair->file, text);
+	char text[UTC_TEXT_LEN];
+	struct writer to = writer_of(text, sizeof text);
+	utc_write(&to, pair->not_after_s);
+	log_info("tls: certificate \"%s\" was read again, good until %.*s", pair->file,
+		UTC_TEXT_LEN, text);
 }
 
 static void tell_pairs(const struct loading *loading)

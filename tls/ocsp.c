@@ -10,9 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utc.h"
 #include "tls/private.h"
 
-enum { CLOCK_SLACK_S = 300, DATE_TEXT_MAX = 64 };
+enum { CLOCK_SLACK_S = 300, DATE_TEXT_MAX = UTC_TEXT_LEN + 1 };
 
 struct check {
 	struct tls_file *file;
@@ -93,10 +94,9 @@ static bool signature_is_good(const struct check *check)
 
 static const char *date_text(const ASN1_GENERALIZEDTIME *date, char text[DATE_TEXT_MAX])
 {
-	struct tm broken_down = { 0 };
-	if (ASN1_TIME_to_tm(date, &broken_down) != 1 ||
-		!strftime(text, DATE_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &broken_down))
-		text[0] = '\0';
+	struct writer to = writer_of(text, DATE_TEXT_MAX - 1);
+	utc_write(&to, tls_asn1_seconds(date));
+	text[to.len] = '\0';
 	return text;
 }
 

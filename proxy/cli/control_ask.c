@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/number.h"
 #include "base/error.h"
 #include "proxy/cli/cli.h"
-#include "proxy/cli/number.h"
 #include "proxy/config.h"
 
 static const char *meaning_of(int error)
@@ -87,7 +87,7 @@ static bool take_next(struct slice *lines, uint64_t *next)
 	memcpy(number, line.at + WORD_LEN, line.len - WORD_LEN);
 	number[line.len - WORD_LEN] = '\0';
 	lines->len = start;
-	return cli_number_parse(number, 0, UINT32_MAX, next);
+	return number_parse(number, 0, UINT32_MAX, next);
 }
 
 int cli_control_print_pages(

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "base/error.h"
 #include "proxy/cli/cli.h"
-#include "proxy/cli/number.h"
 #include "proxy/replay/learn_line.h"
 #include "proxy/replay/learn_tell.h"
 #include "proxy/replay/log_source.h"
@@ -42,7 +42,7 @@ static int parse_arguments(int argc, char **argv, struct learn_arguments *argume
 		case 'c': arguments->config = optarg; break;
 		case 'v': arguments->view = optarg; break;
 		case 'm':
-			if (!cli_number_parse(optarg, 0, UINT64_MAX, &arguments->least))
+			if (!number_parse(optarg, 0, UINT64_MAX, &arguments->least))
 				return cli_usage("\"%s\" is not a number", optarg);
 			break;
 		default: return cli_usage("learn does not know \"%s\"", argv[optind - 1]);

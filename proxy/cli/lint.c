@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/error.h"
 #include "proxy/cli/cli.h"
-#include "proxy/cli/number.h"
 #include "proxy/lists/list_file.h"
 #include "proxy/lists/list_lint.h"
 #include "proxy/lists/unpack.h"
@@ -59,7 +59,7 @@ static int parse_arguments(int argc, char **argv, struct lint_arguments *argumen
 				return cli_usage("there is no list format \"%s\"", optarg);
 			break;
 		case 'm':
-			if (!cli_number_parse(optarg, 0, UINT64_MAX, &arguments->max))
+			if (!number_parse(optarg, 0, UINT64_MAX, &arguments->max))
 				return cli_usage("\"%s\" is not a number", optarg);
 			break;
 		case 'c': arguments->config_file = optarg; break;

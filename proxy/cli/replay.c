@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/error.h"
 #include "proxy/cli/cli.h"
-#include "proxy/cli/number.h"
 #include "proxy/cpu_count.h"
 #include "proxy/replay/replay_tell.h"
 #include "proxy/snapshot.h"
@@ -50,17 +50,14 @@ static int parse_arguments(int argc, char **argv, struct replay_arguments *argum
 		case 'b': arguments->current = optarg; break;
 		case 'j': arguments->json = true; break;
 		case 'e':
-			good = cli_number_parse(
-				optarg, 0, REPLAY_EXAMPLES_MAX, &arguments->examples);
+			good = number_parse(optarg, 0, REPLAY_EXAMPLES_MAX, &arguments->examples);
 			break;
-		case 'n':
-			good = cli_number_parse(optarg, 1, REPLAY_TOP_MAX, &arguments->top);
-			break;
+		case 'n': good = number_parse(optarg, 1, REPLAY_TOP_MAX, &arguments->top); break;
 		case 'm':
-			good = cli_number_parse(optarg, 0, UINT64_MAX, &arguments->max_differences);
+			good = number_parse(optarg, 0, UINT64_MAX, &arguments->max_differences);
 			break;
 		case 't':
-			good = cli_number_parse(optarg, 1, REPLAY_THREADS_MAX, &arguments->threads);
+			good = number_parse(optarg, 1, REPLAY_THREADS_MAX, &arguments->threads);
 			break;
 		default: return cli_usage("replay does not know \"%s\"", argv[optind - 1]);
 		}

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/control_ask.h"
-#include "proxy/cli/number.h"
 #include "proxy/cli/revisions_running.h"
 
 enum { POLL_MS = 200, POLLS_MAX = 300 };
@@ -17,7 +17,7 @@ enum { POLL_MS = 200, POLLS_MAX = 300 };
 bool cli_revisions_number(const char *text, uint32_t *number)
 {
 	uint64_t value;
-	bool good = cli_number_parse(text, 1, UINT32_MAX - 1, &value);
+	bool good = number_parse(text, 1, UINT32_MAX - 1, &value);
 	*number = (uint32_t)value;
 	return good;
 }

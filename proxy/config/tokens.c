@@ -3,17 +3,7 @@
 
 #include <stdlib.h>
 
-static uint8_t nibble(char digit)
-{
-	return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
-/* Of 64 digits in lower case, as they were checked. */
-static void read_digest(uint8_t digest[CLAIMS_TOKEN_LEN], const char *hex)
-{
-	for (size_t i = 0; i < CLAIMS_TOKEN_LEN; i++)
-		digest[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
-}
+#include "base/hex.h"
 
 static int compare_digests(const void *a, const void *b)
 {
@@ -53,7 +43,8 @@ void resolve_tokens(struct resolve *resolve)
 		to[i].name = from[i].name;
 		to[i].until_s = from[i].expires_s;
 		if (from[i].sha256)
-			read_digest(to[i].sha256, from[i].sha256);
+			(void)hex_read(to[i].sha256, CLAIMS_TOKEN_LEN,
+				slice_of_text(from[i].sha256)); /* it was checked */
 		names_add(&resolve->tokens, from[i].name,
 			setting_child_or_self(from[i].element.at, "name"), i);
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "proxy/explain/suggest.h"
 #include "proxy/explain/trace_words.h"
 #include "proxy/framing/base64url.h"
@@ -96,25 +97,12 @@ static const char *read_certificate(
 	return NULL;
 }
 
-static int digit_of(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9'    ? byte - '0'
-		: byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-					     : -1;
-}
-
 static const char *read_token(
 	struct control_explain *to, const struct config *config, struct slice value)
 {
 	(void)config;
-	if (value.len != 2 * CLAIMS_TOKEN_LEN)
+	if (!hex_read(to->token, CLAIMS_TOKEN_LEN, value))
 		return "not a SHA-256";
-	for (size_t i = 0; i < CLAIMS_TOKEN_LEN; i++) {
-		int high = digit_of(value.at[2 * i]), low = digit_of(value.at[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return "not a SHA-256";
-		to->token[i] = (uint8_t)(high << 4 | low);
-	}
 	to->question.claims.token = to->token;
 	return NULL;
 }

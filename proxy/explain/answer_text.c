@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "proxy/explain/svcb_hints.h"
 #include "proxy/watch/escape.h"
 #include "rules/lists/zone_rdata.h"
@@ -125,13 +126,6 @@ static bool read_records(struct answer_text *answer, struct slice text, struct s
 
 /* ---- whole messages ---- */
 
-static int digit_of(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9'                  ? byte - '0'
-		: (byte | 32) >= 'a' && (byte | 32) <= 'f' ? (byte | 32) - 'a' + 10
-							   : -1;
-}
-
 static bool is_blank(uint8_t byte)
 {
 	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
@@ -142,7 +136,7 @@ static bool read_hex(struct slice text, struct writer *to)
 {
 	int high = -1;
 	for (size_t i = 0; i < text.len; i++) {
-		int digit = digit_of(text.at[i]);
+		int digit = hex_digit(text.at[i]);
 		if (digit < 0 && !is_blank(text.at[i]))
 			return false;
 		if (digit < 0)

@@ -1,5 +1,6 @@
 #include "proxy/framing/http1_chunks.h"
 
+#include "base/hex.h"
 #include "proxy/framing/http1.h"
 
 /* What the next byte is. */
@@ -20,14 +21,6 @@ enum state {
 /* What came of a byte. */
 enum verdict { FINE, ENDED, BAD, TOO_LONG };
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 static bool is_text(uint8_t byte)
 {
 	return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
@@ -42,7 +35,7 @@ static enum verdict go(struct http1_chunks *chunks, enum state state)
 /* A size is ended by its line, or by the ';' of an extension; nothing else, and no blanks. */
 static enum verdict take_size(struct http1_chunks *chunks, uint8_t byte)
 {
-	int digit = digit_of(byte);
+	int digit = hex_digit(byte);
 	if (digit >= 0) {
 		chunks->left = chunks->left << 4 | (uint32_t)digit;
 		return ++chunks->digits > HTTP1_CHUNK_DIGITS_MAX ? BAD : FINE;

@@ -1,12 +1,6 @@
 #include "proxy/framing/percent.h"
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 bool percent_decode(struct writer *to, struct slice text)
 {
@@ -17,7 +11,7 @@ bool percent_decode(struct writer *to, struct slice text)
 		}
 		if (text.len - i < 3)
 			return false;
-		int high = digit_of(text.at[i + 1]), low = digit_of(text.at[i + 2]);
+		int high = hex_digit(text.at[i + 1]), low = hex_digit(text.at[i + 2]);
 		if (high < 0 || low < 0)
 			return false;
 		writer_u8(to, (uint8_t)(high << 4 | low));

@@ -18,9 +18,9 @@ enum {
 
 /* A client or a prefix that has a connection. */
 struct row {
-	uint8_t key[16]; /* host bits are zero */
-	uint8_t bits;    /* of the key that count */
-	bool is_prefix;  /* which an IPv6 client of the same length is not */
+	struct address first;
+	uint8_t bits;   /* of it that count */
+	bool is_prefix; /* which an IPv6 client of the same length is not */
 	uint32_t count;
 	uint32_t handshakes;
 	uint32_t next; /* in its bucket, or of those that are free: a row's number and 1; 0: none */
@@ -72,24 +72,21 @@ void crowd_free(struct crowd *crowd)
 
 static struct row key_of(const struct address *client, unsigned bits, bool is_prefix)
 {
-	struct row key = { .bits = (uint8_t)bits, .is_prefix = is_prefix };
-	memcpy(key.key, client->bytes, bits / 8);
-	if (bits % 8)
-		key.key[bits / 8] =
-			client->bytes[bits / 8] & (uint8_t)(0xff << (8 - bits % 8) & 0xff);
-	return key;
+	return (struct row){
+		.first = address_masked(client, bits), .bits = (uint8_t)bits, .is_prefix = is_prefix
+	};
 }
 
 static bool same_key(const struct row *a, const struct row *b)
 {
 	return a->bits == b->bits && a->is_prefix == b->is_prefix &&
-		memcmp(a->key, b->key, sizeof a->key) == 0;
+		memcmp(&a->first, &b->first, sizeof a->first) == 0;
 }
 
 static uint32_t *bucket_of(struct crowd *crowd, const struct row *key)
 {
 	uint64_t seed = crowd->salt ^ ((uint64_t)key->bits << 1 | key->is_prefix);
-	uint64_t hash = XXH3_64bits_withSeed(key->key, sizeof key->key, seed);
+	uint64_t hash = XXH3_64bits_withSeed(&key->first, sizeof key->first, seed);
 	return &crowd->buckets[hash & crowd->mask];
 }
 

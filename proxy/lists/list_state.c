@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/key_lines.h"
 
 static const char first_line[] = "namegate-lists 1";
@@ -94,26 +95,6 @@ bool list_state_write(struct bytes *to, const struct list_state *state)
 
 /* ---- reading ---- */
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-static bool take_hash(uint8_t hash[IMAGE_HASH_LEN], struct slice value)
-{
-	if (value.len != 2 * IMAGE_HASH_LEN)
-		return false;
-	for (size_t i = 0; i < IMAGE_HASH_LEN; i++) {
-		int high = digit_of(value.at[2 * i]), low = digit_of(value.at[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		hash[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static bool take_fault(enum list_fault *to, struct slice value)
 {
 	char name[32];
@@ -125,7 +106,7 @@ static bool take_field(const struct field *field, void *at, struct slice value)
 	int64_t number;
 	switch (field->kind) {
 	case TEXT: return key_lines_text(at, field->size, value);
-	case HASH: return take_hash(at, value);
+	case HASH: return hex_read(at, IMAGE_HASH_LEN, value);
 	case NUMBER: return key_lines_number(at, value);
 	case FLAG: *(bool *)at = key_lines_number(&number, value) && number == 1; return true;
 	case FAULT: return take_fault(at, value);
@@ -178,7 +159,7 @@ static bool take_line(struct reading *reading, struct slice key, struct slice va
 	else if (slice_equals_text(key, "version"))
 		return key_lines_text(state->version, sizeof state->version, value);
 	else if (slice_equals_text(key, "image"))
-		return take_hash(state->image_hash, value);
+		return hex_read(state->image_hash, IMAGE_HASH_LEN, value);
 	return true;
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 
-enum { SHARE_OF_LEFT = 3, KEPT_SHARE = 8, V6_PREFIX_LEN = 8 /* bytes */ };
+enum { SHARE_OF_LEFT = 3, KEPT_SHARE = 8 };
 
 struct holder {
 	struct address client; /* its first address */
@@ -55,14 +55,6 @@ void holders_free(struct holders *holders)
 	free(holders);
 }
 
-static struct address first_address(const struct address *client)
-{
-	struct address first = *client;
-	if (!address_is_v4(client))
-		memset(first.bytes + V6_PREFIX_LEN, 0, sizeof first.bytes - V6_PREFIX_LEN);
-	return first;
-}
-
 static uint32_t *bucket_of(
 	const struct holders *holders, const struct address *first, bool is_proven)
 {
@@ -103,7 +95,7 @@ static uint32_t add(
 uint32_t holders_take(
 	struct holders *holders, const struct address *client, bool is_proven, size_t most)
 {
-	struct address first = first_address(client);
+	struct address first = address_of_client(client);
 	uint32_t *bucket = bucket_of(holders, &first, is_proven);
 	uint32_t holder = find(holders, *bucket, &first, is_proven);
 	if (holder == HOLDERS_NONE && most > 0)

@@ -55,23 +55,17 @@ void rate_limits_free(struct rate_limits *limits)
 
 /* ---- who ---- */
 
-static struct address mask(const struct address *client, const struct rate_limit_config *config)
+static struct address network_of(
+	const struct address *client, const struct rate_limit_config *config)
 {
 	bool v4 = address_is_v4(client);
-	unsigned bits = v4 ? 96u + config->prefix_v4 : config->prefix_v6;
-	struct address network = *client;
-	for (unsigned i = 0; i < sizeof network.bytes; i++) {
-		unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
-		if (kept < 8)
-			network.bytes[i] &= (uint8_t)(0xff00u >> kept);
-	}
-	return network;
+	return address_masked(client, v4 ? 96u + config->prefix_v4 : config->prefix_v6);
 }
 
 static uint64_t hash_of(const struct rate_limits *limits, const struct rate_limit_config *config,
 	const struct rate_limit_client *client)
 {
-	struct address network = mask(client->address, config);
+	struct address network = network_of(client->address, config);
 	uint64_t seed = XXH3_64bits_withSeed(
 		client->view, strlen(client->view), limits->salt + client->is_unproven);
 	return XXH3_64bits_withSeed(network.bytes, sizeof network.bytes, seed);

@@ -2,6 +2,7 @@
  * stepped over; then the few that are more than text are read. */
 #include "proxy/replay/log_line.h"
 
+#include "base/hex.h"
 #include "base/reader.h"
 #include "dns/types.h"
 
@@ -530,21 +531,13 @@ bool log_line_read(struct log_line *line, struct slice text)
 
 /* ---- escapes ---- */
 
-static int hex_value(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte = dns_lower(byte);
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 /* Four digits behind "\u"; false when they are none. */
 static bool take_unit(struct reader *from, uint32_t *unit)
 {
 	struct reader ahead = *from;
 	*unit = 0;
 	for (unsigned i = 0; i < 4; i++) {
-		int value = hex_value(reader_u8(&ahead));
+		int value = hex_digit(reader_u8(&ahead));
 		if (value < 0 || ahead.failed)
 			return false;
 		*unit = *unit << 4 | (uint32_t)value;

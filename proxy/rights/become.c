@@ -11,19 +11,16 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "proxy/rights/capabilities.h"
 
-/* A number that is no answer: -1 means "leave it" to setresuid(2). */
-enum { DIGITS_MAX = 10 };
-
-static bool parse_number(const char *text, unsigned *number)
+/* -1 means "leave it" to setresuid(2). */
+static bool read_id(const char *text, unsigned *id)
 {
-	size_t len = strlen(text);
-	if (len == 0 || len > DIGITS_MAX || strspn(text, "0123456789") != len)
-		return false;
-	unsigned long value = strtoul(text, NULL, 10);
-	*number = (unsigned)value;
-	return value < UINT32_MAX;
+	uint64_t number;
+	bool good = number_parse(text, 0, UINT32_MAX - 1, &number);
+	*id = (unsigned)number;
+	return good;
 }
 
 static int fail(char message[BECOME_MESSAGE_MAX], const char *what, const char *name)
@@ -36,7 +33,7 @@ static int find_group(struct become *to, const char *group, char message[BECOME_
 {
 	unsigned number;
 	const struct group *found = getgrnam(group);
-	if (!found && !parse_number(group, &number))
+	if (!found && !read_id(group, &number))
 		return fail(message, "group", group);
 	to->group = found ? found->gr_gid : number;
 	return 0;
@@ -47,7 +44,7 @@ int become_find(
 {
 	unsigned number;
 	const struct passwd *found = getpwnam(user);
-	if (!found && parse_number(user, &number))
+	if (!found && read_id(user, &number))
 		found = getpwuid(number);
 	else if (!found)
 		return fail(message, "user", user);

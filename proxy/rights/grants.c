@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "proxy/lists/fetch_child.h"
 #include "proxy/rights/named_files.h"
@@ -64,16 +65,8 @@ static const struct {
 static void allow_directory_of(struct landlock *landlock, const char *file, unsigned use)
 {
 	char path[PATH_MAX];
-	if ((size_t)snprintf(path, sizeof path, "%s", file) >= sizeof path)
-		return;
-	char *slash = strrchr(path, '/');
-	if (slash == path) {
-		allow(landlock, file, use);
-		return;
-	}
-	if (slash)
-		*slash = '\0';
-	allow(landlock, slash ? path : ".", use);
+	file_directory_of(path, file);
+	allow(landlock, strcmp(path, "/") == 0 ? file : path, use);
 }
 
 /* Where the name stands, and where what it leads to does: a certificate is often a link. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "proxy/rights/named_files.h"
 
@@ -29,14 +30,11 @@ static void provide_directory(const char *path, mode_t mode, const struct become
 		tell(path);
 }
 
+/* False for what has none of its own: it stands in the root, or where we are. */
 static bool directory_of(const char *file, char path[PATH_MAX])
 {
-	char *slash =
-		(size_t)snprintf(path, PATH_MAX, "%s", file) < PATH_MAX ? strrchr(path, '/') : NULL;
-	if (!slash || slash == path)
-		return false;
-	*slash = '\0';
-	return true;
+	file_directory_of(path, file);
+	return strcmp(path, "/") != 0 && strcmp(path, ".") != 0;
 }
 
 static void provide_log(const char *file, const struct become *owner)

@@ -240,6 +240,41 @@ static void what_is_behind_a_network(void **state)
 	}
 }
 
+/* Bit by bit. */
+static void what_a_mask_leaves(void **state)
+{
+	(void)state;
+	struct address address;
+	for (unsigned i = 0; i < sizeof address.bytes; i++)
+		address.bytes[i] = (uint8_t)(0xff - i);
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		struct address masked = address_masked(&address, bits);
+		for (unsigned bit = 0; bit < 128; bit++) {
+			unsigned was = address.bytes[bit / 8] >> (7 - bit % 8) & 1;
+			unsigned is = masked.bytes[bit / 8] >> (7 - bit % 8) & 1;
+			assert_int_equal(is, bit < bits ? was : 0);
+		}
+	}
+}
+
+static void who_is_one_client(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{ "192.0.2.77", "192.0.2.77" },
+		{ "::ffff:192.0.2.77", "192.0.2.77" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+		{ "::1", "::" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct address address, wanted;
+		assert_true(address_parse(&address, rows[i][0]));
+		assert_true(address_parse(&wanted, rows[i][1]));
+		struct address client = address_of_client(&address);
+		assert_memory_equal(&client, &wanted, sizeof client);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +285,8 @@ int main(void)
 		cmocka_unit_test(reads_networks),
 		cmocka_unit_test(contains_its_own_and_nothing_else),
 		cmocka_unit_test(what_is_behind_a_network),
+		cmocka_unit_test(what_a_mask_leaves),
+		cmocka_unit_test(who_is_one_client),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

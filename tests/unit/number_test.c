@@ -1,11 +1,11 @@
-/* Numbers on the command line. */
+/* Numbers that somebody has written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/cli/number.h"
+#include "base/number.h"
 
 static void test_what_is_read(void **state)
 {
@@ -34,7 +34,7 @@ static void test_what_is_read(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint64_t number = 99;
 		assert_int_equal(
-			cli_number_parse(cases[i].text, cases[i].least, cases[i].most, &number),
+			number_parse(cases[i].text, cases[i].least, cases[i].most, &number),
 			cases[i].good);
 		if (cases[i].good)
 			assert_true(number == cases[i].number);
