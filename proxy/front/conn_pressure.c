@@ -15,7 +15,8 @@ enum {
 	PASSED_MAX = 1024,  /* on the way to them: those that wait for an upstream stay */
 	AT_WORK_MS = 1000,  /* since the last question or answer */
 	PATIENCE_MS = 1000, /* with who has just come in, or has begun to say something */
-	ROOM_MS = 3 * WORKER_TICK_MS, /* in which the other workers end what is idle with them */
+	ROOM_MS = 5 * WORKER_TICK_MS, /* in which the other workers end what is idle with them */
+	GIVEN_MAX = 64,               /* connections that one of them ends for it in a tick */
 	SHORT_MS = 1000,     /* after the last connection that met one of the last descriptors */
 	IDLE_SHARE = 10,     /* of the idle timeout */
 	IDLE_LEAST_MS = 100, /* as keepalive has it: 0 would mean never */
@@ -158,14 +159,17 @@ static struct conn *dispensable(struct conn_table *table)
 }
 
 /* Who has just come in goes only when the other workers, too, have had the time to find somebody:
- * he may be the only one here who is not part of the crowd. */
+ * he may be the only one here who is not part of the crowd, and they may have all of it. */
 static struct conn *latecomer(struct conn_table *table, enum conn_room *room)
 {
 	uint64_t now_ms = worker_now_ms(table->worker);
 	if (!table->full_since_ms)
 		table->full_since_ms = now_ms;
 	*room = now_ms - table->full_since_ms < ROOM_MS ? CONN_ROOM_MAY_COME : CONN_ROOM_NONE;
-	return *room == CONN_ROOM_NONE ? idlest(table, 0) : NULL;
+	if (*room == CONN_ROOM_NONE)
+		return idlest(table, 0);
+	crowd_call(table->worker->crowd);
+	return NULL;
 }
 
 enum conn_room conn_take_room(struct conn_table *table)
@@ -225,12 +229,11 @@ static size_t share_of(const struct conn_table *table, size_t excess)
 	return excess && count ? excess * table->count / count + 1 : 0;
 }
 
-void conn_table_shed(struct conn_table *table)
+/* In good order. */
+static void shed(struct conn_table *table, size_t count, uint64_t age_ms)
 {
-	size_t excess = crowd_excess(table->worker->crowd, conn_table_limits(table)->pressure);
-	note_descriptors(table);
-	for (size_t left = share_of(table, excess); left > 0; left--) {
-		struct conn *conn = idlest(table, PATIENCE_MS);
+	for (; count > 0; count--) {
+		struct conn *conn = idlest(table, age_ms);
 		if (!conn)
 			return;
 		metrics_drop(table->worker->metrics, METRICS_DROP_PRESSURE);
@@ -238,6 +241,28 @@ void conn_table_shed(struct conn_table *table)
 		conn->hurries = true;
 		conn_end(conn);
 	}
+}
+
+/* Who has more than his part of all connections gives of it to the one that called. */
+static void answer_call(struct conn_table *table)
+{
+	struct crowd *crowd = table->worker->crowd;
+	unsigned workers = table->worker->worker_count ? table->worker->worker_count : 1;
+	size_t part = crowd_capacity(crowd) / workers;
+	if (table->count <= part)
+		crowd_call(crowd); /* for somebody else to hear */
+	else
+		shed(table, table->count - part < GIVEN_MAX ? table->count - part : GIVEN_MAX, 0);
+}
+
+void conn_table_shed(struct conn_table *table)
+{
+	struct crowd *crowd = table->worker->crowd;
+	size_t excess = crowd_excess(crowd, conn_table_limits(table)->pressure);
+	note_descriptors(table);
+	shed(table, share_of(table, excess), PATIENCE_MS);
+	if (crowd_hear(crowd) && excess)
+		answer_call(table);
 }
 
 /* ---- replies that are not taken ---- */

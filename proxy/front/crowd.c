@@ -29,6 +29,7 @@ struct row {
 struct crowd {
 	pthread_mutex_t lock; /* of the rows */
 	_Atomic size_t count;
+	atomic_bool is_called;
 	size_t capacity;
 	uint64_t salt;
 	uint32_t mask; /* of buckets */
@@ -210,6 +211,17 @@ void crowd_leave(struct crowd *crowd, struct crowd_place *place)
 	pthread_mutex_unlock(&crowd->lock);
 	*place = (struct crowd_place){ 0 };
 	atomic_fetch_sub_explicit(&crowd->count, 1, memory_order_relaxed);
+}
+
+void crowd_call(struct crowd *crowd)
+{
+	atomic_store_explicit(&crowd->is_called, true, memory_order_relaxed);
+}
+
+bool crowd_hear(struct crowd *crowd)
+{
+	return atomic_load_explicit(&crowd->is_called, memory_order_relaxed) &&
+		atomic_exchange_explicit(&crowd->is_called, false, memory_order_relaxed);
 }
 
 size_t crowd_count_at(struct crowd *crowd, const struct crowd_place *place)

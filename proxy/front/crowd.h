@@ -54,6 +54,10 @@ void crowd_settle(struct crowd *crowd, struct crowd_place *place);
 /* One less. */
 void crowd_leave(struct crowd *crowd, struct crowd_place *place);
 
+/* A worker needs room and has nobody who could end. Whoever hears it first has it to himself. */
+void crowd_call(struct crowd *crowd);
+bool crowd_hear(struct crowd *crowd);
+
 /* How many the client at `place` has. */
 size_t crowd_count_at(struct crowd *crowd, const struct crowd_place *place);
 size_t crowd_count(const struct crowd *crowd);

@@ -234,6 +234,19 @@ static void test_model(void **state)
 	crowd_free(crowd);
 }
 
+/* One call, one that hears it. */
+static void test_call(void **state)
+{
+	struct crowd *crowd = crowd_new(1);
+	(void)state;
+	assert_false(crowd_hear(crowd));
+	crowd_call(crowd);
+	crowd_call(crowd);
+	assert_true(crowd_hear(crowd));
+	assert_false(crowd_hear(crowd));
+	crowd_free(crowd);
+}
+
 enum { THREADS = 4, ROUNDS = 5000 };
 
 static void *visit(void *argument)
@@ -280,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_limits_change),
 		cmocka_unit_test(test_excess),
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
