@@ -49,6 +49,12 @@ static bool equals_word(struct slice text, const char *word)
 	return text.len == strlen(word) && strncasecmp((const char *)text.at, word, text.len) == 0;
 }
 
+static bool begins_with(struct slice text, const char *word)
+{
+	size_t len = strlen(word);
+	return text.len >= len && strncasecmp((const char *)text.at, word, len) == 0;
+}
+
 /* --- where the head ends --- */
 
 /* Looks for the empty line. A byte that can not stand in a head is found at once: a bare CR or LF,
@@ -69,6 +75,13 @@ static size_t head_len(struct slice bytes, size_t *scanned, bool *is_bad)
 	}
 	*scanned = i;
 	return 0;
+}
+
+/* One empty line before a request is passed over: some clients end the body before it with one
+ * (RFC 9112 2.2). Returns its length. */
+static size_t empty_line(struct slice bytes)
+{
+	return begins_with(bytes, "\r\n") ? 2 : 0;
 }
 
 /* --- lines --- */
@@ -110,18 +123,36 @@ static bool is_version(struct slice text)
 		text.at[5] <= '9' && text.at[6] == '.' && text.at[7] >= '0' && text.at[7] <= '9';
 }
 
+/* The origin form of what was asked. Of an absolute form, which servers must take too (RFC 9112
+ * 3.2.2), it is what stands behind the authority: whose name that is matters as little as Host.
+ * Refused are user names (RFC 9110 4.2.4), and a query without a path, which has no form that we
+ * could point at. */
+static bool reduce(struct slice asked, struct slice *target)
+{
+	size_t at = begins_with(asked, "http://") ? 7 : begins_with(asked, "https://") ? 8 : 0;
+	size_t authority = at;
+	for (; at && at < asked.len && asked.at[at] != '/'; at++)
+		if (strchr("@?#\\", asked.at[at]))
+			return false;
+	if (at && at == authority)
+		return false;
+	*target = at == asked.len ? slice_of((const uint8_t *)"/", 1)
+				  : slice_of(asked.at + at, asked.len - at);
+	return target->at[0] == '/';
+}
+
 /* method SP target SP version: 0 or a status. */
 static unsigned read_request_line(struct slice line, struct http1_request *request)
 {
 	struct slice version = line;
-	if (!cut(&version, ' ', &request->method) || !cut(&version, ' ', &request->target))
+	if (!cut(&version, ' ', &request->method) || !cut(&version, ' ', &request->asked))
 		return 400;
-	if (!is_all_tokens(request->method) || !is_visible(request->target) || !is_version(version))
+	if (!is_all_tokens(request->method) || !is_visible(request->asked) || !is_version(version))
 		return 400;
 	if (version.at[5] != '1' || version.at[7] > '1')
 		return 505;
 	request->is_http_1_0 = version.at[7] == '0';
-	return request->target.at[0] == '/' ? 0 : 400;
+	return reduce(request->asked, &request->target) ? 0 : 400;
 }
 
 /* A line that begins with white space continued the one before, once (RFC 9112 5.2); its name is
@@ -231,7 +262,7 @@ struct comparison {
 static void on_target(void *context, struct slice target)
 {
 	struct comparison *comparison = context;
-	comparison->differs |= !slice_equals(target, comparison->request->target);
+	comparison->differs |= !slice_equals(target, comparison->request->asked);
 }
 
 static void on_header(void *context, struct slice name, struct slice value)
@@ -280,10 +311,11 @@ enum http1_result http1_read_head(struct slice bytes, size_t *scanned, size_t he
 	*status = is_bad ? 400 : 431;
 	if (!len)
 		return is_bad || bytes.len >= head_max ? HTTP1_REFUSED : HTTP1_MORE;
+	size_t before = empty_line(bytes);
 	request->header_count = 0;
 	request->body = slice_of(NULL, 0);
 	request->len = len;
-	*status = read_whole_head(slice_of(bytes.at, len), request);
+	*status = read_whole_head(slice_of(bytes.at + before, len - before), request);
 	return *status ? HTTP1_REFUSED : HTTP1_REQUEST;
 }
 

@@ -1,8 +1,8 @@
 /* http1.h - HTTP/1.1 requests, server side, sans-I/O: bytes in, request out (RFC 9112).
  * Stricter than the standard allows its readers to be, because leniency is what request smuggling
  * lives on: lines end with CR LF, no folded headers, one Content-Length or one Transfer-Encoding,
- * one Host, an origin form. The caller keeps the bytes of a head in one piece; slices point into
- * them. */
+ * one Host, an origin or an absolute form, one empty line before it at most. The caller keeps the
+ * bytes of a head in one piece; slices point into them. */
 #ifndef PROXY_FRAMING_HTTP1_H
 #define PROXY_FRAMING_HTTP1_H
 
@@ -20,7 +20,8 @@ struct http1_header {
 
 struct http1_request {
 	struct slice method;
-	struct slice target; /* origin form: begins with '/' */
+	struct slice asked;  /* the target as it stands in the request line */
+	struct slice target; /* its origin form: begins with '/' */
 	struct slice body;   /* of http1_read() alone */
 	uint64_t body_len;   /* as Content-Length says; 0 when it is chunked */
 	bool is_chunked;     /* the body comes in chunks (http1_chunks.h) */

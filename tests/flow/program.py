@@ -30,7 +30,7 @@ class Ports:
     """Ports below the ephemeral range that nobody has, for UDP and TCP alike. Each run of the tests
     has a block of its own: it holds the block's first port."""
 
-    FIRST, BLOCK, BLOCKS = 20000, 2000, 6
+    FIRST, BLOCK, BLOCKS = 10000, 1500, 15
     guard = None
     next = 0
 

@@ -248,12 +248,13 @@ class TestSmuggling:
         (
             (b"GET %s HTTP/1.1\r\n\r\n", 400),
             (b"GET %s HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-            (b"GET http://x%s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            (b"GET http://u@x%s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            (b"GET ftp://x%s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             (b"GET  %s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             (b"GET %s HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
             (b"GET\t%s\tHTTP/1.1\r\nHost: x\r\n\r\n", 400),
             (b"GET %s HTTP/1.1\nHost: x\n\n", 400),
-            (b"\r\nGET %s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            (b"\r\n\r\nGET %s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             (b"GET %s\r\n\r\n", 400),
             (b"GET %s HTTP/1.2\r\nHost: x\r\n\r\n", 505),
             (b"GET %s HTTP/2.0\r\nHost: x\r\n\r\n", 505),
@@ -269,6 +270,21 @@ class TestSmuggling:
         client.send(request_ % target + client.head("GET", target.decode()))
         assert client.receive().status == status
         assert client.is_closed()
+
+    @pytest.mark.parametrize(
+        "request_",
+        (
+            b"GET http://x%s HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"\r\nGET %s HTTP/1.1\r\nHost: x\r\n\r\n",
+        ),
+    )
+    def test_forms(self, dial, request_):
+        """rfc9112-3.2.2, 2.2: the absolute form, and one empty line before a request."""
+        client = dial()
+        target = b"/dns-query?dns=" + ENCODED.encode()
+        for _ in range(2):
+            client.send(request_ % target)
+            assert client.receive().status == 200
 
     def test_prior_knowledge_after_alpn(self, both):
         """rfc9113-3.2: who agreed on HTTP/1.1 cannot go on in HTTP/2."""

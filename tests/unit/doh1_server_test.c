@@ -269,7 +269,7 @@ static void what_is_refused(void **state)
 		{ GET "X: a\r\n b\r\n\r\n", 400, false },
 		{ GET "X: a\nY: b\r\n\r\n", 400, false },
 		{ GET "X: a\rY: b\r\n\r\n", 400, false },
-		{ "GET http://x" TARGET " HTTP/1.1\r\n" HOST "\r\n", 400, false },
+		{ "GET ftp://x" TARGET " HTTP/1.1\r\n" HOST "\r\n", 400, false },
 		{ "GET " TARGET " HTTP/1.1\r\n\r\n", 400, false },
 		{ "GET " TARGET " HTTP/1.1\r\n" HOST HOST "\r\n", 400, false },
 		{ "GET " TARGET " HTTP/2.0\r\n" HOST "\r\n", 505, false },

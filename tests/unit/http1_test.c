@@ -52,6 +52,11 @@ static void what_is_a_request(void **state)
 		{ GET "Host:\r\n\r\n", "GET", "/", "", true },
 		{ GET HOST "Upgrade: h2c\r\nConnection: upgrade\r\n\r\n", "GET", "/", "", true },
 		{ "DELETE /x HTTP/1.1\r\n" HOST "\r\n", "DELETE", "/x", "", true },
+		{ "\r\n" GET HOST "\r\n", "GET", "/", "", true },
+		{ "GET http://x/ HTTP/1.1\r\n" HOST "\r\n", "GET", "/", "", true },
+		{ "GET HTTPS://[::1]:443/a?b=http://c@d HTTP/1.1\r\n" HOST "\r\n", "GET",
+			"/a?b=http://c@d", "", true },
+		{ "GET http://x HTTP/1.1\r\n" HOST "\r\n", "GET", "/", "", true },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -84,7 +89,8 @@ static void what_is_refused(void **state)
 		{ GET HOST "X: a\r\n b\r\n\r\n", 400 },
 		{ GET HOST "X: a\r\n\tb\r\n\r\n", 400 },
 		{ GET " Host: x\r\n\r\n", 400 },
-		{ "\r\n" GET HOST "\r\n", 400 },
+		{ "\r\n\r\n" GET HOST "\r\n", 400 },
+		{ "\n" GET HOST "\r\n", 400 },
 		{ "\r\n\r\n", 400 },
 		/* request line */
 		{ "GET /\r\n\r\n", 400 },
@@ -93,7 +99,11 @@ static void what_is_refused(void **state)
 		{ " GET / HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "GET\t/\tHTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "G@T / HTTP/1.1\r\n" HOST "\r\n", 400 },
-		{ "GET http://x/ HTTP/1.1\r\n" HOST "\r\n", 400 },
+		{ "GET http:///x HTTP/1.1\r\n" HOST "\r\n", 400 },
+		{ "GET http://u@x/ HTTP/1.1\r\n" HOST "\r\n", 400 },
+		{ "GET http://x?y HTTP/1.1\r\n" HOST "\r\n", 400 },
+		{ "GET ftp://x/ HTTP/1.1\r\n" HOST "\r\n", 400 },
+		{ "GET http:/x/ HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "CONNECT x:1 HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "GET /\xff HTTP/1.1\r\n" HOST "\r\n", 400 },
