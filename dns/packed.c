@@ -247,7 +247,7 @@ static struct head head_of(const struct dns_answer *answer, const struct survey 
 static struct slice pack(const struct dns_answer *answer, const struct dns_packed_ttls *ttls,
 	int ede, struct slice ede_text, void *buffer, size_t capacity)
 {
-	struct dns_belong belong;
+	NOT_CLEARED struct dns_belong belong;
 	NOT_CLEARED struct survey survey;
 	if (!dns_belong_begin(&belong, answer))
 		return slice_of(NULL, 0);
