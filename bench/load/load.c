@@ -72,8 +72,8 @@ static void on_signal(int number)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: load udp|dot|doh|get PORT FILE [--links N] [--depth N] [--seconds S] "
-	      "[--warm S]\n            [--rate N] [--questions N] [--fresh RUN] [--server PID]...\n",
+	fputs("usage: load udp|dot|doh|get PORT FILE [--links N] [--depth N] [--seconds S]\n"
+	      "            [--warm S] [--rate N] [--questions N] [--fresh RUN] [--server PID]...\n",
 		stderr);
 	exit(2);
 }

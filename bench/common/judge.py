@@ -1,0 +1,133 @@
+"""Medians, ratios and whether a row has reached its mark."""
+
+from dataclasses import dataclass
+
+from report import median, table
+from rows import ABOVE_US, ROWS, WORKERS_MARK
+from servers import SERVERS
+
+NOT_PEERS = ("namegate", "null")
+
+
+@dataclass
+class Verdict:
+    """Of one mark of one row."""
+
+    against: str
+    ratio: float  # or the difference, in microseconds
+    mark: float
+    unit: str = ""
+
+    @property
+    def is_met(self):
+        return round(self.ratio, 2) <= self.mark
+
+    def __str__(self):
+        words = "%.2f%s of at most %.2f, %s"
+        return words % (self.ratio, self.unit, self.mark, "met" if self.is_met else "missed")
+
+
+class Judge:
+    def __init__(self, found):
+        values = {}
+        figures = {row.name: row.figure for row in ROWS}
+        for one in found["figures"]:
+            key = one["row"], one["server"]
+            values.setdefault(key, []).append(one[figures[one["row"]]])
+        self.medians = {key: median(several) for key, several in values.items()}
+        self.rows = [row for row in ROWS if any(key[0] == row.name for key in values)]
+        self.peers = [name for name in found["servers"] if name in SERVERS and name != "namegate"]
+        self.servers = found["servers"]
+
+    def figure(self, row, server):
+        return self.medians.get((row.name, server))
+
+    def best(self, row):
+        """The cheapest peer that this row counts; None without any."""
+        known = [name for name in self.peers if self.figure(row, name)]
+        if row.among:
+            known = [name for name in known if getattr(SERVERS[name], row.among)]
+        return min(known, key=lambda name: self.figure(row, name), default=None)
+
+    def against_best(self, row):
+        best = self.best(row)
+        return self._verdict(row, best, row.peer_mark) if best else None
+
+    def against_null(self, row):
+        if row.above:
+            return self._above(row)
+        return self._verdict(row, "null", row.null_mark)
+
+    def further(self, row):
+        verdicts = [self._verdict(row, server, mark) for server, mark in row.against]
+        if row.how == "workers":
+            verdicts.append(self._workers(row))
+        return [one for one in verdicts if one]
+
+    def _verdict(self, row, server, mark):
+        ours, theirs = self.figure(row, "namegate"), self.figure(row, server)
+        return Verdict(server, ours / theirs, mark) if ours and theirs and mark else None
+
+    def _above(self, row):
+        """Against what the same costs when it is in the cache."""
+        ours, other = self.figure(row, "namegate"), self.medians.get((row.above, "namegate"))
+        if not ours or not other:
+            return None
+        return Verdict(row.above, ours - other, ABOVE_US, " µs")
+
+    def _workers(self, row):
+        one, two = (self.figure(row, name) for name in ("one worker, twice", "two workers"))
+        return Verdict("one worker", two / one, WORKERS_MARK) if one and two else None
+
+
+def cell(judge, row, server):
+    value = judge.figure(row, server)
+    if value is None:
+        return "–"
+    words = "{:,.0f}".format(value) if value >= 1000 else "%.1f" % value
+    return "*" + words if server == judge.best(row) else words
+
+
+def ratio(verdict):
+    if not verdict:
+        return "–"
+    words = "%+.1f%s" if verdict.unit else "%.2f%s"
+    return words % (verdict.ratio, verdict.unit)
+
+
+def marks(judge, row):
+    """"met", or what was missed."""
+    named = [(None, judge.against_best(row)), (None, judge.against_null(row))]
+    verdicts = [one for _, one in named if one] + judge.further(row)
+    if not verdicts:
+        return ""
+    missed = [one for one in verdicts if not one.is_met]
+    if not missed:
+        return "met"
+    return "missed: " + ", ".join(
+        "%s %s > %s%s" % (one.against, ratio(one), ("%g" % one.mark), one.unit) for one in missed
+    )
+
+
+def summary(found):
+    judge = Judge(found)
+    plain = [row for row in judge.rows if row.how != "workers"]
+    head = ["", *judge.servers, "ours/best", "ours/null", "mark"]
+    rows = [
+        [
+            row.name,
+            *(cell(judge, row, server) for server in judge.servers),
+            ratio(judge.against_best(row)),
+            ratio(judge.against_null(row)),
+            marks(judge, row),
+        ]
+        for row in plain
+    ]
+    parts = [found["machine"], table(head, rows)] if rows else [found["machine"]]
+    workers = [row for row in judge.rows if row.how == "workers"]
+    if workers:
+        names = ("one worker, twice", "two workers")
+        cells = [[row.name, *(cell(judge, row, name) for name in names), marks(judge, row)]
+                 for row in workers]
+        parts.append(table(["", *names, "mark"], cells))
+    return "\n\n".join(parts + found["dropped"])

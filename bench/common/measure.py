@@ -1,0 +1,98 @@
+"""One figure of one row and one server at a time."""
+
+import contextlib
+import itertools
+import json
+import subprocess
+
+from place import BUILD, LOAD_CPU, SERVER_CPU
+from process import run_pinned
+from rows import RATE
+
+LOAD = BUILD / "bench/load/load"
+CONNECTIONS = BUILD / "bench/load/connections"
+WARM_S = 0.3
+MOST_S = 60
+
+
+class Bench:
+    """What the measurements share."""
+
+    def __init__(self, files, seconds, through=(), connections=300, held=2000):
+        self.files = files  # {what is asked: file}
+        self.seconds, self.connections, self.held = seconds, connections, held
+        self.through = list(through)  # a command that runs commands, when the machine is quiet
+        self.fresh = itertools.count(1)
+
+    def load_command(self, server, row, seconds=None, **more):
+        """Of a server or an Instance: with `pid_of` and `ports`."""
+        words = {**(row.links or {}), **more}
+        words["seconds"], words["warm"] = seconds or self.seconds, WARM_S
+        if row.asks == "fresh":
+            words["fresh"] = next(self.fresh)
+        port = server.ports["doh" if row.protocol == "get" else row.protocol]
+        command = [LOAD, row.protocol, port, self.files[row.asks]]
+        for word, value in words.items():
+            command += ["--" + word, str(value)]
+        return [*command, "--server", server.pid_of(row.protocol)]
+
+    def told(self, command, cpu):
+        """What a program says in JSON; None with a word on its behalf when it says nothing."""
+        done = run_pinned(
+            [*self.through, *command], cpu, capture_output=True, text=True, timeout=None
+        )
+        lines = done.stdout.splitlines()
+        with contextlib.suppress(ValueError, IndexError):
+            return json.loads(lines[-1])
+        print("no figures: %s" % done.stderr.strip()[-200:], flush=True)
+        return None
+
+    def query(self, server, row):
+        return self.told(self.load_command(server, row), LOAD_CPU)
+
+    def saturated(self, server, row):
+        return self.told(self.load_command(server, row), SERVER_CPU)
+
+    def rate(self, server, row):
+        return self.told(self.load_command(server, row, rate=RATE), LOAD_CPU)
+
+    def connections_command(self, word, server, row, count):
+        port, pid = server.ports[row.protocol], server.pid_of(row.protocol)
+        return [CONNECTIONS, word, row.protocol, port, count, pid, "idle.bench"]
+
+    def open(self, server, row):
+        command = self.connections_command("open", server, row, self.connections)
+        return self.told(command, LOAD_CPU)
+
+    def resume(self, server, row):
+        command = self.connections_command("resume", server, row, self.connections)
+        return self.told(command, LOAD_CPU)
+
+    def hold(self, server, row):
+        command = self.connections_command("hold", server, row, self.held)
+        return self.told(command, LOAD_CPU)
+
+    def warm(self, server):
+        """Asks everything that is to be cached once, over all protocols: some keep answers of one
+        protocol apart from those of another."""
+        for protocol in ("udp", "dot", "doh"):
+            command = [LOAD, protocol, server.ports[protocol], self.files["once"], "--warm", "0"]
+            command += ["--links", "8", "--depth", "8", "--seconds", "30"]
+            run_pinned([*command, "--questions", self.files["once_count"]], LOAD_CPU,
+                       stdout=subprocess.DEVNULL)
+
+
+def both(bench, servers, row):
+    """Loads on both cores at once, on one server each or on the same one twice. Returns CPU-µs of a
+    question, of all."""
+    begun = []
+    for server, cpu in zip(servers, (SERVER_CPU, LOAD_CPU)):
+        command = ["taskset", "-c", cpu, *bench.load_command(server, row)]
+        words = [str(word) for word in command]
+        begun.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+    found = [json.loads(one.communicate(timeout=MOST_S)[0]) for one in begun]
+    answers = sum(one["answers"] for one in found)
+    used = sum(one["cpu_us"] * one["answers"] for one in found)
+    if servers[0] is servers[1]:
+        used /= 2  # each has seen all of it
+    return used / answers if answers else None

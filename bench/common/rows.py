@@ -1,0 +1,106 @@
+"""The rows of the comparison: what is asked how, which figure counts, and what it is to reach."""
+
+from dataclasses import dataclass
+
+# Many clients with one question each, or few with many: answers wake the server one by one, or
+# come in batches.
+UDP = {"links": 32, "depth": 2}
+ONE = {"links": 32, "depth": 1}
+SIXTEEN = {"links": 8, "depth": 16}
+SATURATED = {"links": 128, "depth": 1}
+HUNDRED = {"links": 100, "depth": 16}  # by a timetable; depth is only how many may wait
+
+
+@dataclass
+class Row:
+    name: str
+    theme: str
+    how: str  # a function of measure.py
+    protocol: str  # udp, dot, doh (POST) or get
+    peer_mark: float = None  # at most so much of the best peer
+    null_mark: float = None  # at most so much of null
+    links: dict = None
+    asks: str = "cached"
+    figure: str = "cpu_us"
+    among: str = ""  # the best peer is one of those with this property
+    against: tuple = ()  # ((server, mark), ...): further marks
+    above: str = ""  # at most so much more than this row of ours: ABOVE
+    repeats: int = 1  # in each round
+
+
+ABOVE_US = 0.3
+RATE = 5000  # questions a second, by a timetable
+
+THEMES = {
+    "cached": "Answers from the cache",
+    "blocked": "Names on the list",
+    "forward": "Names never asked before, from the upstream",
+    "sat": "The load on the server's own core: no sleeping, no waking",
+    "open": "A connection: handshake, one question, close",
+    "rate": "p90 at 5,000 questions a second",
+    "idle": "Bytes of an idle connection",
+    "workers": "Two workers, both busy",
+}
+
+UNITS = {"cpu_us": "CPU-µs", "p90_us": "µs", "bytes": "bytes", "ratio": ""}
+
+
+def _queries():
+    yield Row("udp/cached", "cached", "query", "udp", 0.85, 1.25, UDP)
+    for protocol, peer, null in (("dot", 0.70, 1.2), ("doh", 0.80, 1.25), ("get", 0.80, 1.25)):
+        yield Row(protocol + "1/cached", "cached", "query", protocol, peer, null, ONE)
+    for protocol, peer, null in (("dot", 0.30, 2.0), ("doh", 0.60, 1.6), ("get", 0.60, 1.6)):
+        yield Row(protocol + "16/cached", "cached", "query", protocol, peer, null, SIXTEEN)
+    yield Row("udp/blocked", "blocked", "query", "udp", 0.60, None, UDP, "blocked")
+    for number, links in (("1", ONE), ("16", SIXTEEN)):
+        for protocol in ("dot", "doh"):
+            row = Row(protocol + number + "/blocked", "blocked", "query", protocol, 0.70)
+            row.links, row.asks, row.above = links, "blocked", protocol + number + "/cached"
+            yield row
+    yield Row("udp/forward", "forward", "query", "udp", 1.0, None, UDP, "fresh",
+              against=(("unbound", 0.35),))
+    for number, links, mark in (("1", ONE, 0.90), ("16", SIXTEEN, 0.85)):
+        for protocol in ("dot", "doh"):
+            name = protocol + number + "/forward"
+            yield Row(name, "forward", "query", protocol, mark, None, links, "fresh")
+
+
+def _saturated():
+    for protocol in ("udp", "dot", "doh", "get"):
+        name = "sat-%s/cached" % protocol
+        yield Row(name, "sat", "saturated", protocol, 0.70, 1.3, SATURATED)
+    for protocol in ("udp", "dot", "doh"):
+        name = "sat-%s/blocked" % protocol
+        yield Row(name, "sat", "saturated", protocol, 0.70, None, SATURATED, "blocked")
+
+
+def _others():
+    for protocol in ("dot", "doh"):
+        for word in ("open", "resume"):
+            name = "%s-%s" % (word, protocol)
+            yield Row(name, "open", word, protocol, 1.0, 1.05, among="is_openssl")
+    for protocol in ("udp", "dot", "doh"):
+        yield Row("rate-" + protocol, "rate", "rate", protocol, 1.1, 1.2, HUNDRED,
+                  figure="p90_us", repeats=3)
+    yield Row("idle-dot", "idle", "hold", "dot", 0.95, 1.1, figure="bytes", repeats=0)
+    yield Row("idle-doh", "idle", "hold", "doh", 0.65, 0.7, figure="bytes", repeats=0,
+              among="is_nghttp2", against=(("dnsdist", 1.1),))
+    for protocol in ("udp", "dot", "doh"):
+        yield Row("workers-" + protocol, "workers", "workers", protocol, links=ONE)
+
+
+ROWS = [*_queries(), *_saturated(), *_others()]
+EXPECTED = {"cached": "noerror", "fresh": "noerror", "blocked": "nxdomain"}
+ERRORS_MOST = 0.01
+WORKERS_MARK = 1.05
+
+
+def errors(row, found):
+    """The share of questions that were not answered as a server that works answers them."""
+    if "http_errors" not in found:
+        return 1 - found["answers"] / found["asked"] if found["asked"] else 1
+    wrong = found["answers"] - found[EXPECTED[row.asks]]
+    wrong += found["empty"] if EXPECTED[row.asks] == "noerror" else 0
+    bad = found["lost"] + found["http_errors"] + wrong
+    all_of_them = found["answers"] + found["lost"] + found["http_errors"]
+    return bad / all_of_them if all_of_them else 1
