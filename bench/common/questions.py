@@ -11,7 +11,7 @@ CACHED_NAMES = 20000
 CACHED_QUESTIONS = 200000
 BLOCKED_QUESTIONS = 50000
 FRESH_NAMES = 5000
-ZONE = "bench"  # what the upstream has: every name below it
+ZONE = "bench"  # above the names that no list has
 
 
 def write_list(path, form, first, count):

@@ -1,15 +1,14 @@
-"""What all servers forward to: knot with one zone that has every name, on the load's core."""
+"""What all servers forward to: knot with the root as its one zone, which has every name, on the
+load's core."""
 
 from place import LOAD_CPU, take_ports
 from process import Process, Prober
 
-import questions
-
 ZONE = """\
 $TTL 86400
-@ SOA ns.%(zone)s. host.%(zone)s. 1 3600 600 86400 3600
-@ NS ns
-ns A 127.0.0.1
+@ SOA ns.bench. host.bench. 1 3600 600 86400 3600
+@ NS ns.bench.
+ns.bench. A 127.0.0.1
 * A 192.0.2.10
 * AAAA 2001:db8::10
 * HTTPS 1 . alpn=h2
@@ -28,7 +27,7 @@ log:
   - target: stderr
     any: warning
 zone:
-  - domain: %(zone)s.
+  - domain: .
     file: "%(directory)s/zone"
     zonefile-sync: -1
     journal-content: none
@@ -41,11 +40,10 @@ def start_upstream(place):
     directory = place / "upstream"
     directory.mkdir()
     port = take_ports("dns")["dns"]
-    words = {"directory": directory, "port": port, "zone": questions.ZONE}
-    (directory / "zone").write_text(ZONE % words)
-    (directory / "knot.conf").write_text(KNOT % words)
+    (directory / "zone").write_text(ZONE)
+    (directory / "knot.conf").write_text(KNOT % {"directory": directory, "port": port})
     command = ["knotd", "-c", directory / "knot.conf"]
     process = Process(directory, command, cpu=LOAD_CPU)
-    if Prober(port).await_rcode(process, "a." + questions.ZONE, 0, 20) is None:
+    if Prober(port).await_rcode(process, "a.example", 0, 20) is None:
         raise SystemExit("the upstream does not start: %s" % process.log.read_text())
     return port
