@@ -83,9 +83,34 @@ void dns_name_skip(struct reader *message)
 		message->failed = true;
 }
 
+/* dns_lower() of eight bytes at once: names are folded and compared several times a query, and byte
+ * by byte that was a seventh of its instructions. In each byte the seventh bit says, after the
+ * additions, whether the lower ones are at least 'A', or beyond 'Z'; bytes above 127 stay. */
+static inline uint64_t lower_eight(uint64_t bytes)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t low = bytes & each * 0x7f;
+	uint64_t from_a = low + each * (0x80 - 'A');
+	uint64_t beyond_z = low + each * (0x80 - 'Z' - 1);
+	uint64_t is_upper = (from_a ^ beyond_z) & ~bytes & each * 0x80;
+	return bytes | is_upper >> 2;
+}
+
+static inline uint64_t load_eight(const uint8_t *at)
+{
+	uint64_t bytes;
+	memcpy(&bytes, at, sizeof bytes);
+	return bytes;
+}
+
 void dns_name_lower(uint8_t *to, const uint8_t *from, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	size_t i = 0;
+	for (; i + 8 <= len; i += 8) {
+		uint64_t bytes = lower_eight(load_eight(from + i));
+		memcpy(to + i, &bytes, sizeof bytes);
+	}
+	for (; i < len; i++)
 		to[i] = dns_lower(from[i]);
 }
 
@@ -94,8 +119,15 @@ bool dns_name_equals(struct slice a, struct slice b)
 	if (a.len != b.len)
 		return false;
 	/* Length bytes are below 'A', so folding them changes nothing. */
-	for (size_t i = 0; i < a.len; i++)
-		if (a.at[i] != b.at[i] && dns_lower(a.at[i]) != dns_lower(b.at[i]))
+	size_t i = 0;
+	for (; i + 8 <= a.len; i += 8) {
+		uint64_t one = load_eight(a.at + i);
+		uint64_t other = load_eight(b.at + i);
+		if (one != other && lower_eight(one) != lower_eight(other))
+			return false;
+	}
+	for (; i < a.len; i++)
+		if (dns_lower(a.at[i]) != dns_lower(b.at[i]))
 			return false;
 	return true;
 }
