@@ -1,5 +1,7 @@
 #include "dns/compress.h"
 
+#include "base/not_cleared.h"
+
 enum { POINTER_BITS = 0xc000, POSITION_MAX = 0x3fff, PROBES = 4 };
 
 /* A name's labels as a row of (label, place of the label behind it) makes the slots a tree that is
@@ -74,33 +76,43 @@ static void remember_labels(struct dns_compress *compress, const struct writer *
 	}
 }
 
-static bool is_learned(
+/* Where `name` stands within the learned one, as all of it or as a suffix; 0: not there. Most of
+ * what is written is the question's name or the zone that it is in, and is found so without a slot.
+ */
+static size_t find_learned(
 	const struct dns_compress *compress, const struct writer *message, struct slice name)
 {
 	size_t at = compress->learned;
-	return at && at + name.len <= message->len &&
-		dns_name_equals(slice_of(message->at + at, name.len), name);
+	size_t end = at + compress->learned_len;
+	if (!at || name.len > compress->learned_len)
+		return 0;
+	while (end - at > name.len)
+		at += (size_t)message->at[at] + 1;
+	return end - at == name.len && at <= POSITION_MAX &&
+			dns_name_equals(slice_of(message->at + at, name.len), name)
+		? at
+		: 0;
 }
 
 /* Remembers the labels of the learned name. */
 static void fill_slots(struct dns_compress *compress, const struct writer *message)
 {
-	uint8_t offsets[DNS_NAME_LABELS_MAX];
+	NOT_CLEARED uint8_t offsets[DNS_NAME_LABELS_MAX];
 	size_t at = compress->learned;
 	compress->has_slots = true;
 	memset(compress->slots, 0, sizeof compress->slots);
 	if (!at)
 		return;
-	struct slice name = slice_of(message->at + at, message->len - at);
-	name.len = dns_name_check(name);
+	struct slice name = slice_of(message->at + at, compress->learned_len);
 	remember_labels(compress, message, at, offsets, dns_name_labels(name, offsets), 0);
 }
 
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name)
 {
-	uint8_t offsets[DNS_NAME_LABELS_MAX];
-	if (name.len > 1 && is_learned(compress, message, name)) {
-		writer_u16(message, (uint16_t)(POINTER_BITS | compress->learned));
+	NOT_CLEARED uint8_t offsets[DNS_NAME_LABELS_MAX];
+	size_t learned_at = name.len > 1 ? find_learned(compress, message, name) : 0;
+	if (learned_at) {
+		writer_u16(message, (uint16_t)(POINTER_BITS | learned_at));
 		return;
 	}
 	if (!compress->has_slots)
@@ -129,9 +141,11 @@ void dns_compress_write(struct dns_compress *compress, struct writer *message, s
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position)
 {
-	if (position > POSITION_MAX || message->at[position] == 0)
+	if (position > POSITION_MAX || position >= message->len || message->at[position] == 0)
 		return;
 	compress->learned = (uint16_t)position;
+	compress->learned_len =
+		(uint8_t)dns_name_check(slice_of(message->at + position, message->len - position));
 	compress->has_slots = false;
 }
 
@@ -140,6 +154,6 @@ void dns_compress_cut(struct dns_compress *compress, size_t position)
 	for (unsigned i = 0; i < DNS_COMPRESS_SLOTS && compress->has_slots; i++)
 		if (compress->slots[i].position >= position)
 			compress->slots[i].position = 0;
-	if (compress->learned >= position)
+	if (compress->learned + compress->learned_len > position)
 		compress->learned = 0;
 }

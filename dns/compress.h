@@ -12,7 +12,8 @@ enum { DNS_COMPRESS_SLOTS = 64 };
 
 struct dns_compress {
 	uint16_t learned; /* where the name of dns_compress_learn() stands; 0: nowhere */
-	bool has_slots;   /* they are filled in when a name first needs one: many never do */
+	uint8_t learned_len;
+	bool has_slots; /* they are filled in when a name first needs one: many never do */
 	struct {
 		uint16_t position; /* of a label; 0: empty, as the header stands there */
 		uint16_t parent;   /* of the label behind it; 0: the root */
@@ -26,7 +27,8 @@ void dns_compress_init(struct dns_compress *compress);
 void dns_compress_write(struct dns_compress *compress, struct writer *message, struct slice name);
 
 /* Remembers a name that already stands uncompressed at `position`: the question. It is found again
- * whole, however full the slots are. To be said first: what was remembered before is forgotten. */
+ * however full the slots are, and names that it ends with as well. To be said first: what was
+ * remembered before is forgotten. */
 void dns_compress_learn(
 	struct dns_compress *compress, const struct writer *message, size_t position);
 
