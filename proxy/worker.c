@@ -24,10 +24,9 @@ static uint64_t clock_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-uint64_t worker_now_us(struct worker *worker)
+uint64_t worker_read_clock(struct worker *worker)
 {
-	if (worker->turn_us == 0)
-		worker->turn_us = clock_us(CLOCK_MONOTONIC);
+	worker->turn_us = clock_us(CLOCK_MONOTONIC);
 	return worker->turn_us;
 }
 

@@ -124,7 +124,11 @@ int worker_start(struct worker *worker);
 void worker_join(struct worker *worker);
 
 /* Microseconds, monotonic; read from the clock at most once a turn. */
-uint64_t worker_now_us(struct worker *worker);
+uint64_t worker_read_clock(struct worker *worker);
+static inline uint64_t worker_now_us(struct worker *worker)
+{
+	return worker->turn_us ? worker->turn_us : worker_read_clock(worker);
+}
 static inline uint64_t worker_now_ms(struct worker *worker)
 {
 	return worker_now_us(worker) / 1000;

@@ -76,7 +76,6 @@ struct policy {
 };
 
 /* Has local_data records of this name (lower case)? */
-bool policy_local_has(const struct policy *policy, struct slice name);
 
 /* 0 or an error; what was made is freed with the policy. */
 int policy_views_build(struct policy *policy, const struct policy_spec *spec);

@@ -7,11 +7,10 @@ struct dns_reply_limits query_reply_limits(const struct query *q)
 {
 	bool is_datagram = q->to.protocol == PROTOCOL_UDP;
 	bool tells_idle = q->to.protocol == PROTOCOL_TCP || q->to.protocol == PROTOCOL_DOT;
-	uint16_t idle_ds = (uint16_t)(conn_idle_timeout_ms(q->worker) / 100);
 	return (struct dns_reply_limits){
 		.size = is_datagram ? dns_reply_udp_size(&q->asked) : DNS_MESSAGE_MAX,
 		.encrypted = q->to.protocol == PROTOCOL_DOT || q->to.protocol == PROTOCOL_DOH,
-		.keepalive_ds = tells_idle ? idle_ds : 0,
+		.keepalive_ds = tells_idle ? (uint16_t)(conn_idle_timeout_ms(q->worker) / 100) : 0,
 		.cookie = slice_of(q->cookie, sizeof q->cookie), /* if the client has one */
 	};
 }

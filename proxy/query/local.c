@@ -68,9 +68,10 @@ bool local_data_answer(struct local_answer *answer, const struct policy *policy,
 	const struct dns_query *query, struct slice name, void *buffer, size_t capacity)
 {
 	NOT_CLEARED struct collector collector;
-	begin(&collector, answer, query, buffer, capacity);
-	if (!policy_local_records(policy, name, query->type, on_record, &collector))
+	if (!policy_local_has(policy, name)) /* as most names: nothing is begun for them */
 		return false;
+	begin(&collector, answer, query, buffer, capacity);
+	policy_local_records(policy, name, query->type, on_record, &collector);
 	follow(&collector, answer, policy, query->type);
 	if (collector.reply.counts[DNS_SECTION_ANSWER] == 0)
 		dns_reply_add_soa(&collector.reply, 60);
@@ -93,16 +94,19 @@ bool local_answer(struct local_answer *answer, const struct local_sources *sourc
 	enum special_name special;
 	if (local_data_answer(answer, sources->policy, query, name, buffer, capacity))
 		return true;
-	begin(&collector, answer, query, buffer, capacity);
-	if (ddr_is_ours(name))
-		ddr_answer(sources->ddr, name, query->type, &collector.reply);
-	else if (!sources->is_routed &&
-		special_find(sources->special_names, name, query->type, &special))
-		special_answer(special, name, &collector.reply);
-	else if (sources->minimal_any && query->type == DNS_TYPE_ANY)
-		write_minimal_any(&collector.reply, query->name);
-	else
+	bool is_ddr = ddr_is_ours(name);
+	bool is_special = !is_ddr && !sources->is_routed &&
+		special_find(sources->special_names, name, query->type, &special);
+	bool is_any = sources->minimal_any && query->type == DNS_TYPE_ANY;
+	if (!is_ddr && !is_special && !is_any)
 		return false;
+	begin(&collector, answer, query, buffer, capacity);
+	if (is_ddr)
+		ddr_answer(sources->ddr, name, query->type, &collector.reply);
+	else if (is_special)
+		special_answer(special, name, &collector.reply);
+	else
+		write_minimal_any(&collector.reply, query->name);
 	finish(&collector, answer);
 	return true;
 }

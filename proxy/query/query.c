@@ -167,8 +167,9 @@ static void end_local(struct query *q, const struct local_answer *local)
 static bool seek_local(struct query *q, bool is_routed)
 {
 	NOT_CLEARED uint8_t buffer[LOCAL_MAX];
-	struct local_answer local;
-	struct dns_query asked = q->asked;
+	NOT_CLEARED struct local_answer local;
+	NOT_CLEARED struct dns_query chased;
+	const struct dns_query *asked = &q->asked;
 	const struct snapshot *snapshot = query_snapshot(q);
 	const struct local_sources sources = { .policy = snapshot->policy,
 		.special_names = snapshot->config->special_names,
@@ -176,9 +177,12 @@ static bool seek_local(struct query *q, bool is_routed)
 		.is_routed = is_routed,
 		.minimal_any = q->to.protocol == PROTOCOL_UDP &&
 			snapshot->config->any_queries == ANY_MINIMAL };
-	if (q->chase.len)
-		asked.name = dns_name_slice(&q->chase);
-	if (!local_answer(&local, &sources, &asked, query_sought(q), buffer, sizeof buffer))
+	if (q->chase.len) {
+		chased = q->asked;
+		chased.name = dns_name_slice(&q->chase);
+		asked = &chased;
+	}
+	if (!local_answer(&local, &sources, asked, query_sought(q), buffer, sizeof buffer))
 		return false;
 	end_local(q, &local);
 	return true;

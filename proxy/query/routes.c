@@ -159,6 +159,10 @@ struct route routes_find(const struct routes *routes, uint16_t view, struct slic
 {
 	NOT_CLEARED uint8_t offsets[DNS_NAME_LABELS_MAX];
 	NOT_CLEARED uint64_t hashes[DNS_NAME_LABELS_MAX + 1]; /* by number of labels */
+	const struct route otherwise = { .group = routes->view_groups ? routes->view_groups[view]
+								      : 0 };
+	if (!(routes->depths[0] | routes->depths[1])) /* there are no routes */
+		return otherwise;
 	size_t depth = dns_name_labels(name, offsets);
 	size_t deepest = depth < routes->depth_max ? depth : routes->depth_max;
 	hashes[0] = routes->root_hash;
@@ -173,5 +177,5 @@ struct route routes_find(const struct routes *routes, uint16_t view, struct slic
 		if (row)
 			return (struct route){ .group = row->group, .is_explicit = true };
 	}
-	return (struct route){ .group = routes->view_groups ? routes->view_groups[view] : 0 };
+	return otherwise;
 }

@@ -1,5 +1,7 @@
 #include "proxy/query/special.h"
 
+#include "base/not_cleared.h"
+
 /* --- which zone --- */
 
 struct zone {
@@ -29,17 +31,22 @@ static struct slice suffix(const struct labels *labels, size_t count)
 
 struct named_zone {
 	enum special_name special;
-	const char *labels[2]; /* from the end */
+	struct slice labels[2]; /* from the end */
 };
 
+#define LABEL(text)                                                                                \
+	{                                                                                          \
+		(const uint8_t *)(text), sizeof(text) - 1                                          \
+	}
+
 static const struct named_zone named_zones[] = {
-	{ SPECIAL_LOCALHOST, { "localhost" } },
-	{ SPECIAL_INVALID, { "invalid" } },
-	{ SPECIAL_TEST, { "test" } },
-	{ SPECIAL_ONION, { "onion" } },
-	{ SPECIAL_LOCAL, { "local" } },
-	{ SPECIAL_HOME_ARPA, { "arpa", "home" } },
-	{ SPECIAL_CANARY, { "net", "use-application-dns" } },
+	{ SPECIAL_LOCALHOST, { LABEL("localhost") } },
+	{ SPECIAL_INVALID, { LABEL("invalid") } },
+	{ SPECIAL_TEST, { LABEL("test") } },
+	{ SPECIAL_ONION, { LABEL("onion") } },
+	{ SPECIAL_LOCAL, { LABEL("local") } },
+	{ SPECIAL_HOME_ARPA, { LABEL("arpa"), LABEL("home") } },
+	{ SPECIAL_CANARY, { LABEL("net"), LABEL("use-application-dns") } },
 };
 
 /* Reverse zones of IPv4: the octets as in an address, the last one up to `to`. */
@@ -79,11 +86,10 @@ static bool named_zone_find(const struct labels *labels, struct zone *zone)
 {
 	for (size_t i = 0; i < sizeof named_zones / sizeof *named_zones; i++) {
 		const struct named_zone *row = &named_zones[i];
-		size_t count = row->labels[1] ? 2 : 1;
-		if (labels->count < count ||
-			!slice_equals_text(label_from_end(labels, 0), row->labels[0]) ||
-			(count == 2 &&
-				!slice_equals_text(label_from_end(labels, 1), row->labels[1])))
+		size_t count = row->labels[1].len ? 2 : 1;
+		if (!slice_equals(label_from_end(labels, 0), row->labels[0]) ||
+			labels->count < count ||
+			(count == 2 && !slice_equals(label_from_end(labels, 1), row->labels[1])))
 			continue;
 		*zone = (struct zone){ row->special, suffix(labels, count) };
 		return true;
@@ -154,7 +160,8 @@ static bool v6_zone_find(const struct labels *labels, struct zone *zone)
 
 static bool zone_find(struct slice name, struct zone *zone)
 {
-	struct labels labels = { .name = name };
+	NOT_CLEARED struct labels labels;
+	labels.name = name;
 	labels.count = dns_name_labels(name, labels.offsets);
 	if (labels.count == 0)
 		return false;
