@@ -50,32 +50,49 @@ struct udp_front {
 	unsigned out_count;
 };
 
+/* What the kernel has written over when a datagram was read. */
+static void prepare_again(struct udp_front *front, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		front->in[i].msg_hdr.msg_namelen = sizeof front->in_from[i];
+		front->in[i].msg_hdr.msg_controllen = CONTROL_MAX;
+	}
+}
+
+/* What stays as it is while the front lives. */
+static void prepare(struct udp_front *front)
+{
+	for (unsigned i = 0; i < BATCH; i++) {
+		front->in_bytes[i] = (struct iovec){ front->in_buffer[i], DATAGRAM_MAX };
+		front->in[i].msg_hdr = (struct msghdr){
+			.msg_name = &front->in_from[i],
+			.msg_iov = &front->in_bytes[i],
+			.msg_iovlen = 1,
+			.msg_control = front->in_control[i],
+		};
+		front->out_bytes[i].iov_base = front->out_buffer[i];
+		front->out[i].msg_hdr = (struct msghdr){
+			.msg_name = &front->out_peer[i].from,
+			.msg_iov = &front->out_bytes[i],
+			.msg_iovlen = 1,
+		};
+	}
+	prepare_again(front, BATCH);
+}
+
 struct udp_front *udp_front_new(struct worker *worker)
 {
 	struct udp_front *front = calloc(1, sizeof *front);
-	if (front)
-		front->worker = worker;
+	if (!front)
+		return NULL;
+	front->worker = worker;
+	prepare(front);
 	return front;
 }
 
 void udp_front_free(struct udp_front *front)
 {
 	free(front);
-}
-
-static void prepare_read(struct udp_front *front)
-{
-	for (unsigned i = 0; i < BATCH; i++) {
-		front->in_bytes[i] = (struct iovec){ front->in_buffer[i], DATAGRAM_MAX };
-		front->in[i].msg_hdr = (struct msghdr){
-			.msg_name = &front->in_from[i],
-			.msg_namelen = sizeof front->in_from[i],
-			.msg_iov = &front->in_bytes[i],
-			.msg_iovlen = 1,
-			.msg_control = front->in_control[i],
-			.msg_controllen = CONTROL_MAX,
-		};
-	}
 }
 
 static void read_local_address(struct udp_peer *peer, struct msghdr *header)
@@ -128,10 +145,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	for (unsigned round = 0; round < READ_ROUNDS; round++) {
-		prepare_read(front);
 		int count = recvmmsg(socket->fd, front->in, BATCH, MSG_DONTWAIT, NULL);
 		for (int i = 0; i < count; i++)
 			take_datagram(socket, (unsigned)i);
+		prepare_again(front, count > 0 ? (unsigned)count : 0);
 		if (count < BATCH)
 			return;
 	}
@@ -241,22 +258,16 @@ void udp_front_reply(struct udp_front *front, const struct reply_to *to, struct 
 	if (message.len > DNS_PAYLOAD_SIZE || !socket->polled)
 		return;
 	unsigned i = front->out_count++;
+	struct msghdr *header = &front->out[i].msg_hdr;
 	front->out_fd = socket->fd;
 	front->out_peer[i] = to->peer;
 	memcpy(front->out_buffer[i], message.at, message.len);
-	front->out_bytes[i] = (struct iovec){ front->out_buffer[i], message.len };
-	front->out[i].msg_hdr = (struct msghdr){
-		.msg_name = &front->out_peer[i].from,
-		.msg_namelen = to->peer.from.any.sa_family == AF_INET ? sizeof to->peer.from.v4
-								      : sizeof to->peer.from.v6,
-		.msg_iov = &front->out_bytes[i],
-		.msg_iovlen = 1,
-	};
-	if (!to->peer.has_local)
-		return;
-	front->out[i].msg_hdr.msg_control = front->out_control[i];
-	front->out[i].msg_hdr.msg_controllen =
-		write_local_address(&to->peer, front->out_control[i]);
+	front->out_bytes[i].iov_len = message.len;
+	header->msg_namelen = to->peer.from.any.sa_family == AF_INET ? sizeof to->peer.from.v4
+								     : sizeof to->peer.from.v6;
+	header->msg_control = to->peer.has_local ? front->out_control[i] : NULL;
+	header->msg_controllen =
+		to->peer.has_local ? write_local_address(&to->peer, front->out_control[i]) : 0;
 }
 
 void udp_front_flush(struct udp_front *front)
