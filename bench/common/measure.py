@@ -72,10 +72,10 @@ class Bench:
         command = self.connections_command("hold", server, row, self.held)
         return self.told(command, LOAD_CPU)
 
-    def warm(self, server):
-        """Asks everything that is to be cached once, over all protocols: some keep answers of one
+    def warm(self, server, protocols):
+        """Asks everything that is to be cached once, over each protocol: some keep answers of one
         protocol apart from those of another."""
-        for protocol in ("udp", "dot", "doh"):
+        for protocol in protocols:
             command = [LOAD, protocol, server.ports[protocol], self.files["once"], "--warm", "0"]
             command += ["--links", "8", "--depth", "8", "--seconds", "30"]
             run_pinned([*command, "--questions", self.files["once_count"]], LOAD_CPU,

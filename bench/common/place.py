@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,9 +21,10 @@ LOAD_CPU = int(os.environ.get("LOAD_CPU", 1))
 
 @contextlib.contextmanager
 def workplace():
-    """A directory for all that is made; everything started is ended with it."""
+    """A directory for all that is made; everything started is ended with it, on TERM as well."""
     from process import Process
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     directory = Path(tempfile.mkdtemp(prefix="namegate-bench-", dir=os.environ.get("TMPDIR")))
     try:
         yield directory

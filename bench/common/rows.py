@@ -35,14 +35,14 @@ THEMES = {
     "cached": "Answers from the cache",
     "blocked": "Names on the list",
     "forward": "Names never asked before, from the upstream",
-    "sat": "The load on the server's own core: no sleeping, no waking",
-    "open": "A connection: handshake, one question, close",
+    "sat": "The load on the server's own core: no waking",
+    "open": "Connect, shake hands, ask, close",
     "rate": "p90 at 5,000 questions a second",
-    "idle": "Bytes of an idle connection",
+    "idle": "Memory of an idle connection",
     "workers": "Two workers, both busy",
 }
 
-UNITS = {"cpu_us": "CPU-µs", "p90_us": "µs", "bytes": "bytes", "ratio": ""}
+UNITS = {"cpu_us": "CPU-µs", "p90_us": "µs", "bytes": "bytes"}
 
 
 def _queries():

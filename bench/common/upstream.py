@@ -1,14 +1,14 @@
-"""What all servers forward to: knot with the root as its one zone, which has every name, on the
-load's core."""
+"""What all servers forward to: knot with the root as its one zone, which has every name but
+those below "server", on the load's core."""
 
 from place import LOAD_CPU, take_ports
 from process import Process, Prober
 
 ZONE = """\
 $TTL 86400
-@ SOA ns.bench. host.bench. 1 3600 600 86400 3600
-@ NS ns.bench.
-ns.bench. A 127.0.0.1
+@ SOA ns.server. host.server. 1 3600 600 86400 3600
+@ NS ns.server.
+ns.server. A 127.0.0.1
 * A 192.0.2.10
 * AAAA 2001:db8::10
 * HTTPS 1 . alpn=h2

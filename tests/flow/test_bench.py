@@ -1,0 +1,117 @@
+"""bench/ still works: its tools against the responder that does no DNS work, a comparison of
+nothing but one row. Nothing here looks at a figure."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from program import BINARY, ROOT, Ports
+from tools import run
+
+LIBRARIES = ("-lnghttp2", "-lssl", "-lcrypto")
+LINK = ["cost", "doh_link", "dot_link", "latency", "link", "questions", "udp_link"]
+NULL = ["null", "null_answer", "null_h2", "null_tls", "null_udp"]
+PROGRAMS = {
+    "load/load": ["load/%s.c" % word for word in ["load", *LINK]],
+    "load/connections": ["load/%s.c" % word for word in ["connections", *LINK]],
+    "null/null": ["null/%s.c" % word for word in NULL],
+    "lists/list_names": ["lists/list_names.c"],
+}
+ENVIRONMENT = {**os.environ, "NAMEGATE": BINARY}
+SCRIPTS = ["compare"]
+SCRIPTS += ["lists/" + word for word in ("compare", "reload_under_load", "shared")]
+SCRIPTS += ["lists/two_hundred_reloads"]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A build directory that has the tools."""
+    build = tmp_path_factory.mktemp("build")
+    for program, sources in PROGRAMS.items():
+        path = build / "bench" / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files = [ROOT / "bench" / source for source in sources]
+        run("cc", "-O1", "-D_GNU_SOURCE", "-I", ROOT, "-o", path, *files, *LIBRARIES, timeout=120)
+    return build / "bench"
+
+
+@pytest.fixture(scope="module")
+def null(build, certificates):
+    """{protocol: (process, port)}"""
+    begun = {}
+    for protocol in ("udp", "dot", "doh"):
+        port = Ports.take()
+        command = [build / "null/null", protocol, port]
+        if protocol != "udp":
+            command += [certificates.certificate, certificates.key]
+        begun[protocol] = subprocess.Popen([str(word) for word in command]), port
+    yield begun
+    for process, _ in begun.values():
+        assert process.poll() is None
+        process.terminate()
+        process.wait()
+
+
+def ask(build, null, protocol, tmp_path, *options):
+    questions = tmp_path / "questions"
+    questions.write_text("a.example A\nwww.b.example AAAA\nc.example HTTPS\n")
+    process, port = null["doh" if protocol == "get" else protocol]
+    command = [build / "load/load", protocol, port, questions, "--server", process.pid, *options]
+    for _ in range(50):  # it may not listen yet
+        done = run(*command, check=False)
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+    raise AssertionError(done.stderr)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_starts(script):
+    run("/usr/bin/python3", ROOT / "bench" / script, "--help")
+
+
+@pytest.mark.parametrize("protocol", ("udp", "dot", "doh", "get"))
+def test_load_counts_answers(build, null, tmp_path, protocol):
+    """All of them, by as many links as were wanted; none of them wrong."""
+    some = ("--warm", 0, "--questions", 300, "--seconds", 20, "--links", 3, "--depth", 4)
+    for options in some, (*some, "--fresh", 1), (*some, "--rate", 1000):
+        found = ask(build, null, protocol, tmp_path, *options)
+        assert found["answers"] == found["noerror"] >= 300
+        assert found["lost"] == found["closed"] == found["http_errors"] == found["empty"] == 0
+        assert found["cpu_us"] > 0
+        assert found["p50_us"] <= found["p90_us"] <= found["p99_us"] <= found["most_us"] * 1.02
+
+
+@pytest.mark.parametrize("protocol", ("dot", "doh"))
+def test_connections_are_opened_resumed_and_held(build, null, tmp_path, protocol):
+    ask(build, null, protocol, tmp_path, "--questions", 1)
+    process, port = null[protocol]
+
+    def connections(word):
+        command = (build / "load/connections", word, protocol, port, 10, process.pid, "a.example")
+        return json.loads(run(*command).stdout)
+
+    assert connections("open")["answers"] == 10
+    assert connections("resume")["resumed"] == 10
+    assert connections("hold")["open"] == 10
+
+
+def compare(build, output):
+    """The results of one short row of namegate and null, on ports of this run's own block."""
+    Ports.take()
+    command = [ROOT / "bench/compare", "--rows", "udp/cached", "--peers", "none", "--rounds", 1]
+    command += ["--seconds", 0.2, "--names", 500, "--output", output]
+    command += ["--ports-from", Ports.base + Ports.BLOCK // 2]
+    done = run(*command, timeout=120, env={**ENVIRONMENT, "BUILD": str(build.parent)})
+    assert "ours/null" in done.stdout
+    return json.loads(output.read_text())
+
+
+def test_comparison_runs(build, tmp_path):
+    """On a busy machine too much of a row may be lost, and it is left out with a word."""
+    for _ in range(3):
+        found = compare(build, tmp_path / "results.json")
+        if not found["dropped"]:
+            break
+    assert {one["server"] for one in found["figures"]} == {"namegate", "null"}, found["dropped"]
