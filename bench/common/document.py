@@ -29,6 +29,8 @@ def made_of(judge, found):
         lines = ["- %s" % words for words in sorted(set(strip(found["dropped"])))]
         parts.append("Left out, as more than 1 % of the questions went wrong:\n\n")
         parts[-1] += "\n".join(lines) + "\n"
+    if found["remarks"]:
+        parts.append("\n".join(wrapped("- " + words) for words in found["remarks"]) + "\n")
     return "\n".join(part for part in parts if part) + "\n"
 
 

@@ -130,4 +130,4 @@ def summary(found):
         cells = [[row.name, *(cell(judge, row, name) for name in names), marks(judge, row)]
                  for row in workers]
         parts.append(table(["", *names, "mark"], cells))
-    return "\n\n".join(parts + found["dropped"])
+    return "\n\n".join(parts + found["dropped"] + found.get("remarks", []))

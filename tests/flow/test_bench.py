@@ -115,3 +115,42 @@ def test_comparison_runs(build, tmp_path):
         if not found["dropped"]:
             break
     assert {one["server"] for one in found["figures"]} == {"namegate", "null"}, found["dropped"]
+
+
+# Row; figures of namegate, Unbound, Knot Resolver (not OpenSSL), dnsdist (not nghttp2), null; words.
+VERDICTS = [
+    ("dot1/cached", (12, 20, 21, 22, 10), "| 0.60      | 1.20      | met"),
+    ("dot1/cached", (15, 20, 21, 22, 10), "| 0.75      | 1.50      | missed: unbound 0.75 > 0.7,"),
+    ("dot1/cached", (12.5, 20, 21, 22, 10), "missed: null 1.25 > 1.2 |"),
+    ("open-dot", (100, 100, 50, 110, 100), "| 1.00      | 1.00      | met"),
+    ("idle-doh", (65, 100, 120, 50, 100), "missed: dnsdist 1.30 > 1.1 |"),
+    ("idle-doh", (50, 100, 120, 50, 100), "| 0.50      | 0.50      | met"),
+    ("udp/forward", (9, 20, 30, 10, None), "| 0.90      | –         | missed: unbound 0.45 > 0.35"),
+]
+
+
+@pytest.mark.parametrize("row, values, words", VERDICTS)
+def test_verdicts(tmp_path, row, values, words):
+    servers = ("namegate", "unbound", "kresd", "dnsdist", "null")
+    key = "bytes" if row.startswith("idle") else "cpu_us"
+    figures = [
+        {"row": row, "server": server, "round": round, key: value + more}
+        for server, value in zip(servers, values)
+        if value
+        for round, more in enumerate((-1, 0, 20))  # of which the median counts
+    ]
+    found = {"machine": "", "servers": servers, "dropped": [], "figures": figures}
+    (tmp_path / "results.json").write_text(json.dumps(found))
+    told = run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout
+    assert words in told
+
+
+def test_verdict_above_the_cache(tmp_path):
+    """A name on a list may cost 0.3 µs more than one in the cache."""
+    for cost, words in (20.3, "+0.3 µs   | met"), (20.4, "missed: dot1/cached +0.4 µs > 0.3 µs"):
+        pairs = ("dot1/cached", "namegate", 20), ("dot1/blocked", "namegate", cost)
+        pairs += (("dot1/blocked", "unbound", 40),)
+        figures = [dict(zip(("row", "server", "cpu_us"), pair), round=0) for pair in pairs]
+        found = {"machine": "", "servers": ["namegate", "unbound"], "dropped": []}
+        (tmp_path / "results.json").write_text(json.dumps({**found, "figures": figures}))
+        assert words in run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout
