@@ -21,7 +21,8 @@ def told(answer):
     if answer is None:
         return "no answer"
     records = sorted((record.type, record.rdata.hex()) for record in answer.answer)
-    return "rcode %d, %s, %s EDNS" % (answer.flags & 15, records, "with" if answer.opts else "without")
+    edns = "EDNS" if answer.opts else "no EDNS"
+    return "rcode %d, %s, %s" % (answer.flags & 15, records, edns)
 
 
 def differences(instances, questions):

@@ -117,7 +117,8 @@ def test_comparison_runs(build, tmp_path):
     assert {one["server"] for one in found["figures"]} == {"namegate", "null"}, found["dropped"]
 
 
-# Row; figures of namegate, Unbound, Knot Resolver (not OpenSSL), dnsdist (not nghttp2), null; words.
+# Row; what namegate, Unbound, Knot Resolver (not OpenSSL), dnsdist (not nghttp2) and null
+# cost; words.
 VERDICTS = [
     ("dot1/cached", (12, 20, 21, 22, 10), "| 0.60      | 1.20      | met"),
     ("dot1/cached", (15, 20, 21, 22, 10), "| 0.75      | 1.50      | missed: unbound 0.75 > 0.7,"),
