@@ -3,6 +3,7 @@
 #include "rules/policy_parts.h"
 
 #include "base/error.h"
+#include "rules/group_walk.h"
 #include "rules/rebinding.h"
 
 #include <stdlib.h>
@@ -116,6 +117,20 @@ static int compare_rules(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
+static int index_group(struct policy *policy, struct policy_group *group)
+{
+	uint32_t *entries = arena_take(&policy->memory, group->rule_count, sizeof *entries);
+	if (!entries)
+		return ERR_NO_MEMORY;
+	for (uint16_t i = 0; i < group->rule_count; i++) {
+		uint16_t rule = (uint16_t)(group->first_rule + i);
+		entries[i] = group_walk_entry(policy->keys[rule].list, rule);
+	}
+	group_walk_sort(entries, group->rule_count);
+	group->by_list = entries;
+	return 0;
+}
+
 static int build_group(struct policy *policy, uint16_t group, const struct rule_group_spec *from,
 	const struct rule_spec **sorted)
 {
@@ -130,7 +145,7 @@ static int build_group(struct policy *policy, uint16_t group, const struct rule_
 	int error = 0;
 	for (size_t i = 0; i < from->rule_count && !error; i++)
 		error = build_rule(policy, group, sorted[i]);
-	return error;
+	return error ? error : index_group(policy, to);
 }
 
 static int build_groups(struct policy *policy, const struct policy_spec *spec)
