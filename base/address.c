@@ -68,13 +68,21 @@ bool address_parse(struct address *address, const char *text)
 	return inet_pton(AF_INET6, text, address->bytes) == 1;
 }
 
+/* Digit by digit: each line of a query log has two of them (120 instructions less an address). */
 void address_write_v4(struct writer *to, const uint8_t bytes[4])
 {
+	uint8_t text[sizeof "255.255.255.255."];
+	size_t len = 0;
 	for (size_t i = 0; i < 4; i++) {
-		if (i > 0)
-			writer_u8(to, '.');
-		writer_decimal(to, bytes[i]);
+		unsigned byte = bytes[i];
+		if (byte >= 100)
+			text[len++] = (uint8_t)('0' + byte / 100);
+		if (byte >= 10)
+			text[len++] = (uint8_t)('0' + byte / 10 % 10);
+		text[len++] = (uint8_t)('0' + byte % 10);
+		text[len++] = '.';
 	}
+	writer_bytes(to, text, len - 1);
 }
 
 static void write_hex(struct writer *to, unsigned group)

@@ -213,10 +213,11 @@ bool dns_name_from_text(struct dns_name *name, struct slice text)
 	return true;
 }
 
+/* Letters, digits, '-', '_' and '*': a bit for each byte. */
 static bool is_plain(uint8_t byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-		(byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '*';
+	static const uint64_t plain[4] = { 0x03ff240000000000, 0x07fffffe87fffffe };
+	return plain[byte >> 6] >> (byte & 63) & 1;
 }
 
 static void write_escaped(struct writer *to, uint8_t byte)
@@ -227,12 +228,35 @@ static void write_escaped(struct writer *to, uint8_t byte)
 	writer_u8(to, (uint8_t)('0' + byte % 10));
 }
 
+/* Nearly every name has nothing to escape, and is as long as its text then, less the root label.
+ * False, with nothing written, when it is not so. */
+static bool write_plain(struct writer *to, struct slice name)
+{
+	bool plain = true;
+	if (to->failed || to->capacity < to->len || to->capacity - to->len < name.len)
+		return false;
+	uint8_t *text = to->at + to->len;
+	for (size_t at = 0; at < name.len && name.at[at];) {
+		size_t end = at + 1 + name.at[at];
+		while (++at < end && at < name.len) {
+			plain &= is_plain(name.at[at]);
+			*text++ = name.at[at];
+		}
+		*text++ = '.';
+	}
+	if (plain)
+		to->len = (size_t)(text - to->at);
+	return plain;
+}
+
 void dns_name_write_text(struct writer *to, struct slice name)
 {
 	if (name.len <= 1) {
 		writer_u8(to, '.');
 		return;
 	}
+	if (write_plain(to, name))
+		return;
 	for (size_t at = 0; at < name.len && name.at[at];) {
 		size_t end = at + 1 + name.at[at];
 		while (++at < end && at < name.len)

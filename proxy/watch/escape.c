@@ -16,6 +16,32 @@ static bool is_plain(uint8_t byte)
 	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
+/* Eight bytes at once: is any of them below 0x20, above 0x7e, a quote or a backslash? A borrow from
+ * a lower byte can only say so of a byte beside one that is. */
+static bool are_plain(const uint8_t bytes[8])
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t word;
+	memcpy(&word, bytes, sizeof word);
+	uint64_t quotes = word ^ ones * '"';
+	uint64_t backslashes = word ^ ones * '\\';
+	uint64_t low = (word - ones * 0x20) & ~word;
+	uint64_t high = word | (word + ones);
+	uint64_t marks = ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes);
+	return ((low | high | marks) & tops) == 0;
+}
+
+static size_t plain_run(struct slice text, size_t max)
+{
+	size_t end = text.len < max ? text.len : max;
+	size_t run = 0;
+	while (end - run >= 8 && are_plain(text.at + run))
+		run += 8;
+	while (run < end && is_plain(text.at[run]))
+		run++;
+	return run;
+}
+
 static struct piece piece_of(const char *bytes, size_t len, size_t taken)
 {
 	struct piece piece = { .len = (uint8_t)len, .taken = (uint8_t)taken };
@@ -100,9 +126,7 @@ static struct piece text_piece(struct slice text)
 static void escape(struct writer *to, struct slice text, size_t max, escape_fn next)
 {
 	while (text.len && max) {
-		size_t run = 0;
-		while (run < text.len && run < max && is_plain(text.at[run]))
-			run++;
+		size_t run = plain_run(text, max);
 		writer_bytes(to, text.at, run);
 		text = slice_of(text.at + run, text.len - run);
 		max -= run;

@@ -2,6 +2,7 @@
  * QUERY_LOG_NAME_MAX, domain names by their nature, answers by what the rest leaves of the line. */
 #include "proxy/watch/query_log_line.h"
 
+#include "base/not_cleared.h"
 #include "dns/rdata_text.h"
 #include "dns/types.h"
 #include "proxy/watch/escape.h"
@@ -28,12 +29,31 @@ static void write_name(struct writer *to, const char *name)
 		escape_json(to, slice_of_text(name), QUERY_LOG_NAME_MAX);
 }
 
-static void write_domain(struct writer *to, struct slice wire)
+/* What the line has from `start` on: is it as JSON wants it? Presentation forms are printable
+ * ASCII, and hardly any has a backslash or a quote. */
+static bool is_json(const struct writer *line, size_t start)
 {
-	uint8_t text[DNS_NAME_TEXT_MAX];
+	size_t len = line->len - start;
+	return !line->failed && !memchr(line->at + start, '\\', len) &&
+		!memchr(line->at + start, '"', len);
+}
+
+static void write_odd_domain(struct writer *to, struct slice wire)
+{
+	NOT_CLEARED uint8_t text[DNS_NAME_TEXT_MAX];
 	struct writer plain = writer_of(text, sizeof text);
 	dns_name_write_text(&plain, wire);
 	escape_json(to, writer_slice(&plain), DOMAIN_MAX);
+}
+
+static void write_domain(struct writer *to, struct slice wire)
+{
+	struct writer before = *to;
+	dns_name_write_text(to, wire);
+	if (is_json(to, before.len))
+		return;
+	*to = before;
+	write_odd_domain(to, wire);
 }
 
 /* A mnemonic, or the number where there is none. */
@@ -119,16 +139,33 @@ static void write_question(struct writer *line, const struct query_log_event *ev
 	LITERAL(line, "\"");
 }
 
-static void write_record(
+static void write_odd_rdata(
 	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
 {
-	uint8_t text[QUERY_LOG_RDATA_MAX];
+	NOT_CLEARED uint8_t text[QUERY_LOG_RDATA_MAX];
 	struct writer rdata = writer_of(text, sizeof text);
 	dns_rdata_write_text(&rdata, answer, record);
 	if (rdata.failed)
 		line->failed = true;
-	LITERAL(line, "{\"Rdata\":\"");
 	escape_json(line, writer_slice(&rdata), SIZE_MAX);
+}
+
+static void write_rdata(
+	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
+{
+	struct writer before = *line;
+	dns_rdata_write_text(line, answer, record);
+	if (is_json(line, before.len) && line->len - before.len <= QUERY_LOG_RDATA_MAX)
+		return;
+	*line = before;
+	write_odd_rdata(line, answer, record);
+}
+
+static void write_record(
+	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
+{
+	LITERAL(line, "{\"Rdata\":\"");
+	write_rdata(line, answer, record);
 	LITERAL(line, "\",\"Type\":\"");
 	write_mnemonic(line, dns_type_name(record->type), record->type);
 	LITERAL(line, "\",\"Class\":\"");
@@ -136,28 +173,47 @@ static void write_record(
 	LITERAL(line, "\"}");
 }
 
-static bool has_answers(struct slice reply)
+/* The first record behind the question; false when there is none. The reply is one that we wrote:
+ * it is read with care, but not checked as an upstream's is before anything of it is told. */
+static bool find_records(struct reader *reply, unsigned *count)
 {
-	return reply.len > DNS_HEADER_LEN && (reply.at[6] || reply.at[7]);
+	reader_seek(reply, 6);
+	*count = reader_u16(reply);
+	reader_seek(reply, DNS_HEADER_LEN);
+	if (reply->failed || *count == 0)
+		return false;
+	dns_name_skip(reply);
+	reader_skip(reply, 4);
+	return !reply->failed;
+}
+
+static bool next_record(struct reader *reply, struct dns_record *record)
+{
+	dns_name_skip(reply);
+	record->type = reader_u16(reply);
+	record->class = reader_u16(reply);
+	reader_skip(reply, 4); /* TTL */
+	size_t len = reader_u16(reply);
+	record->rdata_at = reader_position(reply);
+	record->rdata = reader_bytes(reply, len);
+	return !reply->failed;
 }
 
 /* Records one by one, as long as they fit; one that does not is taken back and is the last. True
  * when not all of them stand there. */
 static bool write_records(struct writer *line, struct slice reply)
 {
-	struct dns_answer answer;
-	struct dns_record_walk walk;
-	struct dns_record record;
-	if (!has_answers(reply) || dns_answer_open(&answer, reply) != 0)
+	struct reader from = reader_of(reply);
+	const struct dns_answer answer = { .message = reply };
+	NOT_CLEARED struct dns_record record;
+	unsigned count;
+	if (!find_records(&from, &count))
 		return false;
-	dns_record_walk_begin(&walk, &answer);
-	for (unsigned count = 0; dns_record_next(&walk, &record); count++) {
+	for (unsigned i = 0; i < count && next_record(&from, &record); i++) {
 		size_t before = line->len;
-		if (record.section != DNS_SECTION_ANSWER)
-			return false;
-		if (count == QUERY_LOG_ANSWERS_MAX)
+		if (i == QUERY_LOG_ANSWERS_MAX)
 			return true;
-		if (count)
+		if (i)
 			LITERAL(line, ",");
 		write_record(line, &answer, &record);
 		if (line->failed) {
@@ -229,6 +285,17 @@ static void write_field(struct writer *line, const char *opening, size_t len, co
 	LITERAL(line, "\"");
 }
 
+/* The same of a word of ours, that has nothing to escape. */
+#define WORD(line, key, value) write_word((line), ",\"" key "\":\"", sizeof(key) + 4, (value))
+static void write_word(struct writer *line, const char *opening, size_t len, const char *value)
+{
+	if (!value)
+		return;
+	writer_bytes(line, opening, len);
+	writer_text(line, value);
+	LITERAL(line, "\"");
+}
+
 #define NUMBER(line, key, value)                                                                   \
 	do {                                                                                       \
 		LITERAL((line), ",\"" key "\":");                                                  \
@@ -242,7 +309,7 @@ static void write_firewall(struct writer *line, const struct query_log_event *ev
 	if (!verdict || (verdict->action != ACTION_ALERT && verdict->action != ACTION_BLOCK))
 		return;
 	FIELD(line, "firewall_rule_group_id", group_name(event, &verdict->match));
-	FIELD(line, "firewall_rule_action", action_name(verdict->action));
+	WORD(line, "firewall_rule_action", action_name(verdict->action));
 	FIELD(line, "firewall_domain_list_id", list_name(event, &verdict->match));
 }
 
@@ -309,7 +376,7 @@ static void write_observation(
 	write_name(line, group_name(event, match));
 	LITERAL(line, "\"");
 	FIELD(line, "rule", rule_name(event, match));
-	FIELD(line, "action", action_name(policy_match_action(event->policy, match)));
+	WORD(line, "action", action_name(policy_match_action(event->policy, match)));
 	NUMBER(line, "hop", match->hop);
 	LITERAL(line, "}");
 }
@@ -351,9 +418,9 @@ static void write_decision(struct writer *line, const struct query_log_event *ev
 {
 	const struct verdict *verdict = event->verdict;
 	if (verdict->action != ACTION_NONE)
-		FIELD(line, "action", action_name(verdict->action));
+		WORD(line, "action", action_name(verdict->action));
 	if (verdict->action == ACTION_BLOCK)
-		FIELD(line, "block_response", block_response_name(verdict->block_response));
+		WORD(line, "block_response", block_response_name(verdict->block_response));
 	if (verdict->reason == REASON_RULE || verdict->reason == REASON_DEFAULT)
 		write_match(line, event);
 	if (verdict->reason == REASON_REBINDING)
@@ -379,8 +446,8 @@ static void write_reason(struct writer *line, const struct verdict *verdict)
 	};
 	if (verdict->reason >= sizeof reasons / sizeof reasons[0])
 		return;
-	FIELD(line, "reason", reasons[verdict->reason].reason);
-	FIELD(line, "fail_mode", reasons[verdict->reason].fail_mode);
+	WORD(line, "reason", reasons[verdict->reason].reason);
+	WORD(line, "fail_mode", reasons[verdict->reason].fail_mode);
 }
 
 static void write_verdict(struct writer *line, const struct query_log_event *event)
@@ -412,7 +479,7 @@ static void write_shadow(struct writer *line, const struct query_log_event *even
 		LITERAL(line, ",\"reason\":\"no_view\"");
 	if (shadow->is_unknown)
 		LITERAL(line, ",\"answer\":\"unknown\"");
-	FIELD(line, "policy_hash", shadow->policy_hash);
+	WORD(line, "policy_hash", shadow->policy_hash);
 	LITERAL(line, "}");
 }
 
@@ -421,7 +488,7 @@ static void write_client_id(struct writer *line, const struct query_log_style *s
 {
 	if (!event->client_by)
 		return;
-	FIELD(line, "client_by", event->client_by);
+	WORD(line, "client_by", event->client_by);
 	size_t before = line->len;
 	LITERAL(line, ",\"client_id\":\"");
 	if (log_client_write_id(line, event->client_id, event->log_clients, style->hash_key))
@@ -447,10 +514,10 @@ static void write_ext(struct writer *line, const struct query_log_style *style,
 	write_verdict(line, event);
 	if (event->policy) {
 		NUMBER(line, "revision", event->revision);
-		FIELD(line, "policy_hash", event->policy_hash);
+		WORD(line, "policy_hash", event->policy_hash);
 	}
-	FIELD(line, "protocol", protocols[event->protocol]);
-	FIELD(line, "source", event->source);
+	WORD(line, "protocol", protocols[event->protocol]);
+	WORD(line, "source", event->source);
 	if (event->is_kept)
 		NUMBER(line, "age_s", event->age_s);
 	FIELD(line, "upstream", event->upstream);
