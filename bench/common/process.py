@@ -16,14 +16,17 @@ START_S = 300  # a server that needs longer is left out, with a word
 PROC_WORDS = ("RssAnon", "RssFile", "VmRSS", "VmHWM", "Pss")
 
 
-def pin(cpus, real_time=False):
+def pin(cpus, real_time=False, batch=False):
     """What a program does before it begins. Others on this machine, if there are any, count for
-    less (sched(7), autogroup): between what is measured and what measures nothing is changed."""
+    less (sched(7), autogroup): between what is measured and what measures nothing is changed. With
+    `batch` it waits, when it is woken, until whoever has the core has nothing more to do."""
 
     def prepare():
         os.sched_setaffinity(0, cpus)
         with contextlib.suppress(OSError):
             Path("/proc/self/autogroup").write_text("-20")
+        if batch:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         with contextlib.suppress(PermissionError):
             if real_time:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
@@ -42,7 +45,7 @@ class Process:
 
     running = []
 
-    def __init__(self, directory, command, cpu=SERVER_CPU, real_time=False, stdout=None):
+    def __init__(self, directory, command, cpu=SERVER_CPU, stdout=None, **manner):
         cpus = {cpu} if isinstance(cpu, int) else set(cpu)
         self.log = directory / "stderr"
         self.started = time.monotonic()
@@ -54,7 +57,7 @@ class Process:
                 stderr=log,
                 cwd=directory,
                 start_new_session=True,
-                preexec_fn=pin(cpus, real_time),
+                preexec_fn=pin(cpus, **manner),
             )
         Process.running.append(self)
 

@@ -47,6 +47,18 @@ static void make_slots(struct link *link)
 		link->slots[i].next_free = i + 1 < link->options.depth ? (int)i + 1 : -1;
 }
 
+/* The port is chosen when it is known whom it talks to: or one address had only 28,000. */
+static bool bind_socket(const struct link *link)
+{
+	const struct sockaddr_in from = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(link->options.from) };
+	int one = 1;
+
+	return !link->options.from ||
+		(!setsockopt(link->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) &&
+			!bind(link->fd, (const struct sockaddr *)&from, sizeof from));
+}
+
 static bool connect_socket(struct link *link)
 {
 	const struct sockaddr_in to = { .sin_family = AF_INET,
@@ -57,7 +69,8 @@ static bool connect_socket(struct link *link)
 	int one = 1, room = RECEIVE_BUFFER;
 
 	link->fd = socket(AF_INET, is_stream ? SOCK_STREAM : SOCK_DGRAM, 0);
-	if (link->fd < 0 || connect(link->fd, (const struct sockaddr *)&to, sizeof to))
+	if (link->fd < 0 || !bind_socket(link) ||
+		connect(link->fd, (const struct sockaddr *)&to, sizeof to))
 		return false;
 	if (!is_stream)
 		return !setsockopt(link->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);

@@ -48,6 +48,7 @@ const struct link_type *link_type_of(const char *name);
 struct link_options {
 	const struct link_type *type;
 	uint16_t port;        /* on 127.0.0.1 */
+	uint32_t from;        /* own address, host byte order; 0: any */
 	unsigned depth;       /* slots */
 	SSL_CTX *tls;         /* link_tls_context(); NULL for UDP */
 	SSL_SESSION *session; /* to resume; NULL: a full handshake */

@@ -1,0 +1,251 @@
+"""Where the curves grow: servers that are all alive at once, loads that ask when they are told to,
+and rounds in which each point of a curve has its turn, so that the machine's weather meets all."""
+
+import contextlib
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(BENCH / "common"), str(BENCH / "lists")]
+
+from place import BUILD, LOAD_CPU, NAMEGATE, SERVER_CPU, take_ports  # noqa: E402
+from process import START_S, Process, cpu_ns, pin  # noqa: E402
+from questions import NAMES_LAST, names, write_list  # noqa: E402
+from upstream import start_upstream  # noqa: E402
+
+import certificates  # noqa: E402
+from config_text import config_text, group, rule  # noqa: E402
+
+NULL = BUILD / "bench/null/null"
+TURN_LOAD = BUILD / "bench/growth/turn_load"
+CONNECTIONS = 15000  # more than any curve has
+
+
+class Server:
+    """A process pinned to the server's core, and what it has cost."""
+
+    def __init__(self, process, ports, home=None):
+        self.process, self.ports, self.home = process, ports, home
+
+    def cpu_ns(self):
+        return cpu_ns(self.process.pid)
+
+    def resident(self, *parts):
+        memory = self.process.memory()
+        return sum(memory[part] for part in parts or ("RssAnon", "RssFile"))
+
+
+class Load:
+    """turn_load: so many connections; they are open, and quiet, when this is made."""
+
+    def __init__(self, field, port, protocol, connections, streams, names, addresses=1,
+                 cpu=SERVER_CPU):
+        command = [TURN_LOAD, protocol, str(port), str(connections), str(streams), str(names)]
+        self.process = subprocess.Popen(
+            [*command, str(addresses)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=pin({cpu}, batch=True),
+        )
+        field.loads.append(self)
+        self._await("ready")
+
+    def _await(self, word):
+        said = self.process.stdout.readline().strip()
+        if said != word:
+            raise SystemExit("turn_load said %r for %r" % (said, word))
+
+    def do(self, verb, count):
+        self.process.stdin.write("%s %d\n" % (verb, count))
+        self.process.stdin.flush()
+        self._await("done")
+
+    def ask(self, count):
+        self.do("ask", count)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Field:
+    """A directory, an upstream that answers everything, and all that runs for one curve."""
+
+    def __init__(self, directory, kept, quick):
+        self.directory, self.quick = directory, quick
+        self.kept = kept  # lists, questions and images: as good the next time
+        self.loads, self.servers, self.paths = [], 0, 0
+        (directory / "certificates").mkdir()
+        self.made = certificates.make(directory / "certificates")
+        self.upstream = start_upstream(directory)
+
+    def questions(self, count, first=NAMES_LAST):
+        """A file of questions; by default for names that no list has. It is kept for others."""
+        path = self.kept / ("questions-%d-%d" % (first, count))
+        if not path.exists():
+            lines = ["%s A\n" % name for name in names(first, count)]
+            random.Random(7).shuffle(lines)
+            path.write_text("".join(lines))
+        return path
+
+    def list(self, count, first=0):
+        """A list of made-up names in one file; it is kept for others."""
+        path = self.kept / ("list-%d-%d" % (first, count))
+        return path if path.exists() else write_list(path, "plain", first, count)
+
+    def settings(self, ports, lists=(), rules=None, views=None, **more):
+        """All three protocols; the lists block what they hold where no rules are given."""
+        listeners = [("dns", ports["udp"]), ("dot", ports["dot"]), ("doh", ports["doh"])]
+        rules = rules if rules is not None else [
+            rule(one["name"], "BLOCK", one["name"], block_response="NXDOMAIN") for one in lists
+        ]
+        views = views or [{"name": "all", "clients": ["127.0.0.0/8"]}]
+        for view in views:
+            view["associations"] = [{"rule_group": "rules", "priority": 101}]
+        return {
+            "workers": 1,
+            "listeners": [
+                {"name": name, "protocol": name, "address": "127.0.0.1", "port": port}
+                for name, port in listeners
+            ],
+            "tls": {"certificate": str(self.made.certificate), "key": str(self.made.key)},
+            "admin": {"address": "127.0.0.1", "port": ports["admin"]},
+            "upstreams": [
+                {"name": "up", "protocol": "dns", "address": "127.0.0.1", "port": self.upstream}
+            ],
+            "state_directory": "",
+            "cache": {"size": "64MiB", "min_ttl": "1h", "prefetch": False},
+            "limits": {
+                "connections": CONNECTIONS,
+                "connections_per_address": CONNECTIONS,
+                "queries_per_client": 4096,
+                "idle_timeout": "1h",
+            },
+            **more,
+            "domain_lists": list(lists),
+            "rule_groups": [group("rules", *rules)],
+            "views": views,
+        }
+
+    def free_path(self, suffix):
+        self.paths += 1
+        return self.directory / ("%d-%d.%s" % (os.getpid(), self.paths, suffix))
+
+    def prepare(self, ports=None, **settings):
+        """A directory with a configuration and ports, free ones by default; nothing runs."""
+        self.servers += 1
+        home = self.directory / ("server-%d-%d" % (os.getpid(), self.servers))
+        home.mkdir()
+        ports = ports or take_ports("udp", "dot", "doh", "admin")
+        (home / "namegate.conf").write_text(config_text(self.settings(ports, **settings)))
+        return home, ports
+
+    def image(self, name, **settings):
+        """All lists of these settings, compiled; it is kept for others."""
+        path = self.kept / ("%s.image" % name)
+        if not path.exists():
+            home, _ = self.prepare(**settings)
+            command = [NAMEGATE, "compile", "-c", home / "namegate.conf", "-o", path]
+            subprocess.run(command, check=True, capture_output=True)
+        return path
+
+    def start(self, **settings):
+        """A namegate that is ready."""
+        home, ports = self.prepare(**settings)
+        process = Process(home, [NAMEGATE, "run", "-c", home / "namegate.conf"], batch=True)
+        await_ready(process, ports)
+        return Server(process, ports, home)
+
+    def command(self, server, verb, *words):
+        command = [NAMEGATE, verb, "-c", server.home / "namegate.conf", *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def start_null(self, protocol):
+        """The responder that does no DNS work."""
+        port = take_ports(protocol)[protocol]
+        words = [str(self.made.certificate), str(self.made.key)] if protocol != "udp" else []
+        process = Process(self.directory, [NULL, protocol, str(port), *words], batch=True)
+        deadline = time.monotonic() + 5
+        while protocol != "udp" and not is_open(port):
+            if time.monotonic() > deadline:
+                raise SystemExit("the null responder does not start")
+            time.sleep(0.01)
+        return Server(process, {protocol: port})
+
+    def load(self, server, protocol, connections, streams, names, **more):
+        return Load(self, server.ports[protocol], protocol, connections, streams, names, **more)
+
+    def clear(self):
+        for load in self.loads:
+            load.process.kill()
+            load.process.wait()
+        self.loads = []
+        for process in list(Process.running)[1:]:
+            process.stop()
+
+
+def is_open(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def await_ready(process, ports, most_s=START_S):
+    """Seconds since it began until /readyz says so, looked at every millisecond."""
+    while process.age_s() < most_s and process.process.poll() is None:
+        with contextlib.suppress(OSError):
+            if is_open(ports["admin"]):
+                url = "http://127.0.0.1:%d/readyz" % ports["admin"]
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    if answer.status == 200:
+                        return process.age_s()
+        time.sleep(0.001)
+    raise SystemExit("namegate is not ready: %s" % process.log.read_text()[-2000:])
+
+
+class Turn:
+    """What one point of a curve does in a round, and what it cost the server."""
+
+    def __init__(self, server, load):
+        self.server, self.load, self.costs = server, load, []
+
+    def take(self, count):
+        before = self.server.cpu_ns()
+        self.load.ask(count)
+        self.costs.append((self.server.cpu_ns() - before) / count / 1000)
+
+    def us(self):
+        return statistics.median(self.costs)
+
+
+def take_turns(turns, count, rounds):
+    """CPU-µs of a question for each turn. The first round warms up; every other goes backwards."""
+    for number in range(rounds + 1):
+        for turn in turns if number % 2 else turns[::-1]:
+            turn.take(count)
+        if number == 0:
+            for turn in turns:
+                turn.costs = []
+
+
+def ratios(turns, base):
+    """Medians of the rounds' ratios to one of the turns: neighbours in time are compared."""
+    return [
+        statistics.median(mine / first for mine, first in zip(turn.costs, base.costs))
+        for turn in turns
+    ]
+
+
+def differences(turns, base):
+    return [
+        statistics.median(mine - first for mine, first in zip(turn.costs, base.costs))
+        for turn in turns
+    ]
