@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from place import BUILD, LOAD_CPU, SERVER_CPU
-from process import run_pinned
+from process import as_batch, pin, run_pinned
 from rows import RATE
 
 LOAD = BUILD / "bench/load/load"
@@ -36,11 +36,10 @@ class Bench:
             command += ["--" + word, str(value)]
         return [*command, "--server", server.pid_of(row.protocol)]
 
-    def told(self, command, cpu):
+    def told(self, command, cpu, **manner):
         """What a program says in JSON; None with a word on its behalf when it says nothing."""
-        done = run_pinned(
-            [*self.through, *command], cpu, capture_output=True, text=True, timeout=None
-        )
+        command = [*self.through, *command]
+        done = run_pinned(command, cpu, capture_output=True, text=True, **manner)
         lines = done.stdout.splitlines()
         with contextlib.suppress(ValueError, IndexError):
             return json.loads(lines[-1])
@@ -51,7 +50,10 @@ class Bench:
         return self.told(self.load_command(server, row), LOAD_CPU)
 
     def saturated(self, server, row):
-        return self.told(self.load_command(server, row), SERVER_CPU)
+        """Load and server take longer turns: neither is interrupted by waking the other, which
+        would be no saturation, and cost twice as much or not, as the scheduler likes."""
+        with as_batch([server.pid_of(row.protocol)]):
+            return self.told(self.load_command(server, row), SERVER_CPU, batch=True)
 
     def rate(self, server, row):
         return self.told(self.load_command(server, row, rate=RATE), LOAD_CPU)
@@ -83,13 +85,20 @@ class Bench:
 
 
 def both(bench, servers, row):
-    """Loads on both cores at once, on one server each or on the same one twice. Returns CPU-µs of a
+    """Loads on both cores at once, on one server each or on the same one twice; returns CPU-µs of a
     question, of all."""
+    with as_batch({server.pid_of(row.protocol) for server in servers}):
+        return cost_of_both(bench, servers, row)
+
+
+def cost_of_both(bench, servers, row):
     begun = []
     for server, cpu in zip(servers, (SERVER_CPU, LOAD_CPU)):
-        command = ["taskset", "-c", cpu, *bench.load_command(server, row)]
-        words = [str(word) for word in command]
-        begun.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+        command = [str(word) for word in bench.load_command(server, row)]
+        prepare = pin({cpu}, batch=True)
+        begun.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=prepare)
+        )
     found = [json.loads(one.communicate(timeout=MOST_S)[0]) for one in begun]
     answers = sum(one["answers"] for one in found)
     used = sum(one["cpu_us"] * one["answers"] for one in found)

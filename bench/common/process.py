@@ -106,10 +106,27 @@ class Process:
                 self.process.wait()
 
 
-def run_pinned(command, cpu=LOAD_CPU, **more):
+def run_pinned(command, cpu=LOAD_CPU, batch=False, **more):
     """A command to its end, on one core."""
     words = [str(word) for word in command]
-    return subprocess.run(words, preexec_fn=pin({cpu}), start_new_session=True, **more)
+    return subprocess.run(words, preexec_fn=pin({cpu}, batch=batch), start_new_session=True, **more)
+
+
+@contextlib.contextmanager
+def as_batch(pids):
+    """Meanwhile all threads of these processes wait, when they are woken, as `batch` of pin()
+    does."""
+    def schedule(policy):
+        for pid in pids:
+            for thread in os.listdir("/proc/%d/task" % pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setscheduler(int(thread), policy, os.sched_param(0))
+
+    schedule(os.SCHED_BATCH)
+    try:
+        yield
+    finally:
+        schedule(os.SCHED_OTHER)
 
 
 class Prober:

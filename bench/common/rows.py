@@ -8,6 +8,7 @@ UDP = {"links": 32, "depth": 2}
 ONE = {"links": 32, "depth": 1}
 SIXTEEN = {"links": 8, "depth": 16}
 SATURATED = {"links": 128, "depth": 1}
+BUSY = {"links": 32, "depth": 16}  # more than one worker can do at once
 HUNDRED = {"links": 100, "depth": 16}  # by a timetable; depth is only how many may wait
 
 
@@ -86,7 +87,7 @@ def _others():
     yield Row("idle-doh", "idle", "hold", "doh", 0.65, 0.7, figure="bytes", repeats=0,
               among="is_nghttp2", against=(("dnsdist", 1.1),))
     for protocol in ("udp", "dot", "doh"):
-        yield Row("workers-" + protocol, "workers", "workers", protocol, links=ONE)
+        yield Row("workers-" + protocol, "workers", "workers", protocol, links=BUSY)
 
 
 ROWS = [*_queries(), *_saturated(), *_others()]
