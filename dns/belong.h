@@ -11,7 +11,8 @@
  *   additional  A, AAAA and their RRSIG of names that SRV, MX, NS, SVCB and HTTPS records of the
  *               chain lead to (the first DNS_BELONG_TARGETS_MAX of them)
  *
- * Pure; one value on the caller's stack, about 25 kB, of which a usual answer touches little: see not_cleared.h. */
+ * Pure; one value on the caller's stack, about 25 kB, of which a usual answer touches little (see
+ * not_cleared.h). */
 #ifndef DNS_BELONG_H
 #define DNS_BELONG_H
 
