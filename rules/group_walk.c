@@ -42,7 +42,7 @@ bool group_walk_begin(struct group_walk *walk, const uint32_t *entries, size_t c
 {
 	walk->count = 0;
 	walk->end = entries + count;
-	if (count < GROUP_WALK_RULES_MIN || !has_few_lists(matches))
+	if (!has_few_lists(matches))
 		return false;
 	for (unsigned i = 0; i < IMAGE_LISTS_MAX / 64; i++)
 		for (uint64_t left = matches->lists[i]; left; left &= left - 1) {

@@ -9,7 +9,7 @@
 
 enum {
 	GROUP_WALK_LISTS_MAX = 8, /* lists found; with more the rules are gone through one by one */
-	GROUP_WALK_RULES_MIN = 24, /* the same with fewer rules */
+	GROUP_WALK_RULES_MIN = 24, /* groups with fewer rules need no index */
 };
 
 /* A rule in the index of its group: ordered by the list, then by the rule. */

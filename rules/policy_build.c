@@ -119,6 +119,8 @@ static int compare_rules(const void *a, const void *b)
 
 static int index_group(struct policy *policy, struct policy_group *group)
 {
+	if (group->rule_count < GROUP_WALK_RULES_MIN)
+		return 0;
 	uint32_t *entries = arena_take(&policy->memory, group->rule_count, sizeof *entries);
 	if (!entries)
 		return ERR_NO_MEMORY;

@@ -21,7 +21,7 @@ struct policy_group {
 	const char *name;
 	uint16_t first_rule; /* of policy.rules, by ascending priority */
 	uint16_t rule_count;
-	const uint32_t *by_list; /* the same rules, for group_walk.h */
+	const uint32_t *by_list; /* the same rules, for group_walk.h; NULL: they are few */
 };
 
 /* Words of one kind; a client must show one of them. None: all is well with whatever it shows. */
