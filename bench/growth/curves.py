@@ -1,5 +1,5 @@
-"""The curves. Each takes a Field and gives what became of it as a Curve; CURVES, at the end, is what
-`growth` knows by name."""
+"""The curves. Each takes a Field and gives what became of it as a Curve; CURVES, at the end, is
+what `growth` knows by name."""
 
 import statistics
 import time
@@ -88,7 +88,7 @@ def idle(field, protocol):
         field.load(server, protocol, count, 1, asked, cpu=LOAD_CPU)
         turns.append(Turn(server, field.load(server, protocol, 32, 1, asked)))
         turns[-1].load.ask(SET)
-    take_turns(turns, *amount(field, 12000, 15))
+    take_turns(turns, *amount(field, 10000, 11))
     title = "%s, beside idle connections" % protocol.upper()
     return flat("idle-" + protocol, title, "idle connections", xs, turns, IDLE_MOST)
 
@@ -127,7 +127,7 @@ def streams(field, protocol):
         [Turn(server, field.load(server, protocol, 8, count, asked)) for count in xs]
         for server in (ours, null)
     ]
-    take_turns(turns[0] + turns[1], *amount(field, 20000, 9))
+    take_turns(turns[0] + turns[1], *amount(field, 20000, 7))
     falls, floor = (differences(half, half[0]) for half in turns)
     points = [
         Point(x, turn.us(), fall, FALL_LEAST * fall_of_null if turn is not turns[0][0] else 0)
@@ -172,7 +172,7 @@ def list_size(field):
         lists = [domain_list(field.list(size), "made-up")]
         image = field.image("size-%d" % size, lists=lists)
         servers.append(field.start(lists=lists, lists_image=str(image)))
-    turns = over_udp(field, servers, field.questions(SET), 40000, 15)
+    turns = over_udp(field, servers, field.questions(SET), 20000, 11)
     return flat("names", "Names of a list", "names", xs, turns, FLAT_MOST)
 
 
@@ -208,7 +208,7 @@ def rules(field, listed):
 
     servers = rules_and_lists(field, xs, count, rules_of)
     asked = field.questions(900, count - 900) if listed else field.questions(SET)
-    turns = over_udp(field, servers, asked, 40000, 15)
+    turns = over_udp(field, servers, asked, 20000, 11)
     what = "the last one decides" if listed else "none decides"
     name = "rules-last" if listed else "rules"
     return flat(name, "Rules, of which %s" % what, "rules", xs, turns, FLAT_MOST)
@@ -220,7 +220,7 @@ def lists(field):
     servers = rules_and_lists(
         field, xs, 200000, lambda x: [block("r%d" % i, "l%d" % i) for i in range(x)]
     )
-    turns = over_udp(field, servers, field.questions(SET), 40000, 15)
+    turns = over_udp(field, servers, field.questions(SET), 20000, 11)
     return flat("lists", "Lists", "lists", xs, turns, FLAT_MOST)
 
 
@@ -245,7 +245,7 @@ def views(field):
     ]
     for turn in turns:
         turn.load.ask(SET)
-    take_turns(turns, *amount(field, 40000, 15))
+    take_turns(turns, *amount(field, 20000, 11))
     return flat("views", "Views", "views", xs, turns, FLAT_MOST)
 
 
@@ -262,7 +262,7 @@ def cache(field):
     for x, server in zip(xs, servers):
         turns.append(Turn(server, field.load(server, "udp", 32, 4, field.questions(x))))
         turns[-1].load.ask(x)
-    take_turns(turns, *amount(field, 40000, 15))
+    take_turns(turns, *amount(field, 20000, 11))
     return flat("cache", "Names in the cache", "names", xs, turns, FLAT_MOST)
 
 
@@ -276,7 +276,7 @@ def query_log(field):
         field.start(),
         field.start(query_log={"file": str(field.directory / "query.jsonl")}),
     ]
-    turns = over_udp(field, servers, asked, 40000, 21)
+    turns = over_udp(field, servers, asked, 20000, 15)
     (field.directory / "query.jsonl").unlink()
     dearer = differences(turns, turns[0])
     points = [
@@ -306,7 +306,7 @@ def shadow(field):
             home, _ = field.prepare(lists=candidate, ports=server.ports, revisions=19)
             field.command(server, "shadow", "start", home / "namegate.conf", "--share", "100%")
         servers.append(server)
-    turns = over_udp(field, servers, asked, 40000, 15)
+    turns = over_udp(field, servers, asked, 20000, 11)
     title = "A shadow: none (0), one (1), one with an image of its own (2)"
     return flat("shadow", title, "shadow", (0, 1, 2), turns, FLAT_MOST)
 
@@ -323,27 +323,27 @@ def start_of(field, awaited, **settings):
     return ready_s
 
 
+def start_times(field, ways, awaited, lists):
+    times = {way: [] for way, _, _ in ways}
+    for _ in range(3 if field.quick else 7):
+        for way, more, _ in ways:
+            times[way].append(start_of(field, awaited, lists=lists, **more))
+    return [statistics.median(times[way]) for way, _, _ in ways]
+
+
 def start(field):
     """From the start of the process until /readyz says 200, a million names, text and image."""
     size = 100000 if field.quick else 1000000
     lists = [domain_list(field.list(size), "made-up")]
     image = str(field.image("size-%d" % size, lists=lists))
-    awaited = names(size - 1, 1)[0]
     ways = [("text", {}, TEXT_MOST_S), ("image", {"lists_image": image}, IMAGE_MOST_S)]
-    times = {way: [] for way, _, _ in ways}
-    for _ in range(3 if field.quick else 7):
-        for way, more, _ in ways:
-            times[way].append(start_of(field, awaited, lists=lists, **more))
-    points = [
-        Point(x, statistics.median(times[way]), statistics.median(times[way]), most)
-        for x, (way, _, most) in enumerate(ways)
-    ]
+    times = start_times(field, ways, names(size - 1, 1)[0], lists)
     return Curve(
         "start",
         "From start to ready, %d names: text (0), image (1)" % size,
         "s",
         "way",
-        points,
+        [Point(x, s, s, most) for x, (s, (_, _, most)) in enumerate(zip(times, ways))],
         measure="s",
     )
 

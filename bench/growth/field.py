@@ -54,10 +54,11 @@ class Load:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=pin({cpu}, batch=True),
+            preexec_fn=pin({LOAD_CPU}, batch=True),  # until its links are open: half the time
         )
         field.loads.append(self)
         self._await("ready")
+        os.sched_setaffinity(self.process.pid, {cpu})
 
     def _await(self, word):
         said = self.process.stdout.readline().strip()

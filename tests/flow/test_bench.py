@@ -18,9 +18,10 @@ PROGRAMS = {
     "load/connections": ["load/%s.c" % word for word in ["connections", *LINK]],
     "null/null": ["null/%s.c" % word for word in NULL],
     "lists/list_names": ["lists/list_names.c"],
+    "growth/turn_load": ["growth/turn_load.c", *["load/%s.c" % word for word in LINK]],
 }
 ENVIRONMENT = {**os.environ, "NAMEGATE": BINARY}
-SCRIPTS = ["compare"]
+SCRIPTS = ["compare", "growth/growth"]
 SCRIPTS += ["lists/" + word for word in ("compare", "reload_under_load", "shared")]
 SCRIPTS += ["lists/two_hundred_reloads"]
 
@@ -95,6 +96,20 @@ def test_connections_are_opened_resumed_and_held(build, null, tmp_path, protocol
     assert connections("open")["answers"] == 10
     assert connections("resume")["resumed"] == 10
     assert connections("hold")["open"] == 10
+
+
+@pytest.mark.parametrize("protocol", ("udp", "dot", "doh"))
+def test_turn_load_does_what_it_is_told(build, null, tmp_path, protocol):
+    """And ends with 1 when nobody answers."""
+    ask(build, null, protocol, tmp_path, "--questions", 1)
+    commands = ["ask 100", "renew 5", "ask 10"][: 1 if protocol == "udp" else 3]
+    (tmp_path / "commands").write_text("\n".join(commands))
+    load, asked = build / "growth/turn_load", tmp_path / "questions"
+    with open(tmp_path / "commands") as stdin:
+        done = run(load, protocol, null[protocol][1], 3, 4, asked, 2, stdin=stdin)
+    assert done.stdout == "ready\n" + "done\n" * len(commands)
+    done = run(load, protocol, Ports.take(), 3, 4, asked, check=False)
+    assert done.returncode == 1 and not done.stdout
 
 
 def compare(build, output):
