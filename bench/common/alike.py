@@ -6,7 +6,6 @@ import dns_wire as wire
 from dns_client import Udp
 
 TYPES = {"A": wire.A, "AAAA": wire.AAAA, "HTTPS": wire.HTTPS}
-DAY_S = 86400
 LEAST_TTL_S = 3600  # of what is to stay in the cache for the run
 PATIENCE_S = 5
 

@@ -80,19 +80,40 @@ def theme_table(judge, theme):
     rows = [row for row in judge.rows if row.theme == theme]
     if not rows:
         return ""
-    above = "above the cache's"
-    if theme == "workers":
-        names, extra = ["one worker, twice", "two workers"], []
-    else:
-        names, extra = judge.servers, ["of the best", above if rows[-1].above else "of null"]
-    head = ["", *(label(name) for name in names), *extra, "mark"]
+    head, cells = workers_table(judge, rows) if theme == "workers" else usual_table(judge, rows)
     lines = ["### " + THEMES[theme], "", unit_of(rows[0]), ""]
-    lines += ["| %s |" % " | ".join(head), "|---" * len(head) + "|"]
-    for row in rows:
-        cells = [cell(judge, row, name) for name in names]
-        cells += [ratio(judge.against_best(row)), ratio(judge.against_null(row))] if extra else []
-        lines.append("| %s | %s | %s |" % (row.name, " | ".join(cells), marks(judge, row)))
+    lines += ["| %s |" % " | ".join(line) for line in [head, ["---"] * len(head), *cells]]
     return "\n".join(lines) + "\n"
+
+
+def usual_table(judge, rows):
+    null = "above the cache's (mark)" if rows[-1].above else "of null (mark)"
+    head = ["", *(label(name) for name in judge.servers), "of the best (mark)", null, ""]
+    cells = [
+        [
+            row.name,
+            *(cell(judge, row, name) for name in judge.servers),
+            with_mark(judge.against_best(row)),
+            with_mark(judge.against_null(row)),
+            marks(judge, row),
+        ]
+        for row in rows
+    ]
+    return head, cells
+
+
+def workers_table(judge, rows):
+    names = ["one worker, twice", "two workers"]
+    cells = [
+        [row.name, *(cell(judge, row, name) for name in names),
+         with_mark(next(iter(judge.further(row)), None)), marks(judge, row)]
+        for row in rows
+    ]
+    return ["", *names, "ratio (mark)", ""], cells
+
+
+def with_mark(verdict):
+    return "%s (%g)" % (ratio(verdict), verdict.mark) if verdict else "–"
 
 
 def unit_of(row):

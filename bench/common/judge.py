@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from report import median, table
-from rows import ABOVE_US, ROWS, WORKERS_MARK
+from rows import ABOVE_US, ROWS, STEP_MS, WORKERS_MARK
 from servers import SERVERS
-
-NOT_PEERS = ("namegate", "null")
 
 
 @dataclass
@@ -14,17 +12,13 @@ class Verdict:
     """Of one mark of one row."""
 
     against: str
-    ratio: float  # or the difference, in microseconds
+    ratio: float  # or a time or difference in `unit`
     mark: float
     unit: str = ""
 
     @property
     def is_met(self):
         return round(self.ratio, 2) <= self.mark
-
-    def __str__(self):
-        words = "%.2f%s of at most %.2f, %s"
-        return words % (self.ratio, self.unit, self.mark, "met" if self.is_met else "missed")
 
 
 class Judge:
@@ -34,6 +28,7 @@ class Judge:
         for one in found["figures"]:
             key = one["row"], one["server"]
             values.setdefault(key, []).append(one[figures[one["row"]]])
+        self.values = values
         self.medians = {key: median(several) for key, several in values.items()}
         self.rows = [row for row in ROWS if any(key[0] == row.name for key in values)]
         self.peers = [name for name in found["servers"] if name in SERVERS and name != "namegate"]
@@ -62,6 +57,8 @@ class Judge:
         verdicts = [self._verdict(row, server, mark) for server, mark in row.against]
         if row.how == "workers":
             verdicts.append(self._workers(row))
+        if row.how == "rate":
+            verdicts.append(self._step(row))
         return [one for one in verdicts if one]
 
     def _verdict(self, row, server, mark):
@@ -75,6 +72,12 @@ class Judge:
             return None
         return Verdict(row.above, ours - other, ABOVE_US, " µs")
 
+    def _step(self, row):
+        """An answer that waits for a delayed acknowledgement is 20 or 40 ms late: in no run may one
+        of ten be."""
+        ours = self.values.get((row.name, "namegate"))
+        return Verdict("step", max(ours) / 1000, STEP_MS, " ms") if ours else None
+
     def _workers(self, row):
         one, two = (self.figure(row, name) for name in ("one worker, twice", "two workers"))
         return Verdict("one worker", two / one, WORKERS_MARK) if one and two else None
@@ -84,15 +87,15 @@ def cell(judge, row, server):
     value = judge.figure(row, server)
     if value is None:
         return "–"
-    words = "{:,.0f}".format(value) if value >= 1000 else "%.1f" % value
+    words = "{:,.0f}".format(value) if value >= 100 else "%.1f" % value
     return "*" + words if server == judge.best(row) else words
 
 
 def ratio(verdict):
     if not verdict:
         return "–"
-    words = "%+.1f%s" if verdict.unit else "%.2f%s"
-    return words % (verdict.ratio, verdict.unit)
+    words = "%+.1f µs" if verdict.unit == " µs" else "%.2f" + verdict.unit
+    return words % verdict.ratio
 
 
 def marks(judge, row):

@@ -30,6 +30,7 @@ class Row:
 
 
 ABOVE_US = 0.3
+STEP_MS = 15
 RATE = 5000  # questions a second, by a timetable
 
 THEMES = {

@@ -161,6 +161,16 @@ def test_verdicts(tmp_path, row, values, words):
     assert words in told
 
 
+def test_verdict_of_a_step(tmp_path):
+    """One run of nine in which an answer of ten is 20 ms late is one too many."""
+    for last, words in (400, "| met"), (20400, "| missed: step 20.40 ms > 15 ms"):
+        several = [400] * 8 + [last]
+        figures = [{"row": "rate-dot", "server": "namegate", "p90_us": one} for one in several]
+        found = {"machine": "", "servers": ["namegate"], "dropped": [], "figures": figures}
+        (tmp_path / "results.json").write_text(json.dumps(found))
+        assert words in run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout
+
+
 def test_verdict_above_the_cache(tmp_path):
     """A name on a list may cost 0.3 µs more than one in the cache."""
     for cost, words in (20.3, "+0.3 µs   | met"), (20.4, "missed: dot1/cached +0.4 µs > 0.3 µs"):
