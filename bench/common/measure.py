@@ -7,6 +7,7 @@ import subprocess
 
 from place import BUILD, LOAD_CPU, SERVER_CPU
 from process import as_batch, pin, run_pinned
+from report import say
 from rows import RATE
 
 LOAD = BUILD / "bench/load/load"
@@ -43,7 +44,7 @@ class Bench:
         lines = done.stdout.splitlines()
         with contextlib.suppress(ValueError, IndexError):
             return json.loads(lines[-1])
-        print("no figures: %s" % done.stderr.strip()[-200:], flush=True)
+        say("no figures: %s" % done.stderr.strip()[-200:])
         return None
 
     def query(self, server, row):

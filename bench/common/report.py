@@ -3,7 +3,13 @@
 import json
 import os
 import statistics
+import sys
 from pathlib import Path
+
+
+def say(words):
+    """Beside the results, while they are made."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def median(values):

@@ -1,6 +1,6 @@
 /* connections.c - what connections cost a server: to open one, and to keep one that is idle.
  *
- *   connections open|resume|hold dot|doh PORT COUNT PID NAME [--keep]
+ *   connections open|resume|hold dot|doh PORT COUNT PID NAME
  *
  * NAME is what is asked, for its A record.
  *
@@ -10,7 +10,7 @@
  *
  * hold: opens so many, asks one question on each and keeps them. Told is by how much the server's
  * resident memory has grown for each, how many it has closed meanwhile, and what of a CPU it uses
- * while nothing is asked. With --keep it says "ready" then, and waits for the end of its input.
+ * while nothing is asked.
  *
  * One line of JSON. */
 #include <poll.h>
@@ -121,8 +121,7 @@ static unsigned still_open(const struct link *links, unsigned count)
 	return open;
 }
 
-static void hold(
-	const struct link_type *type, uint16_t port, unsigned count, pid_t server, bool keep)
+static void hold(const struct link_type *type, uint16_t port, unsigned count, pid_t server)
 {
 	struct link *links = calloc(count, sizeof *links), link;
 	unsigned opened = 0;
@@ -145,14 +144,12 @@ static void hold(
 		count, opened, still_open(links, opened), opened ? (double)memory / opened : 0,
 		(double)cpu_ns / 1e7 / WATCH_S);
 	fflush(stdout);
-	while (keep && getchar() != EOF)
-		;
 	_exit(opened < count);
 }
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: connections open|resume|hold dot|doh PORT COUNT PID NAME [--keep]\n", stderr);
+	fputs("usage: connections open|resume|hold dot|doh PORT COUNT PID NAME\n", stderr);
 	exit(2);
 }
 
@@ -167,13 +164,12 @@ static void allow_many_files(void)
 
 int main(int argc, char **argv)
 {
-	bool keep = argc == 8 && !strcmp(argv[7], "--keep");
 	const struct link_type *type = argc > 2 ? link_type_of(argv[2]) : NULL;
 	uint16_t port;
 	unsigned count;
 	pid_t server;
 
-	if ((argc != 7 && !keep) || !type || !type->alpn)
+	if (argc != 7 || !type || !type->alpn)
 		usage();
 	port = (uint16_t)strtoul(argv[3], NULL, 10);
 	count = (unsigned)strtoul(argv[4], NULL, 10);
@@ -183,7 +179,7 @@ int main(int argc, char **argv)
 	questions_one(&questions, argv[6]);
 	tls = link_tls_context(on_session);
 	if (!strcmp(argv[1], "hold"))
-		hold(type, port, count, server, keep);
+		hold(type, port, count, server);
 	open_and_close(type, port, count, server, !strcmp(argv[1], "resume"));
 	return 0;
 }
