@@ -15,16 +15,16 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(BENCH / "common"), str(BENCH / "lists")]
 
-from place import BUILD, LOAD_CPU, NAMEGATE, SERVER_CPU, take_ports  # noqa: E402
-from process import START_S, Process, cpu_ns, pin  # noqa: E402
+from place import BUILD, LOAD_CPU, NAMEGATE, SERVER_CPU, take_ports  # noqa: E402, F401
+from process import START_S, Process, cpu_ns  # noqa: E402
 from questions import NAMES_LAST, names, write_list  # noqa: E402
+from turns import TurnLoad  # noqa: E402
 from upstream import start_upstream  # noqa: E402
 
 import certificates  # noqa: E402
 from config_text import config_text, group, rule  # noqa: E402
 
 NULL = BUILD / "bench/null/null"
-TURN_LOAD = BUILD / "bench/growth/turn_load"
 CONNECTIONS = 15000  # more than any curve has
 
 
@@ -42,40 +42,13 @@ class Server:
         return sum(memory[part] for part in parts or ("RssAnon", "RssFile"))
 
 
-class Load:
-    """turn_load: so many connections; they are open, and quiet, when this is made."""
+class Load(TurnLoad):
+    """One that ends with its field."""
 
     def __init__(self, field, port, protocol, connections, streams, names, addresses=1,
                  cpu=SERVER_CPU):
-        command = [TURN_LOAD, protocol, str(port), str(connections), str(streams), str(names)]
-        self.process = subprocess.Popen(
-            [*command, str(addresses)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            preexec_fn=pin({LOAD_CPU}, batch=True),  # until its links are open: half the time
-        )
+        super().__init__(port, protocol, connections, streams, names, addresses, cpu)
         field.loads.append(self)
-        self._await("ready")
-        os.sched_setaffinity(self.process.pid, {cpu})
-
-    def _await(self, word):
-        said = self.process.stdout.readline().strip()
-        if said != word:
-            raise SystemExit("turn_load said %r for %r" % (said, word))
-
-    def do(self, verb, count):
-        self.process.stdin.write("%s %d\n" % (verb, count))
-        self.process.stdin.flush()
-        self._await("done")
-
-    def ask(self, count):
-        self.do("ask", count)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Field:
