@@ -174,8 +174,10 @@ struct slice policy_entry_name(const struct list_entry *entry, struct slice name
  * in any case. Of a network "192.0.2.0/24"; it takes `address` (else NULL is fine). */
 void policy_entry_write_text(struct writer *to, const struct list_entry *entry, struct slice name,
 	const struct address *address);
+
 /* Has `name` (lower case) records of our own (local_data)? */
 bool policy_local_has(const struct policy *policy, struct slice name);
+
 /* Our own records. True when `name` (lower case) has any; then those of `type` (CNAME
  * always; for type ANY all) are told one by one, in the order in which they were written. */
 bool policy_local_records(const struct policy *policy, struct slice name, uint16_t type,

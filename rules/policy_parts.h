@@ -76,8 +76,6 @@ struct policy {
 	size_t rebinding_exception_count;
 };
 
-/* Has local_data records of this name (lower case)? */
-
 /* 0 or an error; what was made is freed with the policy. */
 int policy_views_build(struct policy *policy, const struct policy_spec *spec);
 int policy_classes_build(struct policy *policy, const struct policy_spec *spec);
