@@ -108,12 +108,14 @@ static void put_date(char *at, uint64_t days)
 
 static void stamp_set(struct query_log_stamp *stamp, int64_t second)
 {
+	enum { TIME_AT = sizeof "\",\"query_timestamp\":\"" - 1 };
 	uint64_t since = second > 0 ? (uint64_t)second : 0;
-	memcpy(stamp->text, "0000-00-00T00:00:00Z", sizeof stamp->text);
-	put_date(stamp->text, since / 86400);
-	put_digits(stamp->text + 11, 2, since / 3600 % 24);
-	put_digits(stamp->text + 14, 2, since / 60 % 60);
-	put_digits(stamp->text + 17, 2, since % 60);
+	char *time = stamp->text + TIME_AT;
+	memcpy(stamp->text, QUERY_LOG_STAMP, sizeof stamp->text);
+	put_date(time, since / 86400);
+	put_digits(time + 11, 2, since / 3600 % 24);
+	put_digits(time + 14, 2, since / 60 % 60);
+	put_digits(time + 17, 2, since % 60);
 	stamp->second = second;
 }
 
@@ -128,7 +130,6 @@ static const struct view_info *view_of(const struct query_log_event *event)
 
 static void write_question(struct writer *line, const struct query_log_event *event)
 {
-	LITERAL(line, "\",\"query_name\":\"");
 	write_domain(line, event->name);
 	LITERAL(line, "\",\"query_type\":\"");
 	write_mnemonic(line, dns_type_name(event->type), event->type);
@@ -243,20 +244,19 @@ static bool write_answers(struct writer *line, const struct query_log_event *eve
 static void write_client(struct writer *line, const struct query_log_style *style,
 	const struct query_log_event *event)
 {
-	static const char *const transports[PROTOCOL_COUNT] = {
-		[PROTOCOL_UDP] = "UDP",
-		[PROTOCOL_TCP] = "TCP",
-		[PROTOCOL_DOT] = "DOT",
-		[PROTOCOL_DOH] = "DOH",
+#define TRANSPORT(name) "\",\"transport\":\"" name "\",\"srcids\":{}"
+	static const char transports[PROTOCOL_COUNT][sizeof TRANSPORT("UDP")] = {
+		[PROTOCOL_UDP] = TRANSPORT("UDP"),
+		[PROTOCOL_TCP] = TRANSPORT("TCP"),
+		[PROTOCOL_DOT] = TRANSPORT("DOT"),
+		[PROTOCOL_DOH] = TRANSPORT("DOH"),
 	};
 	LITERAL(line, ",\"srcaddr\":\"");
 	log_client_write_address(line, &event->client, event->log_clients, style->hash_key);
 	LITERAL(line, "\",\"srcport\":\"");
 	if (event->log_clients == LOG_CLIENTS_FULL)
 		writer_decimal(line, event->client_port);
-	LITERAL(line, "\",\"transport\":\"");
-	writer_text(line, transports[event->protocol]);
-	LITERAL(line, "\",\"srcids\":{}");
+	writer_bytes(line, transports[event->protocol], sizeof transports[0] - 1);
 }
 
 static const char *group_name(const struct query_log_event *event, const struct rule_match *match)
@@ -500,11 +500,12 @@ static void write_client_id(struct writer *line, const struct query_log_style *s
 static void write_ext(struct writer *line, const struct query_log_style *style,
 	const struct query_log_event *event, bool answers_are_truncated)
 {
-	static const char *const protocols[PROTOCOL_COUNT] = {
-		[PROTOCOL_UDP] = "udp",
-		[PROTOCOL_TCP] = "tcp",
-		[PROTOCOL_DOT] = "dot",
-		[PROTOCOL_DOH] = "doh",
+#define PROTOCOL(name) ",\"protocol\":\"" name "\""
+	static const char protocols[PROTOCOL_COUNT][sizeof PROTOCOL("udp")] = {
+		[PROTOCOL_UDP] = PROTOCOL("udp"),
+		[PROTOCOL_TCP] = PROTOCOL("tcp"),
+		[PROTOCOL_DOT] = PROTOCOL("dot"),
+		[PROTOCOL_DOH] = PROTOCOL("doh"),
 	};
 	const struct view_info *view = view_of(event);
 	LITERAL(line, ",\"ext\":");
@@ -516,7 +517,7 @@ static void write_ext(struct writer *line, const struct query_log_style *style,
 		NUMBER(line, "revision", event->revision);
 		WORD(line, "policy_hash", event->policy_hash);
 	}
-	WORD(line, "protocol", protocols[event->protocol]);
+	writer_bytes(line, protocols[event->protocol], sizeof protocols[0] - 1);
 	WORD(line, "source", event->source);
 	if (event->is_kept)
 		NUMBER(line, "age_s", event->age_s);
@@ -546,7 +547,6 @@ void query_log_line_write(struct writer *line, const struct query_log_style *sty
 		stamp_set(stamp, event->time_s);
 	writer_bytes(line, style->head, style->head_len);
 	write_name(line, view ? view->name : NULL);
-	LITERAL(line, "\",\"query_timestamp\":\"");
 	writer_bytes(line, stamp->text, sizeof stamp->text - 1);
 	write_question(line, event);
 	bool answers_are_truncated = write_answers(line, event);

@@ -23,10 +23,11 @@ struct query_log_style {
 	char head[2 * QUERY_LOG_NAME_MAX + 128]; /* up to the view's name */
 };
 
-/* The second that was formatted last; zero-initialise one per writer. */
+/* The second that was formatted last, and the text around it; zero-initialise one per writer. */
+#define QUERY_LOG_STAMP "\",\"query_timestamp\":\"0000-00-00T00:00:00Z\",\"query_name\":\""
 struct query_log_stamp {
 	int64_t second;
-	char text[sizeof "2026-01-02T03:04:05Z"];
+	char text[sizeof QUERY_LOG_STAMP];
 };
 
 /* 0, or an error of the file with the key (log_client.h). */
