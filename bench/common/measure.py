@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import subprocess
+from statistics import mean
 
 from place import BUILD, LOAD_CPU, SERVER_CPU
 from process import as_batch, pin, run_pinned
@@ -86,23 +87,27 @@ class Bench:
 
 
 def both(bench, servers, row):
-    """Loads on both cores at once, on one server each or on the same one twice; returns CPU-µs of a
-    question, of all."""
+    """Loads on both cores at once, two on each: of one server each, or of the same one, so that as
+    much comes from the other core in either case. Returns CPU-µs of a question, of all."""
     with as_batch({server.pid_of(row.protocol) for server in servers}):
-        return cost_of_both(bench, servers, row)
+        begun = [
+            (server, begin(bench.load_command(server, row), cpu))
+            for cpu in (SERVER_CPU, LOAD_CPU)
+            for server in servers
+        ]
+        return cost_of_all([
+            (server, json.loads(load.communicate(timeout=MOST_S)[0])) for server, load in begun
+        ])
 
 
-def cost_of_both(bench, servers, row):
-    begun = []
-    for server, cpu in zip(servers, (SERVER_CPU, LOAD_CPU)):
-        command = [str(word) for word in bench.load_command(server, row)]
-        prepare = pin({cpu}, batch=True)
-        begun.append(
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=prepare)
-        )
-    found = [json.loads(one.communicate(timeout=MOST_S)[0]) for one in begun]
-    answers = sum(one["answers"] for one in found)
-    used = sum(one["cpu_us"] * one["answers"] for one in found)
-    if servers[0] is servers[1]:
-        used /= 2  # each has seen all of it
-    return used / answers if answers else None
+def begin(command, cpu):
+    words, prepare = [str(word) for word in command], pin({cpu}, batch=True)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=prepare)
+
+
+def cost_of_all(told):
+    """Each load has seen all that its server used."""
+    answers, used = sum(found["answers"] for _, found in told), {}
+    for server, found in told:
+        used.setdefault(server, []).append(found["cpu_us"] * found["answers"])
+    return sum(map(mean, used.values())) / answers if answers else None

@@ -8,7 +8,7 @@ UDP = {"links": 32, "depth": 2}
 ONE = {"links": 32, "depth": 1}
 SIXTEEN = {"links": 8, "depth": 16}
 SATURATED = {"links": 128, "depth": 1}
-BUSY = {"links": 32, "depth": 16}  # more than one worker can do at once
+BUSY = {"links": 16, "depth": 16}  # more than one worker can do at once
 HUNDRED = {"links": 100, "depth": 16}  # by a timetable; depth is only how many may wait
 
 
@@ -80,7 +80,7 @@ def _others():
     for protocol in ("dot", "doh"):
         for word in ("open", "resume"):
             name = "%s-%s" % (word, protocol)
-            yield Row(name, "open", word, protocol, 1.0, 1.05, among="is_openssl")
+            yield Row(name, "open", word, protocol, 1.0, 1.05, among="is_openssl", repeats=3)
     for protocol in ("udp", "dot", "doh"):
         yield Row("rate-" + protocol, "rate", "rate", protocol, 1.1, 1.2, HUNDRED,
                   figure="p90_us", repeats=3)
