@@ -21,6 +21,7 @@ from process import Prober
 from rig import Editions
 
 NXDOMAIN = 3
+NAMES = {"dot": "DoT", "doh": "DoH"}
 IDLE_MOST = 1.05
 BUSY_MOST = 1.20  # of the null responder's own rise
 FLAT_MOST = 1.15
@@ -29,6 +30,7 @@ TEXT_MOST_S = 0.6
 IMAGE_MOST_S = 0.060
 SIDECAR_MOST_MIB = 6.0
 LEAK_MOST = 1.03
+LEAK_CONNECTIONS = 100000
 SET = 20000  # names of the busy set, unless the curve is about them
 CACHED = [1000, 10000, 100000, 1000000, 5000000]
 FALL_LEAST = 0.95  # of that of null
@@ -90,7 +92,7 @@ def idle(field, protocol):
         turns.append(Turn(server, field.load(server, protocol, 32, 1, asked)))
         turns[-1].load.ask(SET)
     take_turns(turns, *amount(field, 10000, 11))
-    title = "%s, beside idle connections" % protocol.upper()
+    title = "%s, beside idle connections" % NAMES[protocol]
     return flat("idle-" + protocol, title, "idle connections", xs, turns, IDLE_MOST)
 
 
@@ -111,7 +113,7 @@ def busy(field, protocol):
         for x, turn, rise, rise_of_null in zip(xs, turns[0], rises, floor)
     ]
     beside = [(x, turn.us()) for x, turn in zip(xs, turns[1])]
-    title = "%s, all connections ask" % protocol.upper()
+    title = "%s, all connections ask" % NAMES[protocol]
     return Curve(
         "busy-" + protocol, title, "CPU-µs a question", "connections", points, beside=beside
     )
@@ -135,7 +137,7 @@ def streams(field, protocol):
         for x, turn, fall, fall_of_null in zip(xs, turns[0], falls, floor)
     ]
     beside = [(x, turn.us()) for x, turn in zip(xs, turns[1])]
-    title = "%s, questions under way on a connection" % protocol.upper()
+    title = "%s, questions under way on a connection" % NAMES[protocol]
     return Curve(
         "streams-" + protocol,
         title,
@@ -380,7 +382,7 @@ def leak(field):
     loads = [
         field.load(server, protocol, 100, 1, asked, cpu=LOAD_CPU) for protocol in ("dot", "doh")
     ]
-    total = 2000 if field.quick else 100000
+    total = 2000 if field.quick else LEAK_CONNECTIONS
     points, base = [], 0
     for reloads, connections in ((1, 1000), (10, total)):
         for _ in range(reloads if reloads == 1 else reloads - 1):

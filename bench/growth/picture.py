@@ -32,18 +32,18 @@ def draw(axes, curve):
     if curve.beside:
         axes.plot(*zip(*curve.beside), "s--", color=NULL, markersize=4, label="null")
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.25 * max(values + [most for _, most in bounds]))
     axes.set_title(curve.title, fontsize=9)
     axes.set_xlabel(curve.along, fontsize=8)
     axes.set_ylabel(curve.unit, fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(True, alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="upper right" if values[-1] < values[0] / 2 else "lower right")
 
 
 def draw_all(curves, output):
-    """Curves of two points are no picture."""
-    drawn = [curve for curve in curves if len(curve.points) > 2]
+    """Those that are curves: the others have two points, or ones that are no numbers."""
+    drawn = [curve for curve in curves if len(curve.points) > 2 and curve.points[0].x]
     rows = -(-len(drawn) // COLUMNS)
     figure, grid = plt.subplots(rows, COLUMNS, figsize=(11, 2.9 * rows), squeeze=False)
     cells = [axes for row in grid for axes in row]
