@@ -67,7 +67,7 @@ struct conn {
 	bool reading;
 	bool held_back; /* its framer was full, and may have unread what came beyond */
 	bool ended;     /* nothing that the client sends is of interest any more */
-	bool at_end;    /* it has closed its side */
+	bool at_end;    /* it has closed its side, or said goodbye */
 	bool lingers;   /* see PHASE_LINGER */
 	bool hurries;   /* it is in nobody's way: without PHASE_LINGER */
 	bool called;    /* it has waited for its turn to shake hands; it is now */
@@ -152,6 +152,8 @@ void conn_mark_dirty(struct conn *conn);
 void conn_mark_broken(struct conn *conn);
 /* To the socket as they are. */
 void conn_write(struct conn *conn, struct slice bytes);
+/* What TLS has to say for itself (its buffer is the worker's), with the answers that there are. */
+void conn_write_tls(struct conn *conn, struct writer *cipher);
 void conn_flush(struct conn *conn);
 /* In good order: nothing more is read, what is owed goes out. */
 void conn_end(struct conn *conn);

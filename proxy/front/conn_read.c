@@ -145,10 +145,9 @@ static void feed_tls(struct conn *conn, struct slice cipher)
 		if (len > 0)
 			feed_framer(conn, slice_of(worker->plain_buffer, (size_t)len));
 	} while (len > 0 && !conn->ended);
-	if (out.len > 0) /* handshake, alerts, tickets: they do not wait for the end of the turn */
-		conn_write(conn, writer_slice(&out));
 	if (len == ERR_CLOSED) {
 		conn->ended = true;
+		conn->at_end = true; /* it hears us out, but has nothing more to say */
 	} else if (len < 0) {
 		if (!conn->established) {
 			metrics_tls(worker->metrics, "", tls_stream_error(conn->tls), false);
@@ -156,6 +155,8 @@ static void feed_tls(struct conn *conn, struct slice cipher)
 		}
 		conn->broken = true;
 	}
+	if (out.len > 0) /* handshake, alerts, tickets: they do not wait for the end of the turn */
+		conn_write_tls(conn, &out);
 }
 
 static void note_end_of_input(struct conn *conn)

@@ -80,25 +80,39 @@ void conn_write(struct conn *conn, struct slice bytes)
 		write_later(conn, slice_of(bytes.at + sent, bytes.len - (size_t)sent));
 }
 
-/* One batch of frames from the framer to the socket; gives how many plain bytes it was. */
-static size_t flush_once(struct conn *conn)
+/* One batch of frames from the framer, behind what there is in `cipher` already, to the socket;
+ * gives how many plain bytes it was. */
+static size_t flush_batch(struct conn *conn, struct writer *cipher, size_t capacity)
 {
 	struct worker *worker = conn->table->worker;
-	size_t len =
-		conn->protocol->framer->drain(conn->framer, worker->plain_buffer, WORKER_PLAIN_LEN);
+	size_t len = conn->protocol->framer->drain(conn->framer, worker->plain_buffer, capacity);
 	struct slice bytes = slice_of(worker->plain_buffer, len);
-	if (len == 0)
-		return 0;
 	if (conn->tls) {
-		struct writer cipher = writer_of(worker->cipher_buffer, WORKER_CIPHER_LEN);
-		if (tls_stream_write(conn->tls, bytes, &cipher)) {
+		if (len > 0 && tls_stream_write(conn->tls, bytes, cipher)) {
 			conn->broken = true;
 			return 0;
 		}
-		bytes = writer_slice(&cipher);
+		bytes = writer_slice(cipher);
 	}
-	conn_write(conn, bytes);
+	if (bytes.len > 0)
+		conn_write(conn, bytes);
 	return len;
+}
+
+static size_t flush_once(struct conn *conn)
+{
+	struct writer cipher = writer_of(conn->table->worker->cipher_buffer, WORKER_CIPHER_LEN);
+	return flush_batch(conn, &cipher, WORKER_PLAIN_LEN);
+}
+
+/* A segment of its own would wake the client for a ticket, and again for the answer. */
+void conn_write_tls(struct conn *conn, struct writer *cipher)
+{
+	if (conn->established && !conn->broken && !conn->writing &&
+		cipher->capacity - cipher->len >= tls_stream_room(TLS_PLAIN_MAX))
+		conn->drained += flush_batch(conn, cipher, TLS_PLAIN_MAX);
+	else
+		conn_write(conn, writer_slice(cipher));
 }
 
 static void say_goodbye(struct conn *conn)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/tcp.h>
 /* cmocka wants the above first */
 #include <cmocka.h>
 
@@ -516,6 +517,88 @@ static void test_handshakes_that_fail(void **state)
 	fixture_stop(f);
 }
 
+/* --- TLS by hand: the client decides what comes in one segment --- */
+
+struct by_hand {
+	SSL *tls;
+	int fd;
+};
+
+static struct by_hand open_by_hand(const struct worker_fixture *f, SSL_CTX *settings)
+{
+	struct by_hand client = { SSL_new(settings),
+		fixture_connect(loopback, f->dot_port, SOCK_STREAM) };
+	SSL_set_bio(client.tls, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	SSL_set_connect_state(client.tls);
+	return client;
+}
+
+static void close_by_hand(struct by_hand *client)
+{
+	SSL_free(client->tls);
+	close(client->fd);
+}
+
+static void send_all(const struct by_hand *client)
+{
+	char *bytes;
+	BIO *from = SSL_get_wbio(client->tls);
+	long len = BIO_get_mem_data(from, &bytes);
+	assert_int_equal(send(client->fd, bytes, (size_t)len, 0), len);
+	(void)BIO_reset(from);
+}
+
+static void receive_some(const struct by_hand *client)
+{
+	static char bytes[65536];
+	assert_true(fixture_readable(client->fd, 5000));
+	ssize_t len = recv(client->fd, bytes, sizeof bytes, 0);
+	assert_true(len > 0);
+	assert_int_equal(BIO_write(SSL_get_rbio(client->tls), bytes, (int)len), len);
+}
+
+/* What Linux tells; that of glibc ends before it (linux/tcp.h and netinet/tcp.h exclude each
+ * other). */
+struct long_tcp_info {
+	struct tcp_info known;
+	uint64_t rates[2], bytes[2];
+	uint32_t segments_out, segments_in, not_sent, min_rtt;
+	uint32_t data_segments_in;
+};
+
+static unsigned segments_received(const struct by_hand *client)
+{
+	struct long_tcp_info info = { .data_segments_in = 0 };
+	socklen_t len = sizeof info;
+	assert_int_equal(getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(len, sizeof info);
+	return info.data_segments_in;
+}
+
+/* Who asks with the last words of the handshake is not woken for the ticket alone. */
+static void test_ticket_comes_with_the_answer(void **state)
+{
+	(void)state;
+	struct worker_fixture *f = fixture_start(loopback, "");
+	SSL_CTX *settings = fixture_client_settings(TLS1_3_VERSION);
+	struct by_hand client = open_by_hand(f, settings);
+	assert_int_equal(SSL_do_handshake(client.tls), -1);
+	send_all(&client);
+	while (SSL_do_handshake(client.tls) != 1)
+		receive_some(&client);
+	unsigned of_handshake = segments_received(&client);
+	dot_ask(client.tls, 7, "localhost");
+	send_all(&client);
+	while (SSL_peek(client.tls, answer, 1) != 1)
+		receive_some(&client);
+	assert_true(dot_answer(client.tls, answer) > 12);
+	assert_int_equal(id_of(answer), 7);
+	assert_int_equal(segments_received(&client), of_handshake + 1);
+	close_by_hand(&client);
+	SSL_CTX_free(settings);
+	fixture_stop(f);
+}
+
 /* --- DoH, as far as it is about connections --- */
 
 /* Reads frames up to a GOAWAY; gives its error code, or -1. */
@@ -621,6 +704,7 @@ int main(void)
 		cmocka_unit_test(test_dot),
 		cmocka_unit_test(test_dot_end_without_goodbye),
 		cmocka_unit_test(test_handshakes_that_fail),
+		cmocka_unit_test(test_ticket_comes_with_the_answer),
 		cmocka_unit_test(test_last_words_are_heard),
 		cmocka_unit_test(test_idle_doh),
 	};
