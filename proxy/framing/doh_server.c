@@ -21,6 +21,7 @@
 #include "proxy/framing/doh_request.h"
 #include "proxy/framing/h2.h"
 #include "proxy/framing/h2_heads.h"
+#include "proxy/framing/h2_memory.h"
 
 enum {
 	STREAMS_MAX = 100,
@@ -43,6 +44,7 @@ struct doh_stream {
 struct framer {
 	struct framer_settings settings;
 	nghttp2_session *session;
+	struct h2_slot *slot; /* in which the session lives */
 	struct h2_heads heads;
 	struct h2_out out;
 	size_t queued;
@@ -378,6 +380,23 @@ static int submit_settings(struct framer *framer)
 		framer->session, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof *entries);
 }
 
+static bool session_open(struct framer *framer)
+{
+	nghttp2_mem memory = h2_slot_memory(framer->slot);
+	nghttp2_session *session;
+	if (nghttp2_session_server_new3(&session, callbacks, framer, options, &memory))
+		return false;
+	framer->session = session;
+	return submit_settings(framer) == 0;
+}
+
+static void session_close(struct framer *framer)
+{
+	nghttp2_session_del(framer->session);
+	if (framer->slot)
+		h2_slot_give_back(framer->slot);
+}
+
 static struct framer *doh_open(const struct framer_settings *settings)
 {
 	struct framer *framer = calloc(1, sizeof *framer);
@@ -387,16 +406,12 @@ static struct framer *doh_open(const struct framer_settings *settings)
 	h2_heads_init(&framer->heads, NGHTTP2_CLIENT_MAGIC_LEN);
 	list_init(&framer->open);
 	list_init(&framer->late);
-	if (nghttp2_session_server_new2(&framer->session, callbacks, framer, options)) {
-		free(framer);
-		return NULL;
-	}
-	if (submit_settings(framer)) {
-		nghttp2_session_del(framer->session);
-		free(framer);
-		return NULL;
-	}
-	return framer;
+	framer->slot = h2_slot_take();
+	if (framer->slot && session_open(framer))
+		return framer;
+	session_close(framer);
+	free(framer);
+	return NULL;
 }
 
 static void doh_free(struct framer *framer)
@@ -404,7 +419,7 @@ static void doh_free(struct framer *framer)
 	/* nghttp2_session_del() forgets its streams without a word to us. */
 	while (!list_is_empty(&framer->open))
 		stream_free(framer, container_of(framer->open.next, struct doh_stream, in_open));
-	nghttp2_session_del(framer->session);
+	session_close(framer);
 	free(framer);
 }
 
