@@ -34,6 +34,12 @@ struct tls_stream {
 
 /* --- the BIO --- */
 
+/* OpenSSL reads as many bytes as we let it have: not twice a record, for its head and for the rest,
+ * and with a buffer that it takes and gives back once for all of them instead of once a record. 16
+ * questions are some 1,800 bytes. No more, as what it has is out of our reach: a stream that has
+ * been refused works on until it has used it up. */
+enum { READ_AHEAD_MAX = 2048 };
+
 static int on_bio_read(BIO *bio, char *to, int capacity)
 {
 	struct tls_stream *stream = BIO_get_data(bio);
@@ -47,6 +53,8 @@ static int on_bio_read(BIO *bio, char *to, int capacity)
 	}
 	if (count > (size_t)capacity)
 		count = (size_t)capacity;
+	if (count > READ_AHEAD_MAX)
+		count = READ_AHEAD_MAX;
 	memcpy(to, stream->cipher->at, count);
 	stream->cipher->at += count;
 	stream->cipher->len -= count;
@@ -269,6 +277,7 @@ static struct tls_stream *stream_around(SSL *openssl, enum tls_alpn alpn)
 	stream->error = "other";
 	stream->reason = "no error";
 	SSL_set_bio(openssl, bio, bio);
+	SSL_set_read_ahead(openssl, 1);
 	return stream;
 }
 
@@ -456,6 +465,13 @@ static void stream_take_back(struct tls_stream *stream)
 	stream->cipher_out = NULL;
 }
 
+/* Would the next SSL_read() only find out that there is nothing? It would take a buffer for that.
+ */
+static bool stream_has_read_all(const struct tls_stream *stream)
+{
+	return stream->cipher->len == 0 && !SSL_has_pending(stream->openssl);
+}
+
 /* After SSL_read() had nothing: is it for now, or for good? */
 static void stream_settle(struct tls_stream *stream)
 {
@@ -479,10 +495,12 @@ ssize_t tls_stream_read(struct tls_stream *stream, struct slice *cipher, uint8_t
 	while (total < plain_capacity && !stream->is_starved && !stream->end) {
 		size_t count = 0;
 		if (SSL_read_ex(stream->openssl, plain + total, plain_capacity - total, &count) !=
-			1)
+			1) {
 			stream_settle(stream);
-		else
-			stream->key_updates = 0;
+			continue;
+		}
+		stream->key_updates = 0;
+		stream->is_starved = stream_has_read_all(stream);
 		total += count;
 	}
 	stream_take_back(stream);
