@@ -53,6 +53,8 @@ int doh_message_append(struct doh_message *message, struct slice bytes)
 bool doh_message_is_of(struct slice content_type, const char *wanted)
 {
 	size_t len = 0;
+	if (slice_equals_text(content_type, wanted))
+		return true;
 	while (len < content_type.len && content_type.at[len] != ';')
 		len++;
 	while (len > 0 && (content_type.at[len - 1] == ' ' || content_type.at[len - 1] == '\t'))

@@ -108,9 +108,11 @@ static void take_json_question(
 
 static void take_path(struct doh_request *request, const char *path, struct slice value)
 {
-	struct dns_json_question question = { .is_broken = false };
 	request->path_found = take_target(request, path, take_until(&value, '?'));
-	while (request->path_found && value.len > 0) {
+	if (!request->path_found || value.len == 0)
+		return;
+	struct dns_json_question question = { .is_broken = false };
+	while (value.len > 0) {
 		struct slice parameter = take_until(&value, '&');
 		struct slice name = take_until(&parameter, '=');
 		if (slice_equals_text(name, "dns"))
