@@ -76,8 +76,8 @@ static int refuse(struct framer *framer, int32_t id, struct doh_stream *stream, 
 	struct slice digits = h2_decimal(text, status);
 	nghttp2_nv fields[] = {
 		H2_FIELD(":status", digits.at, digits.len),
-		H2_FIELD("content-length", "0", 1),
-		H2_FIELD("allow", "GET, HEAD, POST", 15),
+		H2_FIXED_FIELD("content-length", "0"),
+		H2_FIXED_FIELD("allow", "GET, HEAD, POST"),
 	};
 	if (stream->refused || stream->asked)
 		return 0;
@@ -324,10 +324,10 @@ static int doh_reply(struct framer *framer, int32_t id, struct slice message, ui
 	struct slice age = doh_cache_control(age_text, max_age_s);
 	const char *type = doh_request_answer_type(&stream->request);
 	nghttp2_nv fields[] = {
-		H2_FIELD(":status", "200", 3),
+		H2_FIXED_FIELD(":status", "200"),
 		H2_FIELD("content-type", type, strlen(type)),
 		H2_FIELD("content-length", length.at, length.len),
-		H2_FIELD("cache-control", age.at, age.len),
+		H2_VARYING_FIELD("cache-control", age.at, age.len),
 	};
 	nghttp2_data_provider body = { .source.ptr = stream, .read_callback = read_reply };
 	bool head_only = stream->request.method == HTTP_HEAD;
