@@ -38,7 +38,7 @@ def resumes(namegate, version, session):
 
 
 def rotate(namegate, keys, count, most=3):
-    """A new key in front of the others; waits until it is in force."""
+    """A new key in front of the others; waits until it has been read."""
     old = keys.read_bytes()
     aside = keys.with_name("aside")
     aside.write_bytes((os.urandom(KEY) + old)[: most * KEY])
@@ -84,8 +84,8 @@ def test_rotations(fleet, tmp_path):
     for version, session in zip(VERSIONS, sessions):
         assert resumes(namegate, version, session)
     rotate(namegate, keys, 2, most=2)
-    for version, session in zip(VERSIONS, sessions):
-        assert not resumes(namegate, version, session)
+    for version, session in zip(VERSIONS, sessions):  # the workers follow the log in a moment
+        namegate.wait_for(lambda: not resumes(namegate, version, session), "a refusal", 20)
 
 
 def test_a_truncated_file_changes_nothing(fleet, tmp_path):
