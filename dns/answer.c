@@ -23,6 +23,21 @@ static struct record_head read_head(struct reader *message)
 	return head;
 }
 
+/* Most owners are the name of the question, by a pointer to it: that has been read. */
+static void read_owner(
+	const struct dns_answer *answer, struct reader *message, struct dns_name *owner)
+{
+	static const uint8_t question[] = { 0xc0, DNS_HEADER_LEN };
+	if (reader_left(message) < sizeof question ||
+		memcmp(message->at, question, sizeof question) != 0) {
+		dns_name_read(message, owner);
+		return;
+	}
+	reader_skip(message, sizeof question);
+	owner->len = (uint8_t)answer->name.len;
+	memcpy(owner->wire, answer->name.at, answer->name.len);
+}
+
 /* Adds the length of the names inside to *names_len. */
 static bool rdata_is_sound(struct slice message, const struct record_head *head, size_t *names_len)
 {
@@ -54,7 +69,7 @@ static bool check_records(struct dns_answer *answer, struct reader *message)
 	size_t names_len = 0;
 	for (unsigned section = 0; section < 3; section++) {
 		for (unsigned i = 0; i < answer->counts[section]; i++) {
-			dns_name_read(message, &owner);
+			read_owner(answer, message, &owner);
 			struct record_head head = read_head(message);
 			names_len += owner.len;
 			if (message->failed || !rdata_is_sound(answer->message, &head, &names_len))
@@ -116,7 +131,7 @@ bool dns_record_next(struct dns_record_walk *walk, struct dns_record *record)
 		if (walk->left == 0)
 			return false;
 		walk->left--;
-		dns_name_read(&walk->reader, &record->owner);
+		read_owner(walk->answer, &walk->reader, &record->owner);
 		struct record_head head = read_head(&walk->reader);
 		if (walk->reader.failed)
 			return false;
