@@ -19,8 +19,7 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 enum {
-	/* Beyond UPSTREAM_DEADLINE_MS: over UDP c-ares never times out first, over TCP its time-out
-	 * gives back queries that were given up. */
+	/* Beyond UPSTREAM_DEADLINE_MS: its time-out gives back queries that were given up. */
 	CHANNEL_TIMEOUT_MS = 6000,
 	CHANNEL_EDNS_SIZE = 4096,
 	TOKEN_LEN = 8,                                 /* hexadecimal digits */
@@ -32,20 +31,15 @@ enum {
 
 struct cares {
 	uv_loop_t *loop;
-	enum cares_kind kind;
 	const struct cares_events *events;
 	ares_channel ares;
 	unsigned in_flight;
 	uint32_t tokens;
-	struct sockaddr_storage server;
-	socklen_t server_len;
-	int udp_fd; /* what c-ares takes for its socket; nothing passes through it */
-	struct cares_query *sending; /* UDP: within ares_send() */
-	struct list waiting;         /* of cares_query.node, see there */
-	struct list links;           /* TCP: one at most, but that is c-ares' business */
+	struct list waiting; /* of cares_query.node, see there */
+	struct list links;   /* one at most, but that is c-ares' business */
 };
 
-/* A TCP connection. Outlives the channel until its handle is closed. */
+/* A connection. Outlives the channel until its handle is closed. */
 struct link {
 	uv_poll_t poll;
 	struct list node;
@@ -117,73 +111,14 @@ static size_t vector_len(const struct iovec *vector, int count)
 	return len;
 }
 
-/* --- UDP as c-ares sees it --- */
+/* --- TCP as c-ares sees it --- */
 
-/* A real descriptor, connected, as some versions ask it for its local address; but nothing is ever
- * sent or read here. */
-static ares_socket_t udp_socket(int family, int type, int protocol, void *data)
-{
-	struct cares *channel = data;
-	channel->udp_fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-	return channel->udp_fd;
-}
-
-static int plain_connect(
+static int tcp_connect(
 	ares_socket_t fd, const struct sockaddr *address, ares_socklen_t len, void *data)
 {
 	(void)data;
 	return connect(fd, address, len);
 }
-
-static int udp_close(ares_socket_t fd, void *data)
-{
-	struct cares *channel = data;
-	if (channel->udp_fd == fd)
-		channel->udp_fd = -1;
-	return close(fd);
-}
-
-/* Never fails: in 1.34 a failed write costs all queries of the channel. */
-static ares_ssize_t udp_send(ares_socket_t fd, const struct iovec *vector, int count, void *data)
-{
-	struct cares *channel = data;
-	struct cares_query *query = channel->sending;
-	(void)fd;
-	channel->sending = NULL;
-	if (query && vector[0].iov_len == STAND_IN_LEN) {
-		query->ares_id = stand_in_id(vector[0].iov_base);
-		channel->events->on_send(channel->events->context, query);
-	}
-	return (ares_ssize_t)vector_len(vector, count);
-}
-
-static ares_ssize_t udp_receive(ares_socket_t fd, void *to, size_t capacity, int flags,
-	struct sockaddr *from, ares_socklen_t *from_len, void *data)
-{
-	struct cares *channel = data;
-	struct list *node = list_take_first(&channel->waiting);
-	(void)fd;
-	(void)flags;
-	if (!node || capacity < STAND_IN_LEN)
-		return would_block();
-	struct cares_query *query = container_of(node, struct cares_query, node);
-	if (from && from_len && *from_len >= channel->server_len) {
-		memcpy(from, &channel->server, channel->server_len);
-		*from_len = channel->server_len;
-	}
-	stand_in_write(to, ANSWER, query->ares_id, query->token);
-	return STAND_IN_LEN;
-}
-
-static const struct ares_socket_functions udp_functions = {
-	.asocket = udp_socket,
-	.aclose = udp_close,
-	.aconnect = plain_connect,
-	.arecvfrom = udp_receive,
-	.asendv = udp_send,
-};
-
-/* --- TCP as c-ares sees it --- */
 
 static struct link *link_of(struct cares *channel, ares_socket_t fd)
 {
@@ -330,7 +265,7 @@ static ares_ssize_t tcp_receive(ares_socket_t fd, void *to, size_t capacity, int
 static const struct ares_socket_functions tcp_functions = {
 	.asocket = tcp_socket,
 	.aclose = tcp_close,
-	.aconnect = plain_connect,
+	.aconnect = tcp_connect,
 	.arecvfrom = tcp_receive,
 	.asendv = tcp_send,
 };
@@ -431,11 +366,11 @@ static void link_poll(struct link *link)
 		uv_poll_stop(&link->poll);
 }
 
-/* c-ares says what it waits for; only TCP descriptors are polled for it. */
+/* c-ares says what it waits for. */
 static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 {
 	struct cares *channel = data;
-	struct link *link = channel->kind == CARES_TCP ? link_of(channel, fd) : NULL;
+	struct link *link = link_of(channel, fd);
 	if (!link)
 		return;
 	link->wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
@@ -476,7 +411,6 @@ static int set_server(struct cares *channel, const struct address *address, uint
 		server.family = AF_INET6;
 		memcpy(&server.addr.addr6, address->bytes, 16);
 	}
-	channel->server_len = address_to_sockaddr(address, port, &channel->server);
 	return ares_set_servers_ports(channel->ares, &server);
 }
 
@@ -486,8 +420,7 @@ static int open_ares(struct cares *channel)
 	char no_files[] = "b";
 	struct ares_options options = {
 		.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS | ARES_FLAG_STAYOPEN |
-			ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-			(channel->kind == CARES_TCP ? ARES_FLAG_USEVC : 0),
+			ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_USEVC,
 		.timeout = CHANNEL_TIMEOUT_MS,
 		.tries = 1,
 		.ndots = 0,
@@ -508,16 +441,14 @@ static int open_ares(struct cares *channel)
 	return ares_init_options(&channel->ares, &options, mask);
 }
 
-struct cares *cares_new(uv_loop_t *loop, enum cares_kind kind, const struct address *address,
-	uint16_t port, const struct cares_events *events)
+struct cares *cares_new(uv_loop_t *loop, const struct address *address, uint16_t port,
+	const struct cares_events *events)
 {
 	struct cares *channel = calloc(1, sizeof *channel);
 	if (!channel)
 		return NULL;
 	channel->loop = loop;
-	channel->kind = kind;
 	channel->events = events;
-	channel->udp_fd = -1;
 	list_init(&channel->waiting);
 	list_init(&channel->links);
 	if (open_ares(channel) != ARES_SUCCESS) {
@@ -529,8 +460,7 @@ struct cares *cares_new(uv_loop_t *loop, enum cares_kind kind, const struct addr
 		free(channel);
 		return NULL;
 	}
-	ares_set_socket_functions(
-		channel->ares, kind == CARES_UDP ? &udp_functions : &tcp_functions, channel);
+	ares_set_socket_functions(channel->ares, &tcp_functions, channel);
 	return channel;
 }
 
@@ -569,29 +499,8 @@ void cares_send(struct cares *channel, struct cares_query *query, struct slice m
 	stand_in_write(stand_in, QUESTION, id, query->token);
 	list_init(&query->node);
 	channel->in_flight++;
-	if (channel->kind == CARES_TCP)
-		list_append(&channel->waiting, &query->node);
-	else
-		channel->sending = query;
+	list_append(&channel->waiting, &query->node);
 	ares_send(channel->ares, stand_in, sizeof stand_in, on_over, query);
-	channel->sending = NULL;
-}
-
-void cares_finish(struct cares_query *query)
-{
-	list_remove(&query->node);
-	list_append(&query->channel->waiting, &query->node);
-}
-
-void cares_pump(struct cares *channel)
-{
-	/* 1.18 reads until nothing is left, later versions once a call. */
-	while (!list_is_empty(&channel->waiting)) {
-		struct list *first = channel->waiting.next;
-		ares_process_fd(channel->ares, channel->udp_fd, ARES_SOCKET_BAD);
-		if (channel->waiting.next == first)
-			return;
-	}
 }
 
 void cares_tick(struct cares *channel)

@@ -1,6 +1,6 @@
 /* exchange.h - one upstream, whatever it speaks: takes a request, and reports once how it went.
  * Which upstream is asked, and when the next one, is the matter of ask.c.
- * Two kinds: plain.c (classic DNS through c-ares) and secure.c (DoT and DoH, our own). To add one:
+ * Two kinds: plain.c (classic DNS) and secure.c (DoT and DoH, our own). To add one:
  * a file that fills an exchange_type, and a row in the table of upstream.c. */
 #ifndef PROXY_UPSTREAM_EXCHANGE_H
 #define PROXY_UPSTREAM_EXCHANGE_H

@@ -1,13 +1,14 @@
 /* Classic DNS to one upstream: UDP first, TCP where UDP does not do. The only part of namegate that
- * asks through c-ares; docs/decisions/002-upstream-cares.md says why it is used the way it is.
+ * asks through c-ares, and only over TCP; docs/decisions/002-upstream-cares.md says why it is used
+ * the way it is, 012-udp-batches.md why UDP does without.
  *
- * A query of ours goes through stages: UDP, perhaps UDP again without OPT, perhaps TCP. Each stage
- * is one query of c-ares (see cares.h for how that is used).
+ * A query of ours goes through stages: UDP, perhaps UDP again without OPT, perhaps TCP. A stage
+ * over TCP is one query of c-ares (see cares.h for how that is used).
  *
- *   plain_ask -> stage_start -> cares_send -> on_send: our message leaves from the pool
- *   pool      -> on_datagram: judge_match(); the answer stays where it is
- *             -> on_batch: cares_pump -> on_over: the stage is over, and is queued
- *             -> work: judge_answer(), then the next stage or the report
+ *   plain_ask -> stage_start -> udp_pool_send: our message leaves at the end of the turn
+ *   pool      -> on_datagram: judge_match(); the answer stays where it is, the stage is queued
+ *             -> on_batch -> work: judge_answer(), then the next stage or the report
+ *   c-ares    -> on_message, on_over, on_turn: the same over TCP
  *
  * Silence is noticed by plain_tick(), which ends queries the same way. */
 #include "proxy/upstream/exchange.h"
@@ -36,13 +37,13 @@ enum ended { ENDED_NOT, ENDED_SILENT, ENDED_FAILED, ENDED_NO_MEMORY };
 /* One query of ours, in a slot. c-ares points at it while it has it (`cares.channel`), so the slot
  * is given away only after its callback. */
 struct attempt {
+	struct udp_query udp;
 	struct cares_query cares;
 	struct list age;  /* plain->fresh, then plain->quiet, by start; free ones: plain->free */
 	struct list work; /* plain->done */
 	uint64_t owner;
 	uint64_t started_ns;
 	uint64_t started_ms;
-	struct udp_socket *socket; /* where the answer must arrive */
 	struct attempt *next_by_id;
 	struct slice answer; /* as it came; of no use after its turn */
 	uint32_t turn;
@@ -71,7 +72,7 @@ struct plain {
 	struct exchange exchange;
 	struct udp_pool pool;
 	struct cares_events events;
-	struct channel_slot channels[CARES_KINDS];
+	struct channel_slot channel;
 	int links;                /* handles of TCP connections, also those still closing */
 	struct attempt *attempts; /* UPSTREAM_IN_FLIGHT of them */
 	unsigned touched;         /* those beyond were never used, so they cost no memory */
@@ -149,6 +150,7 @@ static struct attempt *attempt_take(struct plain *plain)
 	struct attempt *attempt =
 		node ? container_of(node, struct attempt, age) : &plain->attempts[plain->touched++];
 	memset(attempt, 0, offsetof(struct attempt, wire));
+	udp_query_init(&attempt->udp);
 	list_init(&attempt->cares.node);
 	list_init(&attempt->age);
 	list_init(&attempt->work);
@@ -168,11 +170,8 @@ static void attempt_free(struct plain *plain, struct attempt *attempt)
 /* Nothing more is expected from the wire in this stage. May be called again. */
 static void attempt_settle(struct plain *plain, struct attempt *attempt)
 {
-	struct udp_socket *sock = attempt->socket;
 	id_give_back(plain, attempt);
-	attempt->socket = NULL;
-	if (sock)
-		udp_socket_release(sock);
+	udp_query_forget(&attempt->udp);
 }
 
 static void attempt_queue(struct plain *plain, struct attempt *attempt)
@@ -181,15 +180,12 @@ static void attempt_queue(struct plain *plain, struct attempt *attempt)
 	list_append(&plain->done, &attempt->work);
 }
 
-/* A UDP stage is over: c-ares is told first, and on_over() comes back. */
+/* A stage is over that c-ares does not have. */
 static void attempt_end(struct plain *plain, struct attempt *attempt, enum ended ended)
 {
 	attempt->ended = ended;
 	attempt_settle(plain, attempt);
-	if (attempt->cares.channel)
-		cares_finish(&attempt->cares);
-	else
-		attempt_queue(plain, attempt);
+	attempt_queue(plain, attempt);
 }
 
 static struct judge_sent attempt_sent(const struct attempt *attempt)
@@ -217,14 +213,14 @@ static void channel_retire(struct channel_slot *slot)
 }
 
 /* The channel for a new query. Never called from within c-ares, so old ones may go here. */
-static struct cares *channel_for(struct plain *plain, enum cares_kind kind)
+static struct cares *channel_for(struct plain *plain)
 {
-	struct channel_slot *slot = &plain->channels[kind];
+	struct channel_slot *slot = &plain->channel;
 	if (slot->now && (slot->worn || now_ms(plain) - slot->born_ms >= CHANNEL_AGE_MS))
 		channel_retire(slot);
 	if (slot->now)
 		return slot->now;
-	slot->now = cares_new(plain->exchange.host->loop, kind, &plain->exchange.upstream->address,
+	slot->now = cares_new(plain->exchange.host->loop, &plain->exchange.upstream->address,
 		plain->exchange.upstream->port, &plain->events);
 	slot->born_ms = now_ms(plain);
 	slot->worn = false;
@@ -245,28 +241,47 @@ static void channel_tick(struct channel_slot *slot)
 
 /* --- stages --- */
 
-static void stage_start(struct plain *plain, struct attempt *attempt)
+static struct slice stage_begin(struct plain *plain, struct attempt *attempt)
 {
-	struct cares *channel = channel_for(plain, attempt->over_tcp ? CARES_TCP : CARES_UDP);
 	attempt->answer = slice_of(NULL, 0);
 	attempt->ended = ENDED_NOT;
 	attempt->cut = false;
 	attempt_settle(plain, attempt);
 	id_take(plain, attempt);
+	return slice_of(attempt->wire, attempt->wire_len);
+}
+
+static void stage_udp(struct plain *plain, struct attempt *attempt)
+{
+	struct slice message = stage_begin(plain, attempt);
+	upstream_count(&plain->exchange.counters.queries_udp);
+	udp_pool_send(&plain->pool, &attempt->udp, message);
+}
+
+static void stage_tcp(struct plain *plain, struct attempt *attempt)
+{
+	struct cares *channel = channel_for(plain);
+	struct slice message = stage_begin(plain, attempt);
 	if (!channel) {
 		attempt_end(plain, attempt, ENDED_NO_MEMORY);
 		plain->exchange.host->on_work(plain->exchange.host);
 		return;
 	}
-	upstream_count(attempt->over_tcp ? &plain->exchange.counters.queries_tcp
-					 : &plain->exchange.counters.queries_udp);
-	cares_send(
-		channel, &attempt->cares, slice_of(attempt->wire, attempt->wire_len), attempt->id);
+	upstream_count(&plain->exchange.counters.queries_tcp);
+	cares_send(channel, &attempt->cares, message, attempt->id);
 	if (!attempt->cares.channel)
 		plain->exchange.host->on_work(plain->exchange.host);
 }
 
-static void stage_tcp(struct plain *plain, struct attempt *attempt)
+static void stage_start(struct plain *plain, struct attempt *attempt)
+{
+	if (attempt->over_tcp)
+		stage_tcp(plain, attempt);
+	else
+		stage_udp(plain, attempt);
+}
+
+static void turn_to_tcp(struct plain *plain, struct attempt *attempt)
 {
 	attempt->over_tcp = true;
 	attempt->tcp_tries++;
@@ -319,15 +334,10 @@ static int plain_ask(struct exchange *exchange, const struct dns_request *reques
 
 /* --- what the wire says --- */
 
-static void on_send(void *context, struct cares_query *query)
+static void on_unsent(void *context, struct udp_query *query)
 {
 	struct plain *plain = context;
-	struct attempt *attempt = container_of(query, struct attempt, cares);
-	attempt->socket = udp_pool_send(
-		&plain->pool, slice_of(attempt->wire, attempt->wire_len), now_ms(plain));
-	if (attempt->socket)
-		return;
-	attempt_end(plain, attempt, ENDED_FAILED);
+	attempt_end(plain, container_of(query, struct attempt, udp), ENDED_FAILED);
 	plain->exchange.host->on_work(plain->exchange.host);
 }
 
@@ -339,7 +349,7 @@ static struct attempt *match(
 	struct attempt *attempt = NULL;
 	if (bytes.len >= DNS_HEADER_LEN)
 		attempt = find_by_id(plain, (uint16_t)(bytes.at[0] << 8 | bytes.at[1]));
-	if (attempt && attempt->socket == sock && attempt->over_tcp == !sock) {
+	if (attempt && attempt->udp.socket == sock && attempt->over_tcp == !sock) {
 		struct judge_sent sent = attempt_sent(attempt);
 		attempt->match = judge_match(&sent, bytes);
 		if (attempt->match != JUDGE_FOREIGN) {
@@ -380,7 +390,7 @@ static void fail_socket(struct plain *plain, struct list *ages, struct udp_socke
 {
 	for (struct list *node = ages->next; node != ages; node = node->next) {
 		struct attempt *attempt = container_of(node, struct attempt, age);
-		if (attempt->socket == sock)
+		if (attempt->udp.socket == sock)
 			attempt_end(plain, attempt, ENDED_FAILED);
 	}
 }
@@ -471,7 +481,7 @@ static void take_answer(struct plain *plain, struct attempt *attempt)
 	case JUDGE_ASK_TCP:
 		if (attempt->match != JUDGE_FOLDED)
 			upstream_count(&plain->exchange.counters.truncated);
-		stage_tcp(plain, attempt);
+		turn_to_tcp(plain, attempt);
 		return;
 	case JUDGE_DROP_OPT: retry_without_opt(plain, attempt); return;
 	case JUDGE_MALFORMED:
@@ -488,7 +498,7 @@ static void take_failure(struct plain *plain, struct attempt *attempt)
 		report(plain, attempt, EXCHANGE_NO_MEMORY, NULL);
 	} else if (attempt->over_tcp && attempt->tcp_tries < TCP_TRIES) {
 		count_error(plain, UPSTREAM_ERROR_TCP_FAILED);
-		stage_tcp(plain, attempt);
+		turn_to_tcp(plain, attempt);
 	} else {
 		count_error(plain,
 			attempt->over_tcp ? UPSTREAM_ERROR_TCP_FAILED : UPSTREAM_ERROR_NETWORK);
@@ -511,12 +521,6 @@ static void work(struct plain *plain)
 {
 	if (plain->closed)
 		return;
-	for (unsigned i = 0; i < 2; i++) {
-		struct channel_slot *slot = &plain->channels[CARES_UDP];
-		struct cares *channel = i ? slot->aside : slot->now;
-		if (channel)
-			cares_pump(channel);
-	}
 	/* Only what is done by now: whoever asks again from a report waits for the next turn. */
 	struct list batch;
 	list_init(&batch);
@@ -534,7 +538,7 @@ static void plain_work(struct exchange *exchange)
 
 /* --- time --- */
 
-/* Over UDP c-ares gives the query back at once, over TCP when it times out itself. */
+/* Over TCP c-ares gives the query back when it times out itself. */
 static void expire(struct plain *plain, struct attempt *attempt)
 {
 	list_remove(&attempt->age);
@@ -544,7 +548,7 @@ static void expire(struct plain *plain, struct attempt *attempt)
 		return;
 	}
 	/* The connection may be a dead one: the next query gets another. */
-	plain->channels[CARES_TCP].worn = true;
+	plain->channel.worn = true;
 	report(plain, attempt, EXCHANGE_SILENT, NULL);
 }
 
@@ -580,8 +584,7 @@ static void plain_tick(struct exchange *exchange, uint64_t now)
 		return;
 	plain->housekeeping_ms = now;
 	udp_pool_tick(&plain->pool, now);
-	for (unsigned kind = 0; kind < CARES_KINDS; kind++)
-		channel_tick(&plain->channels[kind]);
+	channel_tick(&plain->channel);
 	work(plain);
 }
 
@@ -600,7 +603,7 @@ static void plain_distrust(struct exchange *exchange)
 {
 	struct plain *plain = plain_of(exchange);
 	udp_pool_retire(&plain->pool);
-	plain->channels[CARES_TCP].worn = true;
+	plain->channel.worn = true;
 	plain->folds = 0;
 	plain->fold_off_until_ms = 0;
 	plain->edns_off_until_ms = 0;
@@ -643,12 +646,12 @@ static struct exchange *plain_open(struct exchange_host *host,
 	plain->pool.to_len =
 		address_to_sockaddr(&upstream->address, upstream->port, &plain->pool.to);
 	plain->pool.events = (struct udp_pool_events){ .on_datagram = on_datagram,
+		.on_unsent = on_unsent,
 		.on_batch = on_batch,
 		.on_error = on_socket_error,
 		.on_closed = on_socket_closed,
 		.context = plain };
-	plain->events = (struct cares_events){ .on_send = on_send,
-		.on_over = on_over,
+	plain->events = (struct cares_events){ .on_over = on_over,
 		.on_message = on_message,
 		.on_turn = on_turn,
 		.on_handle = on_handle,
@@ -665,10 +668,8 @@ static void plain_close(struct exchange *exchange)
 {
 	struct plain *plain = plain_of(exchange);
 	plain->closed = true;
-	for (unsigned kind = 0; kind < CARES_KINDS; kind++) {
-		cares_free(plain->channels[kind].now);
-		cares_free(plain->channels[kind].aside);
-	}
+	cares_free(plain->channel.now);
+	cares_free(plain->channel.aside);
 	udp_pool_close(&plain->pool);
 }
 

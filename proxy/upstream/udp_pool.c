@@ -7,6 +7,8 @@
 struct udp_batch {
 	struct mmsghdr headers[UDP_POOL_BATCH];
 	struct iovec places[UDP_POOL_BATCH];
+	struct mmsghdr out_headers[UDP_POOL_TOGETHER];
+	struct iovec out_places[UDP_POOL_TOGETHER];
 	uint8_t bytes[UDP_POOL_BATCH][UDP_DATAGRAM_MAX];
 };
 
@@ -21,6 +23,10 @@ struct udp_batch *udp_batch_new(void)
 		batch->headers[i].msg_hdr.msg_iov = &batch->places[i];
 		batch->headers[i].msg_hdr.msg_iovlen = 1;
 	}
+	for (unsigned i = 0; i < UDP_POOL_TOGETHER; i++) {
+		batch->out_headers[i].msg_hdr.msg_iov = &batch->out_places[i];
+		batch->out_headers[i].msg_hdr.msg_iovlen = 1;
+	}
 	return batch;
 }
 
@@ -32,6 +38,7 @@ void udp_batch_free(struct udp_batch *batch)
 void udp_pool_init(struct udp_pool *pool)
 {
 	list_init(&pool->sockets);
+	list_init(&pool->unsent);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -66,8 +73,19 @@ static void socket_retire(struct udp_socket *sock)
 		socket_close(sock);
 }
 
-void udp_socket_release(struct udp_socket *sock)
+void udp_query_init(struct udp_query *query)
 {
+	list_init(&query->unsent);
+	query->socket = NULL;
+}
+
+void udp_query_forget(struct udp_query *query)
+{
+	struct udp_socket *sock = query->socket;
+	list_remove(&query->unsent);
+	query->socket = NULL;
+	if (!sock)
+		return;
 	sock->in_flight--;
 	if (sock->retired && sock->in_flight == 0)
 		socket_close(sock);
@@ -193,14 +211,25 @@ static struct udp_socket *any_open(struct udp_pool *pool)
 	return NULL;
 }
 
+static unsigned next_slot(struct udp_pool *pool)
+{
+	enum { HALF = UDP_POOL_SLOTS / 2 };
+	unsigned at = pool->batches++ % UDP_POOL_SLOTS;
+	if (at % HALF == 0) {
+		pool->slot_start = random_below(pool->random, HALF);
+		pool->slot_step = random_below(pool->random, HALF) | 1;
+	}
+	return at / HALF * HALF + (pool->slot_start + at * pool->slot_step) % HALF;
+}
+
 static struct udp_socket *pick(struct udp_pool *pool, uint64_t now_ms)
 {
-	unsigned slot = random_below(pool->random, UDP_POOL_SLOTS);
+	unsigned slot = next_slot(pool);
 	struct udp_socket *sock = pool->slots[slot];
-	if (sock && (!is_worn(sock, now_ms) || pool->handles >= UDP_POOL_SOCKETS))
+	bool is_full = pool->handles > UDP_POOL_SOCKETS; /* one is `turn` */
+	if (sock && (!is_worn(sock, now_ms) || is_full))
 		return sock;
-	struct udp_socket *fresh =
-		pool->handles < UDP_POOL_SOCKETS ? socket_open(pool, now_ms) : NULL;
+	struct udp_socket *fresh = is_full ? NULL : socket_open(pool, now_ms);
 	if (!fresh)
 		return sock ? sock : any_open(pool);
 	pool->slots[slot] = fresh;
@@ -209,28 +238,86 @@ static struct udp_socket *pick(struct udp_pool *pool, uint64_t now_ms)
 	return fresh;
 }
 
-struct udp_socket *udp_pool_send(struct udp_pool *pool, struct slice bytes, uint64_t now_ms)
+/* --- sending --- */
+
+/* The first of those that wait, as many as one call takes. Returns how many left, or -1. */
+static int send_batch(struct udp_socket *sock)
 {
-	/* A refusal may be the echo of an earlier query on that socket, and a full buffer is that
-	 * socket's own: another one gets a chance. */
-	for (unsigned tries = 0; tries < 3; tries++) {
-		struct udp_socket *sock = pick(pool, now_ms);
-		if (!sock)
-			return NULL;
-		if (send(sock->fd, bytes.at, bytes.len, MSG_NOSIGNAL) == (ssize_t)bytes.len) {
-			sock->uses++;
-			sock->in_flight++;
-			return sock;
-		}
-		if (errno == ECONNREFUSED) {
-			socket_retire(sock);
-			pool->events.on_error(pool->events.context, sock);
-			errno = ECONNREFUSED;
-		} else if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
-			return NULL;
-		}
+	struct udp_pool *pool = sock->pool;
+	struct udp_batch *batch = pool->batch;
+	unsigned count = 0;
+	for (struct list *node = pool->unsent.next;
+		node != &pool->unsent && count < UDP_POOL_TOGETHER; node = node->next) {
+		struct slice message = container_of(node, struct udp_query, unsent)->message;
+		batch->out_places[count++] =
+			(struct iovec){ (void *)(uintptr_t)message.at, message.len };
 	}
-	return NULL;
+	int sent = sendmmsg(sock->fd, batch->out_headers, count, MSG_NOSIGNAL);
+	for (int i = 0; i < sent; i++) {
+		struct list *node = list_take_first(&pool->unsent);
+		container_of(node, struct udp_query, unsent)->socket = sock;
+		sock->uses++;
+		sock->in_flight++;
+	}
+	return sent;
+}
+
+/* A refusal may be the echo of an earlier query on that socket, and a full buffer is that socket's
+ * own: another one gets a chance. */
+static bool may_try_another(struct udp_socket *sock, int error)
+{
+	struct udp_pool *pool = sock->pool;
+	if (error == ECONNREFUSED) {
+		socket_retire(sock);
+		pool->events.on_error(pool->events.context, sock);
+	}
+	return error == ECONNREFUSED || error == EAGAIN || error == ENOBUFS || error == EINTR;
+}
+
+/* At least the first of those that wait has left when it is true. */
+static bool send_some(struct udp_pool *pool)
+{
+	for (unsigned tries = 0; tries < 3; tries++) {
+		struct udp_socket *sock = pick(pool, uv_now(pool->loop));
+		if (!sock)
+			return false;
+		if (send_batch(sock) > 0)
+			return true;
+		if (!may_try_another(sock, errno))
+			return false;
+	}
+	return false;
+}
+
+static void refuse_first(struct udp_pool *pool)
+{
+	struct list *node = list_take_first(&pool->unsent);
+	pool->events.on_unsent(pool->events.context, container_of(node, struct udp_query, unsent));
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+	struct udp_pool *pool = turn->data;
+	uv_idle_stop(turn);
+	while (!list_is_empty(&pool->unsent)) {
+		if (!send_some(pool))
+			refuse_first(pool);
+	}
+}
+
+/* An idle handle: it has its turn before the loop waits, and costs no round when it is stopped
+ * there. */
+void udp_pool_send(struct udp_pool *pool, struct udp_query *query, struct slice message)
+{
+	query->message = message;
+	list_append(&pool->unsent, &query->unsent);
+	if (!pool->has_turn) {
+		uv_idle_init(pool->loop, &pool->turn);
+		pool->turn.data = pool;
+		pool->has_turn = true;
+		pool->handles++;
+	}
+	uv_idle_start(&pool->turn, on_turn);
 }
 
 void udp_pool_tick(struct udp_pool *pool, uint64_t now_ms)
@@ -250,8 +337,17 @@ void udp_pool_retire(struct udp_pool *pool)
 	}
 }
 
+static void on_turn_closed(uv_handle_t *handle)
+{
+	struct udp_pool *pool = handle->data;
+	pool->handles--;
+	pool->events.on_closed(pool->events.context);
+}
+
 void udp_pool_close(struct udp_pool *pool)
 {
+	if (pool->has_turn)
+		uv_close((uv_handle_t *)&pool->turn, on_turn_closed);
 	while (!list_is_empty(&pool->sockets))
 		socket_close(container_of(pool->sockets.next, struct udp_socket, link));
 }

@@ -2,7 +2,7 @@
  * journey and its only wait. One set per worker, used by its thread alone.
  * Behind it: ask.c (one ask, with set.h), choice.c (who is asked first, and who next), hedge.c
  * (when), health.c and latency.c (what is known of each), bootstrap.c (addresses of those that are
- * named by host), exchange.h with plain.c (classic DNS through c-ares) and secure.c (DoT and DoH),
+ * named by host), exchange.h with plain.c (classic DNS) and secure.c (DoT and DoH),
  * and judge.c (is this the answer to what we asked?). */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H
 #define PROXY_UPSTREAM_UPSTREAM_H
