@@ -12,6 +12,7 @@ enum { POINTER_BITS = 0xc000, POSITION_MAX = 0x3fff, PROBES = 4 };
 void dns_compress_init(struct dns_compress *compress)
 {
 	compress->learned = 0;
+	compress->learned_len = 0;
 	compress->has_slots = false;
 }
 

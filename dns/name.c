@@ -103,15 +103,31 @@ static inline uint64_t load_eight(const uint8_t *at)
 	return bytes;
 }
 
+static inline void lower_eight_at(uint8_t *to, const uint8_t *from)
+{
+	uint64_t bytes = lower_eight(load_eight(from));
+	memcpy(to, &bytes, sizeof bytes);
+}
+
 void dns_name_lower(uint8_t *to, const uint8_t *from, size_t len)
 {
-	size_t i = 0;
-	for (; i + 8 <= len; i += 8) {
-		uint64_t bytes = lower_eight(load_eight(from + i));
-		memcpy(to + i, &bytes, sizeof bytes);
+	if (len < 8) {
+		for (size_t i = 0; i < len; i++)
+			to[i] = dns_lower(from[i]);
+		return;
 	}
-	for (; i < len; i++)
-		to[i] = dns_lower(from[i]);
+	for (size_t i = 0; i + 8 < len; i += 8)
+		lower_eight_at(to + i, from + i);
+	/* The last eight: some of them for the second time, which changes nothing, in place or not.
+	 */
+	lower_eight_at(to + len - 8, from + len - 8);
+}
+
+static inline bool eight_are_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t one = load_eight(a);
+	uint64_t other = load_eight(b);
+	return one == other || lower_eight(one) == lower_eight(other);
 }
 
 bool dns_name_equals(struct slice a, struct slice b)
@@ -119,17 +135,16 @@ bool dns_name_equals(struct slice a, struct slice b)
 	if (a.len != b.len)
 		return false;
 	/* Length bytes are below 'A', so folding them changes nothing. */
-	size_t i = 0;
-	for (; i + 8 <= a.len; i += 8) {
-		uint64_t one = load_eight(a.at + i);
-		uint64_t other = load_eight(b.at + i);
-		if (one != other && lower_eight(one) != lower_eight(other))
-			return false;
+	if (a.len < 8) {
+		for (size_t i = 0; i < a.len; i++)
+			if (dns_lower(a.at[i]) != dns_lower(b.at[i]))
+				return false;
+		return true;
 	}
-	for (; i < a.len; i++)
-		if (dns_lower(a.at[i]) != dns_lower(b.at[i]))
+	for (size_t i = 0; i + 8 < a.len; i += 8)
+		if (!eight_are_equal(a.at + i, b.at + i))
 			return false;
-	return true;
+	return eight_are_equal(a.at + a.len - 8, b.at + a.len - 8);
 }
 
 bool dns_name_is_under(struct slice name, struct slice parent)
