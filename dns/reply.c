@@ -1,5 +1,6 @@
 #include "dns/reply.h"
 
+#include "base/not_cleared.h"
 #include "dns/rdata.h"
 
 enum {
@@ -289,14 +290,15 @@ static void write_padding(struct dns_reply *reply)
 static void write_opt(struct dns_reply *reply)
 {
 	struct writer *to = &reply->to;
+	const uint8_t opt[OPT_LEN] = {
+		[2] = DNS_TYPE_OPT, /* of the root */
+		[3] = DNS_PAYLOAD_SIZE >> 8,
+		[4] = DNS_PAYLOAD_SIZE & 0xff,
+		[5] = (uint8_t)(reply->rcode >> 4),
+		[7] = reply->query->opt.dnssec_ok ? 0x80 : 0, /* RFC 3225 3 */
+	};
 	to->capacity = reply->limits.size;
-	writer_u8(to, 0);
-	writer_u16(to, DNS_TYPE_OPT);
-	writer_u16(to, DNS_PAYLOAD_SIZE);
-	writer_u8(to, (uint8_t)(reply->rcode >> 4));
-	writer_u8(to, 0);
-	writer_u16(to, reply->query->opt.dnssec_ok ? 0x8000 : 0); /* RFC 3225 3 */
-	writer_u16(to, 0);
+	writer_bytes(to, opt, sizeof opt);
 	size_t length_at = to->len - 2;
 	write_cookie(reply);
 	write_keepalive(reply);
@@ -324,7 +326,7 @@ struct slice dns_reply_finish(struct dns_reply *reply)
 struct slice dns_reply_rcode(const struct dns_query *query, struct dns_reply_limits limits,
 	uint16_t rcode, int ede, const char *ede_text, void *buffer, size_t capacity)
 {
-	struct dns_reply reply;
+	NOT_CLEARED struct dns_reply reply;
 	dns_reply_begin(&reply, query, limits, buffer, capacity);
 	reply.rcode = rcode;
 	reply.ede = ede;

@@ -81,7 +81,7 @@ static void set_ede(const struct query *q, struct dns_reply *reply, const struct
 
 static void end_with_found(struct query *q, const struct found *found)
 {
-	char text[DNS_EDE_TEXT_MAX];
+	NOT_CLEARED char text[DNS_EDE_TEXT_MAX];
 	NOT_CLEARED struct dns_reply reply;
 	dns_reply_begin(
 		&reply, &q->asked, query_reply_limits(q), q->worker->reply_buffer, DNS_MESSAGE_MAX);
@@ -107,7 +107,7 @@ static void end_with_found(struct query *q, const struct found *found)
  */
 static bool needs_chase(struct query *q)
 {
-	struct dns_name target;
+	NOT_CLEARED struct dns_name target;
 	uint32_t ttl_s;
 	if (q->verdict.action != ACTION_BLOCK || q->asked.type == DNS_TYPE_CNAME ||
 		q->asked.class != DNS_CLASS_IN || !query_find_alias(q, &target, &ttl_s) ||

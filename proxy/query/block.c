@@ -1,4 +1,5 @@
 /* A verdict as a reply. */
+#include "base/not_cleared.h"
 #include "proxy/query/parts.h"
 #include "rules/given.h"
 
@@ -149,8 +150,8 @@ struct slice query_block_text(const struct query *q, char *text, size_t size)
 
 void query_end_blocked(struct query *q)
 {
-	char text[DNS_EDE_TEXT_MAX];
-	struct dns_reply reply;
+	NOT_CLEARED char text[DNS_EDE_TEXT_MAX];
+	NOT_CLEARED struct dns_reply reply;
 	if (q->verdict.block_response == BLOCK_DROP && q->to.protocol != PROTOCOL_DOH) {
 		query_end(q,
 			&(struct outcome){ .source = METRICS_SOURCE_RULE,
