@@ -295,22 +295,40 @@ static void refuse_first(struct udp_pool *pool)
 	pool->events.on_unsent(pool->events.context, container_of(node, struct udp_query, unsent));
 }
 
-static void on_turn(uv_idle_t *turn)
+static void send_all(struct udp_pool *pool)
 {
-	struct udp_pool *pool = turn->data;
-	uv_idle_stop(turn);
 	while (!list_is_empty(&pool->unsent)) {
 		if (!send_some(pool))
 			refuse_first(pool);
 	}
 }
 
+static void on_turn(uv_idle_t *turn)
+{
+	uv_idle_stop(turn);
+	send_all(turn->data);
+}
+
+/* Do as many wait as one call takes? */
+static bool fills_a_call(const struct udp_pool *pool)
+{
+	unsigned count = 0;
+	for (const struct list *node = pool->unsent.next;
+		node != &pool->unsent && count < UDP_POOL_TOGETHER; node = node->next)
+		count++;
+	return count == UDP_POOL_TOGETHER;
+}
+
 /* An idle handle: it has its turn before the loop waits, and costs no round when it is stopped
- * there. */
+ * there. A full call has nothing to wait for: in a long turn its questions would be late. */
 void udp_pool_send(struct udp_pool *pool, struct udp_query *query, struct slice message)
 {
 	query->message = message;
 	list_append(&pool->unsent, &query->unsent);
+	if (fills_a_call(pool)) {
+		send_all(pool);
+		return;
+	}
 	if (!pool->has_turn) {
 		uv_idle_init(pool->loop, &pool->turn);
 		pool->turn.data = pool;

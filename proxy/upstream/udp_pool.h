@@ -1,9 +1,9 @@
 /* udp_pool.h - connected UDP sockets to one upstream: where a query's source port comes from.
- * What is asked in one turn of the loop leaves before it waits, in calls of UDP_POOL_TOGETHER at
- * most, each from another one of UDP_POOL_SLOTS (RFC 5452 9.2): half of them in an order drawn at
- * random, then the other half in a new one, so that 64 questions at once have 16 ports or more.
- * Each socket is replaced after some use or age, and lives on unseen until its last answer is in.
- * The kernel drops what does not come from the upstream's address and port. All are polled for
+ * What is asked in one turn of the loop leaves in calls of UDP_POOL_TOGETHER, the last few before
+ * the loop waits, each from another one of UDP_POOL_SLOTS (RFC 5452 9.2): half of them in an order
+ * drawn at random, then the other half in a new one, so that 64 questions at once have 16 ports or
+ * more. Each socket is replaced after some use or age, and lives on unseen until its last answer is
+ * in. The kernel drops what does not come from the upstream's address and port. All are polled for
  * ever: no epoll_ctl per query.
  *
  * What a forger has to guess, besides the question in its random case: 16 bits of id, and the port
@@ -97,8 +97,8 @@ void udp_pool_init(struct udp_pool *pool);
 /* Closes all; udp_pool_events.on_closed follows for each. */
 void udp_pool_close(struct udp_pool *pool);
 
-/* Sends the message before the loop waits. Query and message must stay where they are until
- * udp_query_forget(). From then on nothing is awaited for it; it may be called again. */
+/* Sends the message, at once or before the loop waits. Query and message must stay where they are
+ * until udp_query_forget(). From then on nothing is awaited for it; it may be called again. */
 void udp_pool_send(struct udp_pool *pool, struct udp_query *query, struct slice message);
 void udp_query_init(struct udp_query *query);
 void udp_query_forget(struct udp_query *query);

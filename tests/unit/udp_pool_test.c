@@ -137,10 +137,8 @@ static void test_ports_take_turns(void **state)
 		open_pool(INADDR_LOOPBACK);
 		for (unsigned i = 0; i < QUERIES; i++) {
 			send_query(i);
-			assert_int_equal(receive(), 0);
-			if ((i + 1) % widths[row] > 0 && i + 1 < QUERIES)
-				continue;
-			turn();
+			if ((i + 1) % widths[row] == 0 || i + 1 == QUERIES)
+				turn();
 			for (uint16_t port; (port = receive());)
 				ports[seen++] = port;
 		}
@@ -151,6 +149,24 @@ static void test_ports_take_turns(void **state)
 			assert_true(distinct(ports + i, UDP_POOL_TOGETHER + 1) > 1);
 		close_pool();
 	}
+}
+
+/* A call that is full does not wait for the end of a turn, which may be long. */
+static void test_a_full_call_leaves_at_once(void **state)
+{
+	(void)state;
+	open_pool(INADDR_LOOPBACK);
+	for (unsigned i = 0; i < UDP_POOL_TOGETHER; i++) {
+		assert_int_equal(receive(), 0);
+		send_query(i);
+	}
+	for (unsigned i = 0; i < UDP_POOL_TOGETHER; i++)
+		assert_true(receive() > 0);
+	send_query(UDP_POOL_TOGETHER);
+	assert_int_equal(receive(), 0);
+	turn();
+	assert_true(receive() > 0);
+	close_pool();
 }
 
 static void test_an_answer_finds_its_socket(void **state)
@@ -218,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ports_take_turns),
+		cmocka_unit_test(test_a_full_call_leaves_at_once),
 		cmocka_unit_test(test_an_answer_finds_its_socket),
 		cmocka_unit_test(test_what_is_forgotten_does_not_leave),
 		cmocka_unit_test(test_each_that_is_refused_is_told),
