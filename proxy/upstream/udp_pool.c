@@ -240,14 +240,14 @@ static struct udp_socket *pick(struct udp_pool *pool, uint64_t now_ms)
 
 /* --- sending --- */
 
-/* The first of those that wait, as many as one call takes. Returns how many left, or -1. */
-static int send_batch(struct udp_socket *sock)
+/* The first of those that wait, `most` of them. Returns how many left, or -1. */
+static int send_batch(struct udp_socket *sock, unsigned most)
 {
 	struct udp_pool *pool = sock->pool;
 	struct udp_batch *batch = pool->batch;
 	unsigned count = 0;
-	for (struct list *node = pool->unsent.next;
-		node != &pool->unsent && count < UDP_POOL_TOGETHER; node = node->next) {
+	for (struct list *node = pool->unsent.next; node != &pool->unsent && count < most;
+		node = node->next) {
 		struct slice message = container_of(node, struct udp_query, unsent)->message;
 		batch->out_places[count++] =
 			(struct iovec){ (void *)(uintptr_t)message.at, message.len };
@@ -274,17 +274,35 @@ static bool may_try_another(struct udp_socket *sock, int error)
 	return error == ECONNREFUSED || error == EAGAIN || error == ENOBUFS || error == EINTR;
 }
 
+/* As many as leave together. A call that stops short has eaten the error that it met, which may
+ * have been the echo of what it had just sent; the same socket is tried again, until it has sent
+ * all or says why not: then `*is_over`, and errno is set. Returns how many left. */
+static unsigned send_together(struct udp_socket *sock, bool *is_over)
+{
+	unsigned sent = 0;
+	*is_over = false;
+	while (sent < UDP_POOL_TOGETHER && !list_is_empty(&sock->pool->unsent)) {
+		int count = send_batch(sock, UDP_POOL_TOGETHER - sent);
+		*is_over = count <= 0;
+		if (*is_over)
+			break;
+		sent += (unsigned)count;
+	}
+	return sent;
+}
+
 /* At least the first of those that wait has left when it is true. */
 static bool send_some(struct udp_pool *pool)
 {
 	for (unsigned tries = 0; tries < 3; tries++) {
+		bool is_over;
 		struct udp_socket *sock = pick(pool, uv_now(pool->loop));
 		if (!sock)
 			return false;
-		if (send_batch(sock) > 0)
-			return true;
-		if (!may_try_another(sock, errno))
-			return false;
+		bool has_sent = send_together(sock, &is_over) > 0;
+		bool may_go_on = !is_over || may_try_another(sock, errno);
+		if (has_sent || !may_go_on)
+			return has_sent;
 	}
 	return false;
 }

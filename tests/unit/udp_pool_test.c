@@ -19,7 +19,7 @@ static struct {
 	struct udp_query queries[QUERIES];
 	int resolver;
 	struct sockaddr_in last_from;
-	unsigned datagrams, unsent;
+	unsigned datagrams, unsent, lost;
 	struct udp_socket *answered;
 } t;
 
@@ -40,10 +40,16 @@ static void on_unsent(void *context, struct udp_query *query)
 	t.unsent++;
 }
 
+/* What left from there is lost. */
 static void on_error(void *context, struct udp_socket *sock)
 {
 	(void)context;
-	(void)sock;
+	for (unsigned i = 0; i < QUERIES; i++) {
+		if (t.queries[i].socket != sock)
+			continue;
+		udp_query_forget(&t.queries[i]);
+		t.lost++;
+	}
 }
 
 static void on_nothing(void *context)
@@ -221,6 +227,23 @@ static void test_each_that_is_refused_is_told(void **state)
 	close_pool();
 }
 
+/* Nobody listens: however many left together, all of them are known to be lost. */
+static void test_all_that_are_lost_are_told(void **state)
+{
+	(void)state;
+	for (unsigned count = 1; count <= 3 * UDP_POOL_TOGETHER; count++) {
+		open_pool(INADDR_LOOPBACK);
+		close(t.resolver);
+		t.resolver = -1;
+		for (unsigned i = 0; i < count; i++)
+			send_query(i);
+		for (unsigned turns = 0; turns < 10; turns++)
+			turn();
+		assert_int_equal(t.lost + t.unsent, count);
+		close_pool();
+	}
+}
+
 static void test_close_with_queries_unsent(void **state)
 {
 	(void)state;
@@ -238,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_finds_its_socket),
 		cmocka_unit_test(test_what_is_forgotten_does_not_leave),
 		cmocka_unit_test(test_each_that_is_refused_is_told),
+		cmocka_unit_test(test_all_that_are_lost_are_told),
 		cmocka_unit_test(test_close_with_queries_unsent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
