@@ -34,10 +34,19 @@ static int64_t session_made_s(const SSL_SESSION *session)
 #endif
 }
 
+/* Not time(): that is some milliseconds behind the clock by which OpenSSL 3.3 dates a session, and
+ * one that was made in the first milliseconds of a second would be of the future. */
+static int64_t clock_s(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
 /* Where the peer gave no lifetime (TLS 1.2 may leave it to us) it is two hours, OpenSSL's own. */
 static bool session_is_fresh(const SSL_SESSION *session)
 {
-	int64_t age_s = (int64_t)time(NULL) - session_made_s(session);
+	int64_t age_s = clock_s() - session_made_s(session);
 	uint64_t lifetime_s = SSL_SESSION_get_ticket_lifetime_hint(session);
 	if (lifetime_s == 0)
 		lifetime_s = (uint64_t)SSL_SESSION_get_timeout(session);

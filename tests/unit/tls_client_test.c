@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "tests/unit/tls_fixture.h"
 
@@ -897,6 +898,25 @@ static void test_resumption_with_our_own_server(void **state)
 	tls_ticket_keys_free(keys);
 }
 
+/* time() is behind by up to a tick of the kernel, and OpenSSL need not be. */
+static void test_resumption_as_a_second_begins(void **state)
+{
+	(void)state;
+	struct tls_client *client = good_client(TLS_ALPN_DOT);
+	SSL_CTX *server = server_settings(TLS1_3_VERSION, WHO_GOOD);
+	resumes(client, server);
+	for (int i = 0; i < 2; i++) {
+		struct timespec next;
+		clock_gettime(CLOCK_REALTIME, &next);
+		next = (struct timespec){ .tv_sec = next.tv_sec + 1 };
+		clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &next, NULL);
+		for (int k = 0; k < 5; k++)
+			assert_true(resumes(client, server));
+	}
+	SSL_CTX_free(server);
+	tls_client_unref(client);
+}
+
 /* How many of `count` connections that are begun at once resume. */
 static unsigned resumed_at_once(struct tls_client *client, SSL_CTX *server, size_t count)
 {
@@ -1317,6 +1337,7 @@ int main(void)
 		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_resumption_with_our_own_server),
+		cmocka_unit_test(test_resumption_as_a_second_begins),
 		cmocka_unit_test(test_a_ticket_is_used_once),
 		cmocka_unit_test(test_a_ticket_leaves_with_one_hello),
 		cmocka_unit_test(test_failure_forgets),
