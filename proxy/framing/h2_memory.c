@@ -11,9 +11,8 @@
 
 enum { SLOTS_OF_CHUNK = 32 };
 
-/* A block that stands in the slot, while somebody has it. */
+/* Blocks that stand in the slot, while somebody has them; all zero when it is free. */
 struct h2_slot {
-	struct h2_slot *next; /* of those that are free */
 	bool has_session;
 	bool has_frame;
 	_Alignas(64) uint8_t session[H2_SESSION_MAX];
@@ -25,42 +24,47 @@ _Static_assert(offsetof(struct h2_slot, frame) <= 4096 - 1024,
 	"a session, and a frame of 1 kB with it, stand on the first page");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct h2_slot *first_free;
+static struct h2_slot **free_slots; /* has room for all that there are */
+static size_t free_count, slot_count;
 
 /* With the lock held. A huge page would be resident from its first byte on. */
 static void add_chunk(void)
 {
 	size_t len = (size_t)SLOTS_OF_CHUNK * H2_SLOT_LEN;
+	size_t count = slot_count + SLOTS_OF_CHUNK;
+	struct h2_slot **room = realloc(free_slots, count * sizeof(struct h2_slot *));
+	if (!room)
+		return;
+	free_slots = room;
 	uint8_t *chunk =
 		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (chunk == MAP_FAILED)
 		return;
 	madvise(chunk, len, MADV_NOHUGEPAGE);
-	for (size_t i = SLOTS_OF_CHUNK; i-- > 0;) {
-		struct h2_slot *slot = (struct h2_slot *)(void *)(chunk + i * H2_SLOT_LEN);
-		slot->next = first_free;
-		first_free = slot;
-	}
+	slot_count = count;
+	for (size_t i = SLOTS_OF_CHUNK; i-- > 0;)
+		free_slots[free_count++] = (struct h2_slot *)(void *)(chunk + i * H2_SLOT_LEN);
 }
 
 struct h2_slot *h2_slot_take(void)
 {
 	pthread_mutex_lock(&lock);
-	if (!first_free)
+	if (!free_count)
 		add_chunk();
-	struct h2_slot *slot = first_free;
-	if (slot)
-		first_free = slot->next;
+	struct h2_slot *slot = free_count ? free_slots[--free_count] : NULL;
 	pthread_mutex_unlock(&lock);
 	return slot;
 }
 
+/* Where many are free, the kernel has the pages back: 10,000 clients that have had large answers
+ * would leave 200 MB behind. */
 void h2_slot_give_back(struct h2_slot *slot)
 {
 	assert(!slot->has_session && !slot->has_frame);
 	pthread_mutex_lock(&lock);
-	slot->next = first_free;
-	first_free = slot;
+	if (free_count >= H2_SLOTS_KEPT)
+		madvise(slot, H2_SLOT_LEN, MADV_DONTNEED);
+	free_slots[free_count++] = slot;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -6,13 +6,19 @@
  * page is enough for both until a frame is larger. Whatever else nghttp2 wants comes from malloc().
  *
  * Slots are the program's and any thread's: one lock, at the beginning and the end of a session.
- * There are as many as there were sessions at one time; they are used again and not returned. */
+ * There are as many as there were sessions at one time; they are used again. H2_SLOTS_KEPT that are
+ * free keep their pages, others are addresses and nothing else. */
 #ifndef PROXY_FRAMING_H2_MEMORY_H
 #define PROXY_FRAMING_H2_MEMORY_H
 
 #include "proxy/framing/h2.h"
 
-enum { H2_SLOT_LEN = 5 * 4096, H2_SESSION_MAX = 3008, H2_FRAME_MAX = 16 * 1024 + 256 };
+enum {
+	H2_SLOT_LEN = 5 * 4096,
+	H2_SESSION_MAX = 3008,
+	H2_FRAME_MAX = 16 * 1024 + 256,
+	H2_SLOTS_KEPT = 64,
+};
 
 struct h2_slot;
 

@@ -196,6 +196,28 @@ static void an_idle_session_is_one_page(void **state)
 		h2_slot_give_back(passed[--passed_count]);
 }
 
+/* Of many that were filled and given back only some stay in memory. */
+static void many_free_slots_are_addresses_alone(void **state)
+{
+	enum { COUNT = 3 * H2_SLOTS_KEPT };
+	struct h2_slot *slots[COUNT];
+	size_t resident = 0;
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		slots[i] = h2_slot_take();
+		nghttp2_mem memory = h2_slot_memory(slots[i]);
+		void *frame = memory.malloc(H2_FRAME_MAX, slots[i]);
+		memset(frame, 1, H2_FRAME_MAX);
+		memory.free(frame, slots[i]);
+		assert_true(resident_pages(slots[i]) >= H2_FRAME_MAX / 4096);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		h2_slot_give_back(slots[i]);
+	for (size_t i = 0; i < COUNT; i++)
+		resident += resident_pages(slots[i]) > 0;
+	assert_in_range(resident, 1, H2_SLOTS_KEPT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +227,7 @@ int main(void)
 		cmocka_unit_test(a_block_that_grows_keeps_its_bytes),
 		cmocka_unit_test(slots_are_apart_and_used_again),
 		cmocka_unit_test(an_idle_session_is_one_page),
+		cmocka_unit_test(many_free_slots_are_addresses_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
