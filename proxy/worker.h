@@ -123,8 +123,9 @@ int worker_start(struct worker *worker);
 /* Waits for the end of the thread (see worker_drain) and frees all. */
 void worker_join(struct worker *worker);
 
-/* Microseconds, monotonic; read from the clock at most once a turn. */
+/* Reads the clock for this turn: worker_now_us() does, the first time that it is asked. */
 uint64_t worker_read_clock(struct worker *worker);
+/* Microseconds, monotonic; read from the clock at most once a turn. */
 static inline uint64_t worker_now_us(struct worker *worker)
 {
 	return worker->turn_us ? worker->turn_us : worker_read_clock(worker);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/number.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "proxy/cli/cli.h"
 #include "proxy/config.h"
 

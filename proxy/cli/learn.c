@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/number.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "proxy/cli/cli.h"
 #include "proxy/replay/learn_line.h"
 #include "proxy/replay/learn_tell.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "proxy/cli/cli.h"
 #include "proxy/lists/list_file.h"
 #include "proxy/lists/list_lint.h"

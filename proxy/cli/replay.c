@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/number.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cpu_count.h"
 #include "proxy/replay/replay_tell.h"

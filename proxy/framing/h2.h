@@ -14,31 +14,26 @@ enum {
 	H2_DECIMAL_MAX = 20,
 };
 
-/* A field whose name is a constant. Its value is copied when it is submitted. */
+/* A field whose name is a constant, with further flags. */
+#define H2_FIELD_WITH(name_text, value_text, length, more)                                         \
+	{                                                                                          \
+		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
+		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = (length),                 \
+		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | (more)                                     \
+	}
+
+/* Its value is copied when it is submitted. */
 #define H2_FIELD(name_text, value_text, length)                                                    \
-	{                                                                                          \
-		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
-		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = (length),                 \
-		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME                                              \
-	}
+	H2_FIELD_WITH(name_text, value_text, length, NGHTTP2_NV_FLAG_NONE)
 
-/* The same, of a value that is a constant too. */
+/* Its value is a constant too. */
 #define H2_FIXED_FIELD(name_text, value_text)                                                      \
-	{                                                                                          \
-		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
-		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = sizeof(value_text) - 1,   \
-		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE              \
-	}
+	H2_FIELD_WITH(name_text, value_text, sizeof(value_text) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 
-/* A field whose name is a constant, of a value that is another one each time: it stays out of the
- * table of fields that both sides keep (RFC 7541 6.2.3). Each that came in would be compared with
- * all that are there. */
+/* Its value is another one each time: it stays out of the table of fields that both sides keep (RFC
+ * 7541 6.2.3). Each that came in would be compared with all that are there. */
 #define H2_VARYING_FIELD(name_text, value_text, length)                                            \
-	{                                                                                          \
-		.name = (uint8_t *)(uintptr_t)(name_text), .namelen = sizeof(name_text) - 1,       \
-		.value = (uint8_t *)(uintptr_t)(value_text), .valuelen = (length),                 \
-		.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX                   \
-	}
+	H2_FIELD_WITH(name_text, value_text, length, NGHTTP2_NV_FLAG_NO_INDEX)
 
 /* The digits of `value`, in `text`. */
 struct slice h2_decimal(char text[H2_DECIMAL_MAX], uint64_t value);
