@@ -1,6 +1,6 @@
 """The tables and pictures of docs/performance.md, from the results of bench/compare."""
 
-from judge import Judge, cell, marks, ratio
+from judge import Judge, cell, line_of, marks, ratio
 from place import ROOT
 from rows import THEMES
 from servers import SERVERS
@@ -89,17 +89,7 @@ def theme_table(judge, theme):
 def usual_table(judge, rows):
     null = "above the cache's (mark)" if rows[-1].above else "of null (mark)"
     head = ["", *(label(name) for name in judge.servers), "of the best (mark)", null, ""]
-    cells = [
-        [
-            row.name,
-            *(cell(judge, row, name) for name in judge.servers),
-            with_mark(judge.against_best(row)),
-            with_mark(judge.against_null(row)),
-            marks(judge, row),
-        ]
-        for row in rows
-    ]
-    return head, cells
+    return head, [line_of(judge, row, with_mark) for row in rows]
 
 
 def workers_table(judge, rows):

@@ -100,8 +100,8 @@ def ratio(verdict):
 
 def marks(judge, row):
     """"met", or what was missed."""
-    named = [(None, judge.against_best(row)), (None, judge.against_null(row))]
-    verdicts = [one for _, one in named if one] + judge.further(row)
+    usual = judge.against_best(row), judge.against_null(row)
+    verdicts = [one for one in usual if one] + judge.further(row)
     if not verdicts:
         return ""
     missed = [one for one in verdicts if not one.is_met]
@@ -112,20 +112,18 @@ def marks(judge, row):
     )
 
 
+def line_of(judge, row, tell):
+    """A row with all servers; `tell` says what a verdict came to."""
+    cells = [cell(judge, row, server) for server in judge.servers]
+    ratios = [tell(judge.against_best(row)), tell(judge.against_null(row))]
+    return [row.name, *cells, *ratios, marks(judge, row)]
+
+
 def summary(found):
     judge = Judge(found)
     plain = [row for row in judge.rows if row.how != "workers"]
     head = ["", *judge.servers, "ours/best", "ours/null", "mark"]
-    rows = [
-        [
-            row.name,
-            *(cell(judge, row, server) for server in judge.servers),
-            ratio(judge.against_best(row)),
-            ratio(judge.against_null(row)),
-            marks(judge, row),
-        ]
-        for row in plain
-    ]
+    rows = [line_of(judge, row, ratio) for row in plain]
     parts = [found["machine"], table(head, rows)] if rows else [found["machine"]]
     workers = [row for row in judge.rows if row.how == "workers"]
     if workers:

@@ -33,22 +33,42 @@ class Site:
     binary: Path = NAMEGATE  # of namegate
 
 
-def namegate_settings(port, upstream, lists=(), **more):
-    """Blocks all lists with NXDOMAIN; plain DNS alone."""
-    rules = [rule(item["name"], "BLOCK", item["name"], block_response="NXDOMAIN") for item in lists]
-    settings = {
+LIMITS = {
+    "connections": CONNECTIONS,
+    "connections_per_address": CONNECTIONS,
+    "queries_per_client": 10000,
+    "idle_timeout": "1h",
+}
+
+
+def listener(protocol, port):
+    return {"name": protocol, "protocol": protocol, "address": "127.0.0.1", "port": port}
+
+
+def namegate_settings(port, upstream, lists=(), rules=None, views=None, **more):
+    """Plain DNS alone; all lists are blocked with NXDOMAIN where no rules are given."""
+    rules = rules if rules is not None else [
+        rule(item["name"], "BLOCK", item["name"], block_response="NXDOMAIN") for item in lists
+    ]
+    views = views or [{"name": "all", "clients": ["127.0.0.0/8"]}]
+    for view in views if rules else []:
+        view["associations"] = [{"rule_group": "rules", "priority": 101}]
+    return {
         "workers": 1,
-        "listeners": [{"name": "dns", "protocol": "dns", "address": "127.0.0.1", "port": port}],
+        "listeners": [listener("dns", port)],
         "upstreams": [{"name": "up", "protocol": "dns", "address": "127.0.0.1", "port": upstream}],
         "state_directory": "",
         **more,
         "domain_lists": list(lists),
-        "rule_groups": [group("block", *rules)] if rules else [],
-        "views": [{"name": "all", "clients": ["127.0.0.0/8"]}],
+        "rule_groups": [group("rules", *rules)] if rules else [],
+        "views": views,
     }
-    if rules:
-        settings["views"][0]["associations"] = [{"rule_group": "block", "priority": 101}]
-    return settings
+
+
+def encrypted(ports, certificate, key):
+    """DoT and DoH: what the settings have more for them."""
+    more = [listener(word, ports[word]) for word in ("dot", "doh")]
+    return {"certificate": str(certificate), "key": str(key)}, more
 
 
 def namegate_list(path, name="made-up"):
@@ -63,20 +83,12 @@ def namegate_everything(site):
         "workers": site.workers,
         "state_directory": str(site.directory / "state"),
         "admin": {"address": "127.0.0.1", "port": take_ports("admin")["admin"]},
-        "limits": {
-            "connections": CONNECTIONS,
-            "connections_per_address": CONNECTIONS,
-            "queries_per_client": 10000,
-            "idle_timeout": "1h",
-        },
+        "limits": LIMITS,
     }
     settings = namegate_settings(site.ports["udp"], site.upstream, lists, **more)
     if site.certificate:
-        settings["tls"] = {"certificate": str(site.certificate), "key": str(site.key)}
-        settings["listeners"] += [
-            {"name": word, "protocol": word, "address": "127.0.0.1", "port": site.ports[word]}
-            for word in ("dot", "doh")
-        ]
+        settings["tls"], more = encrypted(site.ports, site.certificate, site.key)
+        settings["listeners"] += more
     return settings
 
 

@@ -73,6 +73,16 @@ def flat(name, title, along, xs, turns, most):
     return Curve(name, title, "CPU-µs a question", along, points)
 
 
+def beside_null(xs, turns, measure, share):
+    """Points that may grow by `share` of what null's do, and null's. `turns` are ours and null's."""
+    (ours, null), first = turns, turns[0][0]
+    points = [
+        Point(x, turn.us(), grown, share * floor if turn is not first else 0)
+        for x, turn, grown, floor in zip(xs, ours, measure(ours, first), measure(null, null[0]))
+    ]
+    return points, [(x, turn.us()) for x, turn in zip(xs, null)]
+
+
 def amount(field, questions, rounds):
     """How much is asked, and how often."""
     return (questions // 4, 5) if field.quick else (questions, rounds)
@@ -107,12 +117,7 @@ def busy(field, protocol):
         for server in (ours, null)
     ]
     take_turns(turns[0] + turns[1], *amount(field, 20000, 7))
-    rises, floor = (ratios(half, half[0]) for half in turns)
-    points = [
-        Point(x, turn.us(), rise, BUSY_MOST * rise_of_null if turn is not turns[0][0] else 0)
-        for x, turn, rise, rise_of_null in zip(xs, turns[0], rises, floor)
-    ]
-    beside = [(x, turn.us()) for x, turn in zip(xs, turns[1])]
+    points, beside = beside_null(xs, turns, ratios, BUSY_MOST)
     title = "%s, all connections ask" % NAMES[protocol]
     return Curve(
         "busy-" + protocol, title, "CPU-µs a question", "connections", points, beside=beside
@@ -131,12 +136,7 @@ def streams(field, protocol):
         for server in (ours, null)
     ]
     take_turns(turns[0] + turns[1], *amount(field, 20000, 7))
-    falls, floor = (differences(half, half[0]) for half in turns)
-    points = [
-        Point(x, turn.us(), fall, FALL_LEAST * fall_of_null if turn is not turns[0][0] else 0)
-        for x, turn, fall, fall_of_null in zip(xs, turns[0], falls, floor)
-    ]
-    beside = [(x, turn.us()) for x, turn in zip(xs, turns[1])]
+    points, beside = beside_null(xs, turns, differences, FALL_LEAST)
     title = "%s, questions under way on a connection" % NAMES[protocol]
     return Curve(
         "streams-" + protocol,

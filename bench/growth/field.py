@@ -18,14 +18,14 @@ sys.path[:0] = [str(BENCH / "common"), str(BENCH / "lists")]
 from place import BUILD, LOAD_CPU, NAMEGATE, SERVER_CPU, take_ports  # noqa: E402, F401
 from process import START_S, Process, cpu_ns  # noqa: E402
 from questions import NAMES_LAST, names, write_list  # noqa: E402
+from servers import LIMITS, encrypted, namegate_settings  # noqa: E402
 from turns import TurnLoad  # noqa: E402
 from upstream import start_upstream  # noqa: E402
 
 import certificates  # noqa: E402
-from config_text import config_text, group, rule  # noqa: E402
+from config_text import config_text, rule  # noqa: E402, F401
 
 NULL = BUILD / "bench/null/null"
-CONNECTIONS = 15000  # more than any curve has
 
 
 class Server:
@@ -77,38 +77,17 @@ class Field:
         return path if path.exists() else write_list(path, "plain", first, count)
 
     def settings(self, ports, lists=(), rules=None, views=None, **more):
-        """All three protocols; the lists block what they hold where no rules are given."""
-        listeners = [("dns", ports["udp"]), ("dot", ports["dot"]), ("doh", ports["doh"])]
-        rules = rules if rules is not None else [
-            rule(one["name"], "BLOCK", one["name"], block_response="NXDOMAIN") for one in lists
-        ]
-        views = views or [{"name": "all", "clients": ["127.0.0.0/8"]}]
-        for view in views:
-            view["associations"] = [{"rule_group": "rules", "priority": 101}]
-        return {
-            "workers": 1,
-            "listeners": [
-                {"name": name, "protocol": name, "address": "127.0.0.1", "port": port}
-                for name, port in listeners
-            ],
-            "tls": {"certificate": str(self.made.certificate), "key": str(self.made.key)},
+        """All three protocols."""
+        tls, listeners = encrypted(ports, self.made.certificate, self.made.key)
+        settings = namegate_settings(ports["udp"], self.upstream, lists, rules, views, **{
+            "tls": tls,
             "admin": {"address": "127.0.0.1", "port": ports["admin"]},
-            "upstreams": [
-                {"name": "up", "protocol": "dns", "address": "127.0.0.1", "port": self.upstream}
-            ],
-            "state_directory": "",
             "cache": {"size": "64MiB", "min_ttl": "1h", "prefetch": False},
-            "limits": {
-                "connections": CONNECTIONS,
-                "connections_per_address": CONNECTIONS,
-                "queries_per_client": 4096,
-                "idle_timeout": "1h",
-            },
+            "limits": LIMITS,
             **more,
-            "domain_lists": list(lists),
-            "rule_groups": [group("rules", *rules)],
-            "views": views,
-        }
+        })
+        settings["listeners"] += listeners
+        return settings
 
     def free_path(self, suffix):
         self.paths += 1

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #include "bench/load/link.h"
+#include "bench/many_files.h"
 
 enum {
 	DEPTH_MAX = 1000,
@@ -137,14 +137,6 @@ static void read_arguments(int argc, char **argv)
 	if (options.type->alpn)
 		options.tls = link_tls_context(NULL);
 	questions_read(&questions, argv[5], 0);
-}
-
-static void allow_many_files(void)
-{
-	struct rlimit files;
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static void say(const char *word)

@@ -18,11 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench/load/cost.h"
 #include "bench/load/link.h"
+#include "bench/many_files.h"
 
 enum {
 	WARM_UP = 20,
@@ -151,15 +151,6 @@ static _Noreturn void usage(void)
 {
 	fputs("usage: connections open|resume|hold dot|doh PORT COUNT PID NAME\n", stderr);
 	exit(2);
-}
-
-static void allow_many_files(void)
-{
-	struct rlimit files;
-
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int main(int argc, char **argv)

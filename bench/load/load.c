@@ -20,12 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "bench/load/cost.h"
 #include "bench/load/latency.h"
 #include "bench/load/link.h"
+#include "bench/many_files.h"
 
 enum {
 	SERVERS_MAX = 8,
@@ -346,15 +346,6 @@ static void tell(void)
 		(unsigned long long)found.rcodes[0], (unsigned long long)found.empty,
 		(unsigned long long)found.rcodes[NXDOMAIN],
 		(unsigned long long)found.rcodes[SERVFAIL], (unsigned long long)other);
-}
-
-static void allow_many_files(void)
-{
-	struct rlimit files;
-
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int main(int argc, char **argv)
