@@ -27,9 +27,9 @@ class Judge:
         figures = {row.name: row.figure for row in ROWS}
         for one in found["figures"]:
             key = one["row"], one["server"]
-            values.setdefault(key, []).append(one[figures[one["row"]]])
-        self.values = values
-        self.medians = {key: median(several) for key, several in values.items()}
+            values.setdefault(key, {})[one["round"]] = one[figures[one["row"]]]
+        self.values = values  # {(row, server): {round: figure}}
+        self.medians = {key: median(list(of.values())) for key, of in values.items()}
         self.rows = [row for row in ROWS if any(key[0] == row.name for key in values)]
         self.peers = [name for name in found["servers"] if name in SERVERS and name != "namegate"]
         self.servers = found["servers"]
@@ -61,26 +61,35 @@ class Judge:
             verdicts.append(self._step(row))
         return [one for one in verdicts if one]
 
+    def _pairs(self, one, other):
+        """The figures of two that were measured one soon after the other, by round."""
+        first, second = self.values.get(one, {}), self.values.get(other, {})
+        return [(first[round], second[round]) for round in first if round in second]
+
     def _verdict(self, row, server, mark):
-        ours, theirs = self.figure(row, "namegate"), self.figure(row, server)
-        return Verdict(server, ours / theirs, mark) if ours and theirs and mark else None
+        pairs = self._pairs((row.name, "namegate"), (row.name, server))
+        if not pairs or not mark:
+            return None
+        return Verdict(server, median([ours / theirs for ours, theirs in pairs]), mark)
 
     def _above(self, row):
         """Against what the same costs when it is in the cache."""
-        ours, other = self.figure(row, "namegate"), self.medians.get((row.above, "namegate"))
-        if not ours or not other:
+        pairs = self._pairs((row.name, "namegate"), (row.above, "namegate"))
+        if not pairs:
             return None
-        return Verdict(row.above, ours - other, ABOVE_US, " µs")
+        return Verdict(row.above, median([ours - other for ours, other in pairs]), ABOVE_US, " µs")
 
     def _step(self, row):
         """An answer that waits for a delayed acknowledgement is 20 or 40 ms late: in no run may one
         of ten be."""
         ours = self.values.get((row.name, "namegate"))
-        return Verdict("step", max(ours) / 1000, STEP_MS, " ms") if ours else None
+        return Verdict("step", max(ours.values()) / 1000, STEP_MS, " ms") if ours else None
 
     def _workers(self, row):
-        one, two = (self.figure(row, name) for name in ("one worker, twice", "two workers"))
-        return Verdict("one worker", two / one, WORKERS_MARK) if one and two else None
+        pairs = self._pairs((row.name, "two workers"), (row.name, "one worker, twice"))
+        if not pairs:
+            return None
+        return Verdict("one worker", median([two / one for two, one in pairs]), WORKERS_MARK)
 
 
 def cell(judge, row, server):

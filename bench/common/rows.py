@@ -26,7 +26,6 @@ class Row:
     among: str = ""  # the best peer is one of those with this property
     against: tuple = ()  # ((server, mark), ...): further marks
     above: str = ""  # at most so much more than this row of ours: ABOVE
-    repeats: int = 1  # in each round
 
 
 ABOVE_US = 0.3
@@ -47,18 +46,22 @@ THEMES = {
 UNITS = {"cpu_us": "CPU-µs", "p90_us": "µs", "bytes": "bytes"}
 
 
+def _cached_and_blocked(protocol, number, peer, null, links):
+    """One right after the other: they are compared with each other."""
+    cached = Row(protocol + number + "/cached", "cached", "query", protocol, peer, null, links)
+    yield cached
+    if protocol != "get":
+        yield Row(protocol + number + "/blocked", "blocked", "query", protocol, 0.70,
+                  links=links, asks="blocked", above=cached.name)
+
+
 def _queries():
     yield Row("udp/cached", "cached", "query", "udp", 0.85, 1.25, UDP)
-    for protocol, peer, null in (("dot", 0.70, 1.2), ("doh", 0.80, 1.25), ("get", 0.80, 1.25)):
-        yield Row(protocol + "1/cached", "cached", "query", protocol, peer, null, ONE)
-    for protocol, peer, null in (("dot", 0.30, 2.0), ("doh", 0.60, 1.6), ("get", 0.60, 1.6)):
-        yield Row(protocol + "16/cached", "cached", "query", protocol, peer, null, SIXTEEN)
     yield Row("udp/blocked", "blocked", "query", "udp", 0.60, None, UDP, "blocked")
-    for number, links in (("1", ONE), ("16", SIXTEEN)):
-        for protocol in ("dot", "doh"):
-            row = Row(protocol + number + "/blocked", "blocked", "query", protocol, 0.70)
-            row.links, row.asks, row.above = links, "blocked", protocol + number + "/cached"
-            yield row
+    for protocol, peer, null in (("dot", 0.70, 1.2), ("doh", 0.80, 1.25), ("get", 0.80, 1.25)):
+        yield from _cached_and_blocked(protocol, "1", peer, null, ONE)
+    for protocol, peer, null in (("dot", 0.30, 2.0), ("doh", 0.60, 1.6), ("get", 0.60, 1.6)):
+        yield from _cached_and_blocked(protocol, "16", peer, null, SIXTEEN)
     yield Row("udp/forward", "forward", "query", "udp", 1.0, None, UDP, "fresh",
               against=(("unbound", 0.35),))
     for number, links, mark in (("1", ONE, 0.90), ("16", SIXTEEN, 0.85)):
@@ -80,12 +83,12 @@ def _others():
     for protocol in ("dot", "doh"):
         for word in ("open", "resume"):
             name = "%s-%s" % (word, protocol)
-            yield Row(name, "open", word, protocol, 1.0, 1.05, among="is_openssl", repeats=3)
+            yield Row(name, "open", word, protocol, 1.0, 1.05, among="is_openssl")
     for protocol in ("udp", "dot", "doh"):
         yield Row("rate-" + protocol, "rate", "rate", protocol, 1.1, 1.2, HUNDRED,
-                  figure="p90_us", repeats=3)
-    yield Row("idle-dot", "idle", "hold", "dot", 0.95, 1.1, figure="bytes", repeats=0)
-    yield Row("idle-doh", "idle", "hold", "doh", 0.65, 0.7, figure="bytes", repeats=0,
+                  figure="p90_us")
+    yield Row("idle-dot", "idle", "hold", "dot", 0.95, 1.1, figure="bytes")
+    yield Row("idle-doh", "idle", "hold", "doh", 0.65, 0.7, figure="bytes",
               among="is_nghttp2", against=(("dnsdist", 1.1),))
     for protocol in ("udp", "dot", "doh"):
         yield Row("workers-" + protocol, "workers", "workers", protocol, links=BUSY)
