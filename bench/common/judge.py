@@ -66,11 +66,14 @@ class Judge:
         first, second = self.values.get(one, {}), self.values.get(other, {})
         return [(first[round], second[round]) for round in first if round in second]
 
+    def between(self, row, one, other):
+        """The median of the rounds' ratios; None without any."""
+        pairs = self._pairs((row.name, one), (row.name, other))
+        return median([first / second for first, second in pairs]) if pairs else None
+
     def _verdict(self, row, server, mark):
-        pairs = self._pairs((row.name, "namegate"), (row.name, server))
-        if not pairs or not mark:
-            return None
-        return Verdict(server, median([ours / theirs for ours, theirs in pairs]), mark)
+        found = self.between(row, "namegate", server)
+        return Verdict(server, found, mark) if found and mark else None
 
     def _above(self, row):
         """Against what the same costs when it is in the cache."""
@@ -86,10 +89,8 @@ class Judge:
         return Verdict("step", max(ours.values()) / 1000, STEP_MS, " ms") if ours else None
 
     def _workers(self, row):
-        pairs = self._pairs((row.name, "two workers"), (row.name, "one worker, twice"))
-        if not pairs:
-            return None
-        return Verdict("one worker", median([two / one for two, one in pairs]), WORKERS_MARK)
+        found = self.between(row, "two workers", "one worker, twice")
+        return Verdict("one worker", found, WORKERS_MARK) if found else None
 
 
 def cell(judge, row, server):
@@ -117,8 +118,15 @@ def marks(judge, row):
     if not missed:
         return "met"
     return "missed: " + ", ".join(
-        "%s %s > %s%s" % (one.against, ratio(one), ("%g" % one.mark), one.unit) for one in missed
+        "%s %s > %g%s%s" % (one.against, ratio(one), one.mark, one.unit, floor(judge, row, one))
+        for one in missed
     )
+
+
+def floor(judge, row, verdict):
+    """What null itself would have, of a mark that is held against a peer."""
+    of_null = judge.between(row, "null", verdict.against)
+    return "" if verdict.against not in SERVERS or of_null is None else " (null %.2f)" % of_null
 
 
 def line_of(judge, row, tell):

@@ -74,7 +74,7 @@ def flat(name, title, along, xs, turns, most):
 
 
 def beside_null(xs, turns, measure, share):
-    """Points that may grow by `share` of what null's do, and null's. `turns` are ours and null's."""
+    """Points that may grow by `share` of what null's do, and null's; `turns` are ours and its."""
     (ours, null), first = turns, turns[0][0]
     points = [
         Point(x, turn.us(), grown, share * floor if turn is not first else 0)
@@ -101,7 +101,7 @@ def idle(field, protocol):
         field.load(server, protocol, count, 1, asked, cpu=LOAD_CPU)
         turns.append(Turn(server, field.load(server, protocol, 32, 1, asked)))
         turns[-1].load.ask(SET)
-    take_turns(turns, *amount(field, 10000, 11))
+    take_turns(turns, *amount(field, 4000, 61))  # 5 % are to be told from nothing
     title = "%s, beside idle connections" % NAMES[protocol]
     return flat("idle-" + protocol, title, "idle connections", xs, turns, IDLE_MOST)
 

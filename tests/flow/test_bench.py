@@ -136,10 +136,10 @@ def test_comparison_runs(build, tmp_path):
 # cost; words.
 VERDICTS = [
     ("dot1/cached", (12, 20, 21, 22, 10), "| 0.60      | 1.20      | met"),
-    ("dot1/cached", (15, 20, 21, 22, 10), "| 0.75      | 1.50      | missed: unbound 0.75 > 0.7,"),
+    ("dot1/cached", (15, 20, 21, 22, 10), "| 1.50      | missed: unbound 0.75 > 0.7 (null 0.50),"),
     ("dot1/cached", (12.5, 20, 21, 22, 10), "missed: null 1.25 > 1.2 |"),
     ("open-dot", (100, 100, 50, 110, 100), "| 1.00      | 1.00      | met"),
-    ("idle-doh", (65, 100, 120, 50, 100), "missed: dnsdist 1.30 > 1.1 |"),
+    ("idle-doh", (65, 100, 120, 50, 100), "missed: dnsdist 1.30 > 1.1 (null 2.00) |"),
     ("idle-doh", (50, 100, 120, 50, 100), "| 0.50      | 0.50      | met"),
     ("udp/forward", (9, 20, 30, 10, None), "| 0.90      | –         | missed: unbound 0.45 > 0.35"),
 ]
@@ -161,11 +161,27 @@ def test_verdicts(tmp_path, row, values, words):
     assert words in told
 
 
+def test_neighbours_in_time_are_compared(tmp_path):
+    """The machine is twice as slow in the third round, for both."""
+    costs = {"namegate": (12, 12, 26), "null": (10, 11, 20)}
+    figures = [
+        {"row": "dot1/cached", "server": server, "round": round, "cpu_us": cost}
+        for server, several in costs.items() for round, cost in enumerate(several)
+    ]
+    found = {"machine": "", "servers": list(costs), "dropped": [], "figures": figures}
+    (tmp_path / "results.json").write_text(json.dumps(found))
+    told = run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout
+    assert "| 12.0     | 11.0 | –         | 1.20      | met" in told
+
+
 def test_verdict_of_a_step(tmp_path):
     """One run of nine in which an answer of ten is 20 ms late is one too many."""
     for last, words in (400, "| met"), (20400, "| missed: step 20.40 ms > 15 ms"):
         several = [400] * 8 + [last]
-        figures = [{"row": "rate-dot", "server": "namegate", "p90_us": one} for one in several]
+        figures = [
+            {"row": "rate-dot", "server": "namegate", "round": round, "p90_us": one}
+            for round, one in enumerate(several)
+        ]
         found = {"machine": "", "servers": ["namegate"], "dropped": [], "figures": figures}
         (tmp_path / "results.json").write_text(json.dumps(found))
         assert words in run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout
