@@ -330,7 +330,8 @@ class TestReasons:
 
 def test_labels_are_a_closed_set(namegate, connect):
     """No name, no client and no nonsense of theirs becomes a label: once every kind of thing has
-    happened, others of the same kind add no series."""
+    happened, others of the same kind add no series. On a busy machine a kind may be late, a failure
+    that was remembered a moment longer this time; a label of theirs would come each time."""
 
     def series():
         return {(n, tuple(sorted(labels.items()))) for n, labels, _ in namegate.metrics().samples}
@@ -342,12 +343,15 @@ def test_labels_are_a_closed_set(namegate, connect):
         connect(namegate, "udp", source="127.0.0.%d" % (word // 10)).ask(w.query("a.test"))
 
     ask_everything(namegate, connect)
-    ask_everything(namegate, connect)  # from the cache
     ask_oddly(300)
-    before = series()
-    ask_everything(namegate, connect)
-    ask_oddly(400)
-    assert series() == before
+    for word in (400, 500, 600):
+        before = series()
+        ask_everything(namegate, connect)  # from the cache
+        ask_oddly(word)
+        more = series() ^ before
+        if not more:
+            break
+    assert not more
     text = namegate.metrics().text
     assert "evil" not in text and "plain.test" not in text and "127.0.0" not in text
 
