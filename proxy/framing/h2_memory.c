@@ -11,7 +11,8 @@
 
 enum { SLOTS_OF_CHUNK = 32 };
 
-/* Blocks that stand in the slot, while somebody has them; all zero when it is free. */
+/* Blocks that stand in the slot, while somebody has them: none when it is free, whether its pages
+ * were kept or come again as zeros. */
 struct h2_slot {
 	bool has_session;
 	bool has_frame;
