@@ -35,7 +35,7 @@ def made_of(judge, found):
 
 
 def strip(dropped):
-    """Row and server alone: the share differs from round to round."""
+    """Row and server alone: the share differs from turn to turn."""
     return [words.partition(":")[0] for words in dropped]
 
 
@@ -53,8 +53,8 @@ def conditions(found):
         "- Measured on %s." % found["date"],
         "- Machine: %s." % found["machine"],
         "- Versions: %s." % ", ".join(known),
-        "- Rounds: %d, slices of %g s, a list of %s names, %s idle connections." % (
-            options["rounds"], options["seconds"], "{:,}".format(options["names"]),
+        "- Rounds: %d with %d turns, a list of %s names, %s idle connections." % (
+            options["rounds"], options["turns"], "{:,}".format(options["names"]),
             "{:,}".format(options["idle"]),
         ),
     ]

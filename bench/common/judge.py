@@ -27,8 +27,8 @@ class Judge:
         figures = {row.name: row.figure for row in ROWS}
         for one in found["figures"]:
             key = one["row"], one["server"]
-            values.setdefault(key, {})[one["round"]] = one[figures[one["row"]]]
-        self.values = values  # {(row, server): {round: figure}}
+            values.setdefault(key, {})[one["turn"]] = one[figures[one["row"]]]
+        self.values = values  # {(row, server): {turn: figure}}
         self.medians = {key: median(list(of.values())) for key, of in values.items()}
         self.rows = [row for row in ROWS if any(key[0] == row.name for key in values)]
         self.peers = [name for name in found["servers"] if name in SERVERS and name != "namegate"]
@@ -62,12 +62,12 @@ class Judge:
         return [one for one in verdicts if one]
 
     def _pairs(self, one, other):
-        """The figures of two that were measured one soon after the other, by round."""
+        """The figures of two that had the same turn, one soon after the other."""
         first, second = self.values.get(one, {}), self.values.get(other, {})
-        return [(first[round], second[round]) for round in first if round in second]
+        return [(first[turn], second[turn]) for turn in first if turn in second]
 
     def between(self, row, one, other):
-        """The median of the rounds' ratios; None without any."""
+        """The median of the turns' ratios; None without any."""
         pairs = self._pairs((row.name, one), (row.name, other))
         return median([first / second for first, second in pairs]) if pairs else None
 

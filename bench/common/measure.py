@@ -7,14 +7,22 @@ import subprocess
 from statistics import mean
 
 from place import BUILD, LOAD_CPU, SERVER_CPU
-from process import as_batch, pin, run_pinned
+from process import as_batch, cpu_ns, pin, run_pinned
 from report import say
 from rows import RATE
+from turns import TurnLoad, TurnLoadEnded
 
 LOAD = BUILD / "bench/load/load"
 CONNECTIONS = BUILD / "bench/load/connections"
+IN_TURNS = ("query", "saturated")
+TURNS = {"open": 5, "resume": 5, "rate": 2, "workers": 3}  # at most; of a round
 WARM_S = 0.3
 MOST_S = 60
+
+
+def can_be_measured(row, name):
+    """Null has no list, and forwards nothing."""
+    return name != "null" or row.asks == "cached"
 
 
 class Bench:
@@ -30,8 +38,6 @@ class Bench:
         """Of a server or an Instance: with `pid_of` and `ports`."""
         words = {**(row.links or {}), **more}
         words["seconds"], words["warm"] = seconds or self.seconds, WARM_S
-        if row.asks == "fresh":
-            words["fresh"] = next(self.fresh)
         port = server.ports["doh" if row.protocol == "get" else row.protocol]
         command = [LOAD, row.protocol, port, self.files[row.asks]]
         for word, value in words.items():
@@ -48,14 +54,45 @@ class Bench:
         say("no figures: %s" % done.stderr.strip()[-200:])
         return None
 
-    def query(self, server, row):
-        return self.told(self.load_command(server, row), LOAD_CPU)
+    def ask_in_turns(self, instances, rows, turns):
+        """Rows with the same load: each server and row has so many turns, one after the other, with
+        connections that stay open. Yields row, server, number of the turn, and what came of it;
+        None when a load gave up."""
+        is_saturated = rows[0].how == "saturated"
+        pids = {instance.pid_of(rows[0].protocol) for instance in instances}
+        with as_batch(pids if is_saturated else ()), contextlib.ExitStack() as until:
+            asking = [
+                (row, instance, self.turn_load(instance, row, until))
+                for instance in instances
+                for row in rows
+                if can_be_measured(row, instance.name)
+            ]
+            for turn, (row, instance, load) in itertools.product(range(turns), asking):
+                yield row, instance, turn, load and self.turn(instance, row, load)
 
-    def saturated(self, server, row):
-        """Load and server take longer turns: neither is interrupted by waking the other, which
-        would be no saturation, and cost twice as much or not, as the scheduler likes."""
-        with as_batch([server.pid_of(row.protocol)]):
-            return self.told(self.load_command(server, row), SERVER_CPU, batch=True)
+    def turn_load(self, instance, row, until):
+        """Where the load shares the server's core, both take longer turns of it: neither is
+        interrupted by waking the other, which would be no saturation, and cost twice as much or
+        not, as the scheduler likes."""
+        port = instance.ports["doh" if row.protocol == "get" else row.protocol]
+        run = next(self.fresh) if row.asks == "fresh" else 0
+        is_saturated = row.how == "saturated"
+        with contextlib.suppress(TurnLoadEnded):
+            load = TurnLoad(port, row.protocol, row.links["links"], row.links["depth"],
+                            self.files[row.asks], cpu=SERVER_CPU if is_saturated else LOAD_CPU,
+                            batch=is_saturated, run=run)
+            until.callback(load.end)
+            return load
+
+    @staticmethod
+    def turn(instance, row, load):
+        """The first questions find the caches of the processor full of others' turns."""
+        pid = instance.pid_of(row.protocol)
+        with contextlib.suppress(TurnLoadEnded):
+            load.do("ask", row.turn // 4)
+            before = cpu_ns(pid)
+            found = load.do("ask", row.turn)
+            return {**found, "cpu_us": (cpu_ns(pid) - before) / 1000 / row.turn}
 
     def rate(self, server, row):
         return self.told(self.load_command(server, row, rate=RATE), LOAD_CPU)

@@ -27,7 +27,18 @@ class Row:
     against: tuple = ()  # ((server, mark), ...): further marks
     above: str = ""  # at most so much more than this row of ours: ABOVE
 
+    @property
+    def turn(self):
+        """Questions of a turn: about a twentieth of a second."""
+        return MANY if self.protocol == "udp" or self.links["depth"] > 1 else FEW
 
+    @property
+    def load(self):
+        """Rows with the same load are measured together."""
+        return self.how, self.protocol, self.links, self.asks == "fresh"
+
+
+FEW, MANY = 1000, 4000
 ABOVE_US = 0.3
 STEP_MS = 15
 RATE = 5000  # questions a second, by a timetable
@@ -47,7 +58,7 @@ UNITS = {"cpu_us": "CPU-µs", "p90_us": "µs", "bytes": "bytes"}
 
 
 def _cached_and_blocked(protocol, number, peer, null, links):
-    """One right after the other: they are compared with each other."""
+    """One right after the other: they take turns with each other."""
     cached = Row(protocol + number + "/cached", "cached", "query", protocol, peer, null, links)
     yield cached
     if protocol != "get":
@@ -72,11 +83,11 @@ def _queries():
 
 def _saturated():
     for protocol in ("udp", "dot", "doh", "get"):
-        name = "sat-%s/cached" % protocol
-        yield Row(name, "sat", "saturated", protocol, 0.70, 1.3, SATURATED)
-    for protocol in ("udp", "dot", "doh"):
-        name = "sat-%s/blocked" % protocol
-        yield Row(name, "sat", "saturated", protocol, 0.70, None, SATURATED, "blocked")
+        cached = Row("sat-%s/cached" % protocol, "sat", "saturated", protocol, 0.70, 1.3, SATURATED)
+        yield cached
+        if protocol != "get":
+            yield Row("sat-%s/blocked" % protocol, "sat", "saturated", protocol, 0.70,
+                      links=SATURATED, asks="blocked")
 
 
 def _others():

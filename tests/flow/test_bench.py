@@ -18,7 +18,7 @@ PROGRAMS = {
     "load/connections": ["load/%s.c" % word for word in ["connections", *LINK]],
     "null/null": ["null/%s.c" % word for word in NULL],
     "lists/list_names": ["lists/list_names.c"],
-    "growth/turn_load": ["growth/turn_load.c", *["load/%s.c" % word for word in LINK]],
+    "load/turn_load": ["load/turn_load.c", *["load/%s.c" % word for word in LINK]],
 }
 ENVIRONMENT = {**os.environ, "NAMEGATE": BINARY}
 SCRIPTS = ["compare", "growth/growth"]
@@ -102,12 +102,15 @@ def test_connections_are_opened_resumed_and_held(build, null, tmp_path, protocol
 def test_turn_load_does_what_it_is_told(build, null, tmp_path, protocol):
     """And ends with 1 when nobody answers."""
     ask(build, null, protocol, tmp_path, "--questions", 1)
-    commands = ["ask 100", "renew 5", "ask 10"][: 1 if protocol == "udp" else 3]
-    (tmp_path / "commands").write_text("\n".join(commands))
-    load, asked = build / "growth/turn_load", tmp_path / "questions"
+    counts = [100, 5, 10][: 1 if protocol == "udp" else 3]
+    commands = "ask 100\nrenew 5\nask 10\n" if len(counts) == 3 else "ask 100\n"
+    (tmp_path / "commands").write_text(commands)
+    load, asked = build / "load/turn_load", tmp_path / "questions"
     with open(tmp_path / "commands") as stdin:
-        done = run(load, protocol, null[protocol][1], 3, 4, asked, 2, stdin=stdin)
-    assert done.stdout == "ready\n" + "done\n" * len(commands)
+        done = run(load, protocol, null[protocol][1], 3, 4, asked, 2, 1, stdin=stdin)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[0] == {} and [one["answers"] for one in told[1:]] == counts
+    assert all(one["noerror"] == one["answers"] and one["lost"] == 0 for one in told[1:])
     done = run(load, protocol, Ports.take(), 3, 4, asked, check=False)
     assert done.returncode == 1 and not done.stdout
 
@@ -116,7 +119,7 @@ def compare(build, output):
     """The results of one short row of namegate and null, on ports of this run's own block."""
     Ports.take()
     command = [ROOT / "bench/compare", "--rows", "udp/cached", "--peers", "none", "--rounds", 1]
-    command += ["--seconds", 0.2, "--names", 500, "--output", output]
+    command += ["--turns", 2, "--names", 500, "--output", output]
     command += ["--ports-from", Ports.base + Ports.BLOCK // 2]
     done = run(*command, timeout=120, env={**ENVIRONMENT, "BUILD": str(build.parent)})
     assert "ours/null" in done.stdout
@@ -150,10 +153,10 @@ def test_verdicts(tmp_path, row, values, words):
     servers = ("namegate", "unbound", "kresd", "dnsdist", "null")
     key = "bytes" if row.startswith("idle") else "cpu_us"
     figures = [
-        {"row": row, "server": server, "round": round, key: value + more}
+        {"row": row, "server": server, "turn": turn, key: value + more}
         for server, value in zip(servers, values)
         if value
-        for round, more in enumerate((-1, 0, 20))  # of which the median counts
+        for turn, more in enumerate((-1, 0, 20))  # of which the median counts
     ]
     found = {"machine": "", "servers": servers, "dropped": [], "figures": figures}
     (tmp_path / "results.json").write_text(json.dumps(found))
@@ -162,11 +165,11 @@ def test_verdicts(tmp_path, row, values, words):
 
 
 def test_neighbours_in_time_are_compared(tmp_path):
-    """The machine is twice as slow in the third round, for both."""
+    """The machine is twice as slow in the third turn, for both."""
     costs = {"namegate": (12, 12, 26), "null": (10, 11, 20)}
     figures = [
-        {"row": "dot1/cached", "server": server, "round": round, "cpu_us": cost}
-        for server, several in costs.items() for round, cost in enumerate(several)
+        {"row": "dot1/cached", "server": server, "turn": turn, "cpu_us": cost}
+        for server, several in costs.items() for turn, cost in enumerate(several)
     ]
     found = {"machine": "", "servers": list(costs), "dropped": [], "figures": figures}
     (tmp_path / "results.json").write_text(json.dumps(found))
@@ -179,8 +182,8 @@ def test_verdict_of_a_step(tmp_path):
     for last, words in (400, "| met"), (20400, "| missed: step 20.40 ms > 15 ms"):
         several = [400] * 8 + [last]
         figures = [
-            {"row": "rate-dot", "server": "namegate", "round": round, "p90_us": one}
-            for round, one in enumerate(several)
+            {"row": "rate-dot", "server": "namegate", "turn": turn, "p90_us": one}
+            for turn, one in enumerate(several)
         ]
         found = {"machine": "", "servers": ["namegate"], "dropped": [], "figures": figures}
         (tmp_path / "results.json").write_text(json.dumps(found))
@@ -192,7 +195,7 @@ def test_verdict_above_the_cache(tmp_path):
     for cost, words in (20.3, "+0.3 µs   | met"), (20.4, "missed: dot1/cached +0.4 µs > 0.3 µs"):
         pairs = ("dot1/cached", "namegate", 20), ("dot1/blocked", "namegate", cost)
         pairs += (("dot1/blocked", "unbound", 40),)
-        figures = [dict(zip(("row", "server", "cpu_us"), pair), round=0) for pair in pairs]
+        figures = [dict(zip(("row", "server", "cpu_us"), pair), turn=0) for pair in pairs]
         found = {"machine": "", "servers": ["namegate", "unbound"], "dropped": []}
         (tmp_path / "results.json").write_text(json.dumps({**found, "figures": figures}))
         assert words in run(ROOT / "bench/compare", "--tell", tmp_path / "results.json").stdout

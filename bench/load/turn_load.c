@@ -1,16 +1,17 @@
 /* turn_load.c - many clients that ask when they are told to, and are quiet in between.
  *
- *   turn_load udp|dot|doh|get PORT LINKS DEPTH FILE [ADDRESSES]
+ *   turn_load udp|dot|doh|get PORT LINKS DEPTH FILE [ADDRESSES [RUN]]
  *
  * Opens so many links, from so many addresses in turn (127.1.0.0 and up; 1 is the default), asks
- * one question on each, and says "ready". Then it does what lines of standard input say, and says
- * "done" after each:
+ * one question on each, and says "{}". Then it does what lines of standard input say, and says
+ * after each, as JSON, what came of it:
  *
  *   ask N      asks N questions, DEPTH of them under way on each link
  *   renew N    hangs up and comes again N times, one link after the other, each with a question
  *
- * FILE is as for load. Whatever is not an answer (a refusal, a lost datagram, a link that ends) is
- * an exit code of 1: what was measured with it would be worth nothing. */
+ * FILE is as for load, and with a RUN above zero names are fresh as with its --fresh. A link that
+ * ends is an exit code of 1, and so are five seconds without an answer: over UDP a question may be
+ * lost, and is counted. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ enum {
 	EVENTS = 256,
 	PATIENCE_MS = 5000,
 	HTTP_OK = 200,
+	RCODES = 16,
 	NXDOMAIN = 3,
 };
 
@@ -38,6 +40,11 @@ static unsigned address_count = 1;
 static int events;
 static uint64_t to_ask, waiting;
 
+/* Since the last line of input. */
+static struct {
+	uint64_t answers, lost, http_errors, empty, rcodes[RCODES];
+} found;
+
 static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "turn_load: %s\n", what);
@@ -48,10 +55,14 @@ static void on_answer(struct link *link, const struct slot *slot)
 {
 	unsigned rcode = slot->answer[3] & 15;
 	(void)link;
-	if (slot->status != HTTP_OK || slot->answer_len < LINK_ANSWER_HEAD ||
-		(rcode && rcode != NXDOMAIN))
-		fail("not an answer");
 	waiting--;
+	if (slot->status != HTTP_OK || slot->answer_len < LINK_ANSWER_HEAD) {
+		found.http_errors++;
+		return;
+	}
+	found.answers++;
+	found.rcodes[rcode]++;
+	found.empty += !rcode && !slot->answer[6] && !slot->answer[7];
 }
 
 static void ask_one(struct link *link)
@@ -70,13 +81,25 @@ static void ask_what_is_left(struct link *link)
 		fail("a link ended");
 }
 
+static void give_up(void)
+{
+	if (options.tls)
+		fail("answers do not come");
+	for (size_t i = 0; i < link_count; i++)
+		for (unsigned k = 0; k < options.depth && links[i].slots; k++)
+			if (links[i].slots[k].is_busy)
+				link_forget(&links[i], k);
+	found.lost += waiting;
+	waiting = 0;
+}
+
 static void wait_for_answers(uint64_t most)
 {
 	static struct epoll_event ready[EVENTS];
 	while (waiting > most) {
 		int count = epoll_wait(events, ready, EVENTS, PATIENCE_MS);
 		if (count <= 0)
-			fail("answers do not come");
+			give_up();
 		for (int i = 0; i < count; i++) {
 			link_read(ready[i].data.ptr);
 			ask_what_is_left(ready[i].data.ptr);
@@ -123,7 +146,7 @@ static void renew(uint64_t count)
 static void read_arguments(int argc, char **argv)
 {
 	if (argc < 6)
-		fail("usage: turn_load udp|dot|doh|get PORT LINKS DEPTH FILE [ADDRESSES]");
+		fail("usage: turn_load udp|dot|doh|get PORT LINKS DEPTH FILE [ADDRESSES [RUN]]");
 	options = (struct link_options){ .type = link_type_of(argv[1]),
 		.port = (uint16_t)atoi(argv[2]),
 		.depth = (unsigned)atoi(argv[4]),
@@ -136,13 +159,18 @@ static void read_arguments(int argc, char **argv)
 		fail("such arguments make no sense");
 	if (options.type->alpn)
 		options.tls = link_tls_context(NULL);
-	questions_read(&questions, argv[5], 0);
+	questions_read(&questions, argv[5], argc > 7 ? strtoull(argv[7], NULL, 10) : 0);
 }
 
-static void say(const char *word)
+static void tell(void)
 {
-	puts(word);
+	printf("{\"answers\": %llu, \"noerror\": %llu, \"empty\": %llu, \"nxdomain\": %llu, "
+	       "\"http_errors\": %llu, \"lost\": %llu}\n",
+		(unsigned long long)found.answers, (unsigned long long)found.rcodes[0],
+		(unsigned long long)found.empty, (unsigned long long)found.rcodes[NXDOMAIN],
+		(unsigned long long)found.http_errors, (unsigned long long)found.lost);
 	fflush(stdout);
+	memset(&found, 0, sizeof found);
 }
 
 int main(int argc, char **argv)
@@ -157,13 +185,17 @@ int main(int argc, char **argv)
 	if (!links)
 		fail("no memory");
 	open_all();
-	say("ready");
+	if (found.lost)
+		fail("answers do not come");
+	puts("{}");
+	fflush(stdout);
+	memset(&found, 0, sizeof found);
 	while (scanf("%7s %llu", word, &count) == 2) {
 		if (strcmp(word, "renew") == 0)
 			renew(count);
 		else
 			ask_many(count);
-		say("done");
+		tell();
 	}
 	return 0;
 }
