@@ -456,7 +456,10 @@ static void stream_lend(struct tls_stream *stream, struct slice *cipher, struct 
 {
 	stream->cipher = cipher;
 	stream->cipher_out = cipher_out;
-	ERR_clear_error(); /* SSL_get_error() looks at the whole queue of the thread */
+	/* SSL_get_error() looks at the whole queue of the thread. To clear an empty one costs as
+	 * much as the decryption of a question. */
+	if (ERR_peek_error())
+		ERR_clear_error();
 }
 
 static void stream_take_back(struct tls_stream *stream)

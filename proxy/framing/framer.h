@@ -67,8 +67,8 @@ struct framer_type {
 	 * says then. */
 	void (*reject)(struct framer *framer, int32_t stream, unsigned status);
 
-	/* Writes what is to be sent, at most `capacity` bytes; 0: nothing, or held back by the
-	 * client's flow control (see queued). */
+	/* Writes what is to be sent, at most `capacity` bytes; with less than that it was all, but
+	 * for what the client's flow control holds back (see queued). */
 	size_t (*drain)(struct framer *framer, uint8_t *to, size_t capacity);
 
 	/* We are going soon: tells the client, and takes what it sends before it knows (RFC 9113

@@ -149,8 +149,8 @@ static void linger(struct conn *conn)
 
 static void flush_all(struct conn *conn)
 {
-	size_t len = 1;
-	while (len > 0 && !conn->broken && !conn->writing && conn->established) {
+	size_t len = WORKER_PLAIN_LEN;
+	while (len == WORKER_PLAIN_LEN && !conn->broken && !conn->writing && conn->established) {
 		len = flush_once(conn);
 		conn->drained += len;
 	}
