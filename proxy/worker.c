@@ -180,7 +180,7 @@ struct exceptions *worker_exceptions(struct worker *worker)
 
 static void end_turn(struct worker *worker)
 {
-	conn_table_flush(worker->conns);
+	conn_table_work(worker->conns);
 	udp_front_flush(worker->udp);
 	worker->turn_us = 0;
 }
@@ -286,6 +286,7 @@ static void on_wake(uv_async_t *async)
 {
 	struct worker *worker = async->data;
 	struct snapshot *snapshot = atomic_exchange(&worker->inbox, NULL);
+	conn_table_work(worker->conns); /* who has asked by now is answered as before */
 	if (snapshot && worker->upstreams)
 		adopt(worker, snapshot);
 	else if (snapshot) /* all is over but for the last answers */

@@ -32,6 +32,7 @@ void conn_close(struct conn *conn)
 		return;
 	conn->closing = true;
 	metrics_connection_closed(table->worker->metrics, conn->protocol->protocol);
+	list_remove(&conn->in_input);
 	list_remove(&conn->in_dirty);
 	list_remove(&conn->in_phase);
 	list_remove(&conn->in_waiting);
@@ -54,6 +55,7 @@ static struct conn *conn_new(struct conn_table *table, struct listener_socket *s
 	conn->table = table;
 	conn->protocol = socket->protocol;
 	conn->listener = socket->index;
+	list_init(&conn->in_input);
 	list_init(&conn->in_dirty);
 	list_init(&conn->in_phase);
 	list_init(&conn->in_waiting);

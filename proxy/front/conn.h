@@ -33,9 +33,9 @@ void conn_reject(struct worker *worker, const struct reply_to *to, unsigned stat
 bool conn_hold(struct worker *worker, const struct reply_to *to);
 void conn_release(struct worker *worker, const struct reply_to *to);
 
-/* End of turn: everything that connections have to send goes out, and what is to close is closed.
- */
-void conn_table_flush(struct conn_table *table);
+/* End of turn: what connections have read is worked on, everything that they have to send goes out,
+ * and what is to close is closed. */
+void conn_table_work(struct conn_table *table);
 
 /* A turn begins: who had to wait for it goes on, but for listeners (listener.h). */
 void conn_table_turn(struct conn_table *table);

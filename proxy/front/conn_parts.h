@@ -6,6 +6,7 @@
  *   conn_read.c    from the socket through TLS and framer to questions
  *   conn_write.c   the dirty list: from framer through TLS to the socket, and the end in good order
  *   conn_phase.c   deadlines
+ *   conn_stages.c  what was read, and what is to be written, of many connections stage by stage
  *   conn_turn.c    what one turn of the loop may take: connections, handshakes
  *   conn_pressure.c  too many connections, descriptors or replies: who goes first */
 #ifndef PROXY_FRONT_CONN_PARTS_H
@@ -53,10 +54,14 @@ struct conn {
 	size_t drained;      /* in this phase: plain bytes handed to the socket, or thrown away */
 	uint64_t late;       /* the oldest incomplete request, see framer.h */
 	uint64_t late_since_ms;
+	struct list in_input;
 	struct list in_dirty;
 	struct list in_phase;
 	struct list in_waiting;
 	struct crowd_place place;
+	struct slice cipher; /* while it is in the list of inputs: what was read */
+	struct slice
+		staged;     /* between two stages: plain or encrypted bytes, of a worker's buffer */
 	size_t owed;        /* replies that the client did not take, as of the last flush */
 	size_t pending_len; /* of these, what a uv_write has */
 	bool owes_header;   /* the peer's PROXY header is not whole */
@@ -65,13 +70,14 @@ struct conn {
 	bool active;       /* there was a question or an answer in this phase */
 	bool writing;      /* the socket was full: a uv_write has the rest */
 	bool reading;
-	bool held_back; /* its framer was full, and may have unread what came beyond */
-	bool ended;     /* nothing that the client sends is of interest any more */
-	bool at_end;    /* it has closed its side, or said goodbye */
-	bool lingers;   /* see PHASE_LINGER */
-	bool hurries;   /* it is in nobody's way: without PHASE_LINGER */
-	bool called;    /* it has waited for its turn to shake hands; it is now */
-	bool broken;    /* to be closed without further words */
+	bool is_drained; /* its framer has nothing more for this flush */
+	bool held_back;  /* its framer was full, and may have unread what came beyond */
+	bool ended;      /* nothing that the client sends is of interest any more */
+	bool at_end;     /* it has closed its side, or said goodbye */
+	bool lingers;    /* see PHASE_LINGER */
+	bool hurries;    /* it is in nobody's way: without PHASE_LINGER */
+	bool called;     /* it has waited for its turn to shake hands; it is now */
+	bool broken;     /* to be closed without further words */
 	bool closing;
 };
 
@@ -90,6 +96,9 @@ struct conn_table {
 	uint32_t aside;      /* where conn_pressure.c looks next, as a fraction of 2^32 */
 	size_t count;
 	bool draining;
+	struct list inputs; /* read, and not yet worked on */
+	unsigned input_count;
+	size_t input_len;      /* of the worker's buffer for reading */
 	uint64_t finish_at_ms; /* who was told that we go is not waited for; 0: no more */
 	struct list dirty;
 	struct list phases[PHASE_COUNT];
@@ -142,6 +151,12 @@ bool conn_go_on(struct conn *conn);
 /* In good order: what was begun is finished, nothing more is read. */
 void conn_come_again(struct conn *conn);
 
+/* Takes what was read up to the end of `cipher`, or what there is in TLS. */
+void conn_feed_tls(struct conn *conn, struct slice cipher);
+void conn_feed_framer(struct conn *conn, struct slice plain);
+/* After conn_feed_framer(): stops reading when there is enough to do. */
+void conn_note_fed(struct conn *conn);
+
 /* What a protocol tells of its connection. */
 extern const struct framer_events conn_framer_events;
 
@@ -157,6 +172,17 @@ void conn_write_tls(struct conn *conn, struct writer *cipher);
 void conn_flush(struct conn *conn);
 /* In good order: nothing more is read, what is owed goes out. */
 void conn_end(struct conn *conn);
+
+/* ---- conn_stages.c ---- */
+
+/* The part of the worker's buffer that is not taken. */
+struct slice conn_table_read_room(struct conn_table *table);
+/* Keeps what was read there until it is worked on, at the end of the turn or sooner. */
+void conn_take_input(struct conn *conn, struct slice cipher);
+static inline bool conn_has_input(const struct conn *conn)
+{
+	return !list_is_empty(&conn->in_input);
+}
 
 /* ---- conn_phase.c ---- */
 

@@ -48,7 +48,7 @@ uint64_t conn_idle_timeout_ms(const struct worker *worker)
 static bool can_go(const struct conn *conn, uint64_t now_ms)
 {
 	bool asks = conn->asked_ms && now_ms - conn->asked_ms < AT_WORK_MS;
-	return conn->held == 0 && !conn->ended && !conn->broken && !asks;
+	return conn->held == 0 && !conn_has_input(conn) && !conn->ended && !conn->broken && !asks;
 }
 
 struct choice {
@@ -117,7 +117,7 @@ static struct conn *oldest(struct conn_table *table, enum conn_phase phase, uint
 {
 	struct list *head = &table->phases[phase];
 	struct conn *conn = container_of(head->next, struct conn, in_phase);
-	if (list_is_empty(head) || conn->held > 0 ||
+	if (list_is_empty(head) || conn->held > 0 || conn_has_input(conn) ||
 		worker_now_ms(table->worker) - conn->entered_ms < age_ms)
 		return NULL;
 	return conn;

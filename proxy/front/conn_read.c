@@ -79,7 +79,7 @@ const struct framer_events conn_framer_events = {
 	.on_reset_flood = on_reset_flood,
 };
 
-static void feed_framer(struct conn *conn, struct slice plain)
+void conn_feed_framer(struct conn *conn, struct slice plain)
 {
 	int error = conn->protocol->framer->feed(conn->framer, plain);
 	if (error == 0)
@@ -102,7 +102,7 @@ bool conn_go_on(struct conn *conn)
 {
 	if (!conn->held_back || conn->broken || conn->writing || conn->ended || is_full(conn))
 		return false;
-	feed_framer(conn, slice_of(NULL, 0));
+	conn_feed_framer(conn, slice_of(NULL, 0));
 	conn->held_back = is_full(conn);
 	return true;
 }
@@ -133,7 +133,7 @@ static void log_handshake_failure(struct conn *conn)
 		tls_stream_reason(conn->tls));
 }
 
-static void feed_tls(struct conn *conn, struct slice cipher)
+void conn_feed_tls(struct conn *conn, struct slice cipher)
 {
 	struct worker *worker = conn->table->worker;
 	struct writer out = writer_of(worker->cipher_buffer, WORKER_CIPHER_LEN);
@@ -143,7 +143,7 @@ static void feed_tls(struct conn *conn, struct slice cipher)
 			conn->tls, &cipher, worker->plain_buffer, WORKER_PLAIN_LEN, &out);
 		note_established(conn);
 		if (len > 0)
-			feed_framer(conn, slice_of(worker->plain_buffer, (size_t)len));
+			conn_feed_framer(conn, slice_of(worker->plain_buffer, (size_t)len));
 	} while (len > 0 && !conn->ended);
 	if (len == ERR_CLOSED) {
 		conn->ended = true;
@@ -170,10 +170,50 @@ static void note_end_of_input(struct conn *conn)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
 	struct conn *conn = handle->data;
+	struct slice room = conn_table_read_room(conn->table);
 	(void)suggested;
 	/* Who waits is not read: the bytes stay with the kernel, on_read() is told UV_ENOBUFS. */
 	bool may = conn_may_shake_hands(conn);
-	*buffer = uv_buf_init((char *)conn->table->worker->read_buffer, may ? WORKER_READ_LEN : 0);
+	*buffer = uv_buf_init((char *)(uintptr_t)room.at, may ? (unsigned)room.len : 0);
+}
+
+/* The client has closed its side, or the connection is lost. */
+static void end_input(struct conn *conn, ssize_t why)
+{
+	note_end_of_input(conn);
+	conn->ended = true;
+	conn->at_end = true;
+	conn->broken |= why != UV_EOF || !conn->established;
+	conn_stop_reading(conn);
+}
+
+static void throw_away(struct conn *conn, ssize_t len)
+{
+	conn->drained += len > 0 ? (size_t)len : 0;
+	conn->broken = len < 0 || conn->drained > LINGER_MAX;
+}
+
+static void take_bytes(struct conn *conn, struct slice bytes)
+{
+	if (conn->owes_header)
+		conn_feed_header(conn, &bytes);
+	if (conn->owes_header || conn->broken || bytes.len == 0)
+		return;
+	if (conn->established) {
+		conn_take_input(conn, bytes);
+		return;
+	}
+	conn_feed_tls(conn, bytes);
+	conn_note_fed(conn);
+}
+
+/* libuv reads on as long as there is something: some dozen buffers of questions can lead to a
+ * hundred times as many bytes of answers. */
+void conn_note_fed(struct conn *conn)
+{
+	conn->held_back = is_full(conn);
+	if (conn->held_back || conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
+		conn_stop_reading(conn);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
@@ -183,39 +223,20 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 		conn_wait_for_turn(conn);
 	if (len == 0 || len == UV_ENOBUFS)
 		return;
+	if (conn_has_input(conn)) /* one thing after the other */
+		conn_table_work(conn->table);
+	if (conn->closing)
+		return;
 	conn->called = false;
 	conn_mark_dirty(conn);
-	if (conn->broken) { /* there is nothing more to learn from it */
+	if (conn->broken) /* there is nothing more to learn from it */
 		conn_stop_reading(conn);
-		return;
-	}
-	if (conn->lingers) {
-		conn->drained += len > 0 ? (size_t)len : 0;
-		conn->broken = len < 0 || conn->drained > LINGER_MAX;
-		return;
-	}
-	if (len < 0) {
-		note_end_of_input(conn);
-		conn->ended = true;
-		conn->at_end = true;
-		conn->broken |= len != UV_EOF || !conn->established;
-		conn_stop_reading(conn);
-		return;
-	}
-	struct slice bytes = slice_of(buffer->base, (size_t)len);
-	if (conn->owes_header)
-		conn_feed_header(conn, &bytes);
-	if (conn->owes_header || conn->broken || bytes.len == 0)
-		return;
-	if (conn->tls)
-		feed_tls(conn, bytes);
+	else if (conn->lingers)
+		throw_away(conn, len);
+	else if (len < 0)
+		end_input(conn, len);
 	else
-		feed_framer(conn, bytes);
-	/* libuv reads on as long as there is something: some dozen buffers of questions can lead to
-	 * a hundred times as many bytes of answers. */
-	conn->held_back = is_full(conn);
-	if (conn->held_back || conn->protocol->framer->queued(conn->framer) > QUEUED_MAX)
-		conn_stop_reading(conn);
+		take_bytes(conn, slice_of(buffer->base, (size_t)len));
 }
 
 void conn_start_reading(struct conn *conn)

@@ -15,6 +15,7 @@ struct conn_table *conn_table_new(struct worker *worker, size_t capacity)
 	table->capacity = (uint32_t)capacity;
 	table->first_free = table->capacity;
 	list_init(&table->dirty);
+	list_init(&table->inputs);
 	list_init(&table->waiting);
 	table->descriptors = SIZE_MAX;
 	for (unsigned i = 0; i < PHASE_COUNT; i++)

@@ -149,7 +149,8 @@ static void linger(struct conn *conn)
 
 static void flush_all(struct conn *conn)
 {
-	size_t len = WORKER_PLAIN_LEN;
+	size_t len = conn->is_drained ? 0 : WORKER_PLAIN_LEN;
+	conn->is_drained = false;
 	while (len == WORKER_PLAIN_LEN && !conn->broken && !conn->writing && conn->established) {
 		len = flush_once(conn);
 		conn->drained += len;
@@ -179,18 +180,4 @@ void conn_flush(struct conn *conn)
 	if (!conn->reading && !conn->writing && !conn->ended && !conn->held_back &&
 		list_is_empty(&conn->in_waiting))
 		conn_start_reading(conn);
-}
-
-void conn_table_flush(struct conn_table *table)
-{
-	/* Only those that are dirty now: a flush may make one dirty again. */
-	struct list batch = table->dirty;
-	if (list_is_empty(&table->dirty))
-		return;
-	batch.next->prev = &batch;
-	batch.prev->next = &batch;
-	list_init(&table->dirty);
-	for (struct list *node; (node = list_take_first(&batch));)
-		conn_flush(container_of(node, struct conn, in_dirty));
-	conn_table_shed_owed(table);
 }
