@@ -243,12 +243,12 @@ static void write_escaped(struct writer *to, uint8_t byte)
 	writer_u8(to, (uint8_t)('0' + byte % 10));
 }
 
-/* Nearly every name has nothing to escape, and is as long as its text then, less the root label.
- * False, with nothing written, when it is not so. */
-static bool write_plain(struct writer *to, struct slice name)
+/* Text is as long as the name then, less the root label. */
+bool dns_name_write_plain(struct writer *to, struct slice name)
 {
 	bool plain = true;
-	if (to->failed || to->capacity < to->len || to->capacity - to->len < name.len)
+	if (name.len <= 1 || to->failed || to->capacity < to->len ||
+		to->capacity - to->len < name.len)
 		return false;
 	uint8_t *text = to->at + to->len;
 	for (size_t at = 0; at < name.len && name.at[at];) {
@@ -270,7 +270,7 @@ void dns_name_write_text(struct writer *to, struct slice name)
 		writer_u8(to, '.');
 		return;
 	}
-	if (write_plain(to, name))
+	if (dns_name_write_plain(to, name))
 		return;
 	for (size_t at = 0; at < name.len && name.at[at];) {
 		size_t end = at + 1 + name.at[at];

@@ -65,6 +65,10 @@ bool dns_name_from_text(struct dns_name *name, struct slice text);
  * what stands in a log or a terminal can be one thing only. */
 void dns_name_write_text(struct writer *to, struct slice name);
 
+/* The same of a name that has no byte to escape, as nearly every one has. False, with nothing
+ * written, when it is another one, the root, or there is no room. */
+bool dns_name_write_plain(struct writer *to, struct slice name);
+
 /* The same into a NUL-terminated buffer. */
 const char *dns_name_text(struct slice name, char text[DNS_NAME_TEXT_MAX]);
 

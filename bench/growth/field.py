@@ -165,14 +165,16 @@ def await_ready(process, ports, most_s=START_S):
 
 
 class Turn:
-    """What one point of a curve does in a round, and what it cost the server."""
+    """What one point of a curve does in a round, and what it cost the server; with `rest_s`, what
+    it did in the time after that as well."""
 
     def __init__(self, server, load):
-        self.server, self.load, self.costs = server, load, []
+        self.server, self.load, self.costs, self.rest_s = server, load, [], 0
 
     def take(self, count):
         before = self.server.cpu_ns()
         self.load.ask(count)
+        time.sleep(self.rest_s)
         self.costs.append((self.server.cpu_ns() - before) / count / 1000)
 
     def us(self):

@@ -29,31 +29,14 @@ static void write_name(struct writer *to, const char *name)
 		escape_json(to, slice_of_text(name), QUERY_LOG_NAME_MAX);
 }
 
-/* What the line has from `start` on: is it as JSON wants it? Presentation forms are printable
- * ASCII, and hardly any has a backslash or a quote. */
-static bool is_json(const struct writer *line, size_t start)
-{
-	size_t len = line->len - start;
-	return !line->failed && !memchr(line->at + start, '\\', len) &&
-		!memchr(line->at + start, '"', len);
-}
-
-static void write_odd_domain(struct writer *to, struct slice wire)
+static void write_domain(struct writer *to, struct slice wire)
 {
 	NOT_CLEARED uint8_t text[DNS_NAME_TEXT_MAX];
 	struct writer plain = writer_of(text, sizeof text);
+	if (dns_name_write_plain(to, wire))
+		return;
 	dns_name_write_text(&plain, wire);
 	escape_json(to, writer_slice(&plain), DOMAIN_MAX);
-}
-
-static void write_domain(struct writer *to, struct slice wire)
-{
-	struct writer before = *to;
-	dns_name_write_text(to, wire);
-	if (is_json(to, before.len))
-		return;
-	*to = before;
-	write_odd_domain(to, wire);
 }
 
 /* A mnemonic, or the number where there is none. */
@@ -140,6 +123,15 @@ static void write_question(struct writer *line, const struct query_log_event *ev
 	LITERAL(line, "\"");
 }
 
+/* What the line has from `start` on: is it as JSON wants it? Presentation forms are printable
+ * ASCII, and hardly any has a backslash or a quote. */
+static bool is_json(const struct writer *line, size_t start)
+{
+	size_t len = line->len - start;
+	return !line->failed && !memchr(line->at + start, '\\', len) &&
+		!memchr(line->at + start, '"', len);
+}
+
 static void write_odd_rdata(
 	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
 {
@@ -151,10 +143,24 @@ static void write_odd_rdata(
 	escape_json(line, writer_slice(&rdata), SIZE_MAX);
 }
 
+/* What most answers are, without looking for something to escape. */
+static bool write_address(struct writer *line, const struct dns_record *record)
+{
+	if (record->type == DNS_TYPE_A && record->rdata.len == 4)
+		address_write_v4(line, record->rdata.at);
+	else if (record->type == DNS_TYPE_AAAA && record->rdata.len == 16)
+		address_write_v6(line, record->rdata.at);
+	else
+		return false;
+	return true;
+}
+
 static void write_rdata(
 	struct writer *line, const struct dns_answer *answer, const struct dns_record *record)
 {
 	struct writer before = *line;
+	if (write_address(line, record))
+		return;
 	dns_rdata_write_text(line, answer, record);
 	if (is_json(line, before.len) && line->len - before.len <= QUERY_LOG_RDATA_MAX)
 		return;
