@@ -433,6 +433,27 @@ static void random_names_survive_text(void **state)
 
 /* Whatever we accept of random bytes, glibc reads as the same name. It knows no rule that pointers
  * go backwards, so it accepts more. */
+/* All of the text where nothing is escaped, and not a byte otherwise. */
+static void writes_plain_names_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	static const char *const names[] = { ".", "a.", "a.b-c.D_e.*.", "a\\046b.", "x.\\034.",
+		"\\000.", "xn--bcher-kva.example." };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct dns_name name;
+		uint8_t text[DNS_NAME_TEXT_MAX] = "";
+		assert_true(dns_name_from_text(&name, slice_of_text(names[i])));
+		bool is_plain = strcmp(names[i], ".") != 0 && !strchr(names[i], '\\');
+		struct writer to = writer_of(text, sizeof text);
+		assert_int_equal(dns_name_write_plain(&to, dns_name_slice(&name)), is_plain);
+		assert_int_equal(to.len, is_plain ? strlen(names[i]) : 0);
+		assert_memory_equal(text, names[i], to.len);
+		struct writer narrow = writer_of(text, strlen(names[i]) - 1);
+		assert_false(dns_name_write_plain(&narrow, dns_name_slice(&name)));
+		assert_true(narrow.len == 0 && !narrow.failed);
+	}
+}
+
 static void agrees_with_glibc(void **state)
 {
 	(void)state;
@@ -482,6 +503,7 @@ int main(void)
 		cmocka_unit_test(writes_text_that_can_mean_one_thing_only),
 		cmocka_unit_test(longest_text_fits),
 		cmocka_unit_test(random_names_survive_text),
+		cmocka_unit_test(writes_plain_names_whole_or_not_at_all),
 		cmocka_unit_test(agrees_with_glibc),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
