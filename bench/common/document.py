@@ -27,7 +27,8 @@ def made_of(judge, found):
     parts += [theme_table(judge, theme) for theme in THEMES]
     if found["dropped"]:
         lines = ["- %s" % words for words in sorted(set(strip(found["dropped"])))]
-        parts.append("Left out, as more than 1 % of the questions went wrong:\n\n")
+        parts.append("Left out, as more than 1 % of the questions went wrong, or a minute was not\n"
+                     "enough for 2,000 connections:\n\n")
         parts[-1] += "\n".join(lines) + "\n"
     if found["remarks"]:
         parts.append("\n".join(wrapped("- " + words) for words in found["remarks"]) + "\n")
