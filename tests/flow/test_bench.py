@@ -1,10 +1,14 @@
 """bench/ still works: its tools against the responder that does no DNS work, a comparison of
 nothing but one row. Nothing here looks at a figure."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
+import time
 
+import dns_wire
 import pytest
 
 from program import BINARY, ROOT, Ports
@@ -38,6 +42,19 @@ def build(tmp_path_factory):
     return build / "bench"
 
 
+def await_answer(port):
+    """A load over UDP cannot tell that nobody listens yet."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.connect(("127.0.0.1", port))
+            asking.settimeout(0.1)
+            with contextlib.suppress(OSError):
+                asking.send(dns_wire.query("a.example"))
+                return asking.recv(4096)
+            time.sleep(0.05)
+    raise AssertionError("null does not answer")
+
+
 @pytest.fixture(scope="module")
 def null(build, certificates):
     """{protocol: (process, port)}"""
@@ -48,6 +65,7 @@ def null(build, certificates):
         if protocol != "udp":
             command += [certificates.certificate, certificates.key]
         begun[protocol] = subprocess.Popen([str(word) for word in command]), port
+    await_answer(begun["udp"][1])
     yield begun
     for process, _ in begun.values():
         assert process.poll() is None
