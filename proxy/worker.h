@@ -4,7 +4,8 @@
  *
  * A turn of the loop is a batch: all that can be read is read, all that can be answered is
  * answered, and connections that have something to send stand on the dirty list, which is flushed
- * once, at the end of the turn. Nothing that a callback works on is freed before that. */
+ * at the end of the turn, and when a group of connections has been worked on. Nothing that a
+ * callback works on is freed before that. */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 

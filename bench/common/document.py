@@ -28,7 +28,7 @@ def made_of(judge, found):
     if found["dropped"]:
         lines = ["- %s" % words for words in sorted(set(strip(found["dropped"])))]
         parts.append("Left out, as more than 1 % of the questions went wrong, or a minute was not\n"
-                     "enough for 2,000 connections:\n\n")
+                     "enough to open the idle connections:\n\n")
         parts[-1] += "\n".join(lines) + "\n"
     if found["remarks"]:
         parts.append("\n".join(wrapped("- " + words) for words in found["remarks"]) + "\n")
@@ -36,7 +36,7 @@ def made_of(judge, found):
 
 
 def strip(dropped):
-    """Row and server alone: the share differs from turn to turn."""
+    """Row and server alone."""
     return [words.partition(":")[0] for words in dropped]
 
 

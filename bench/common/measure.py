@@ -28,10 +28,9 @@ def can_be_measured(row, name):
 class Bench:
     """What the measurements share."""
 
-    def __init__(self, files, seconds, through=(), connections=300, held=2000):
+    def __init__(self, files, seconds, connections=300, held=2000):
         self.files = files  # {what is asked: file}
         self.seconds, self.connections, self.held = seconds, connections, held
-        self.through = list(through)  # a command that runs commands, when the machine is quiet
         self.fresh = itertools.count(1)
 
     def load_command(self, server, row, seconds=None, **more):
@@ -46,7 +45,6 @@ class Bench:
 
     def told(self, command, cpu, **manner):
         """What a program says in JSON; None with a word on its behalf when it says nothing."""
-        command = [*self.through, *command]
         done = run_pinned(command, cpu, capture_output=True, text=True, **manner)
         lines = done.stdout.splitlines()
         with contextlib.suppress(ValueError, IndexError):
@@ -113,7 +111,7 @@ class Bench:
         """Not for ever: some servers let in a few a second."""
         command = self.connections_command("hold", server, row, self.held)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.told(command, LOAD_CPU, timeout=None if self.through else MOST_S)
+            return self.told(command, LOAD_CPU, timeout=MOST_S)
 
     def warm(self, server, protocols):
         """Asks everything that is to be cached once, over each protocol: some keep answers of one

@@ -1,12 +1,12 @@
 /* conn.c - see conn.h.
  *
  * Life: conn_accept() -> a PROXY header, where the peer is one of whom the listener's configuration
- * says so -> reads and flushes -> linger() (conn_write.c) -> conn_close() at the end of a turn ->
+ * says so -> reads and flushes -> linger() (conn_write.c) -> conn_close() by a flush ->
  * on_closed() frees. Who is told of an end (GOAWAY, close_notify, end of stream) must be given the
  * time to hear it: closing a socket with unread bytes in it resets the connection, and the client's
  * kernel then throws away what we sent last. Whatever finds a connection broken only says so
- * (`broken`) and puts it on the dirty list; the flush at the end of the turn closes it, so nothing
- * that a callback works on goes away. */
+ * (`broken`) and puts it on the dirty list; the next flush closes it, so nothing that a callback
+ * works on goes away: it comes at the end of the turn, or when on_read() has nothing more to do. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>

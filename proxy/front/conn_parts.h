@@ -162,7 +162,7 @@ extern const struct framer_events conn_framer_events;
 
 /* ---- conn_write.c ---- */
 
-/* It has something to send, or to end: the flush at the end of the turn looks at it. */
+/* It has something to send, or to end: the next flush looks at it. */
 void conn_mark_dirty(struct conn *conn);
 void conn_mark_broken(struct conn *conn);
 /* To the socket as they are. */
@@ -177,8 +177,10 @@ void conn_end(struct conn *conn);
 
 /* The part of the worker's buffer that is not taken. */
 struct slice conn_table_read_room(struct conn_table *table);
-/* Keeps what was read there until it is worked on, at the end of the turn or sooner. */
+/* Keeps what was read there until it is worked on, at the end of the turn or, with a whole group,
+ * at once: then the connection may be closed when this returns. */
 void conn_take_input(struct conn *conn, struct slice cipher);
+/* Is there something that was read, and not yet worked on? */
 static inline bool conn_has_input(const struct conn *conn)
 {
 	return !list_is_empty(&conn->in_input);

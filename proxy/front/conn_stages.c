@@ -147,7 +147,7 @@ static void flush_group(struct conn_table *table, struct list *dirty)
 }
 
 /* Only those that are dirty now: a flush may make one dirty again. */
-static void flush_all(struct conn_table *table)
+static void flush_dirty(struct conn_table *table)
 {
 	struct list dirty = table->dirty;
 	if (list_is_empty(&table->dirty))
@@ -165,5 +165,5 @@ void conn_table_work(struct conn_table *table)
 	decrypt_all(table);
 	feed_all(table);
 	end_inputs(table);
-	flush_all(table);
+	flush_dirty(table);
 }

@@ -31,7 +31,9 @@ static struct worker_fixture *start(void)
 	const struct sigaction action = { .sa_handler = on_stand, .sa_flags = SA_RESTART };
 	assert_int_equal(pipe(gate), 0);
 	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-	return fixture_start(loopback, "queries_per_connection = 2000;");
+	return fixture_start(loopback,
+		"queries_per_connection = 2000; "
+		"queries_per_client = 50000; queries = 50000;");
 }
 
 static void stop(struct worker_fixture *f)
@@ -122,11 +124,77 @@ static void test_more_than_there_is_room_for(void **state)
 		unsigned count = i == SOME / 2 ? MANY : EACH, sum = 0;
 		for (unsigned k = 0; k < count; k++) {
 			assert_true(fixture_answer(fds[i], answer) > 12);
+			assert_int_equal(answer[3] & 15u, 0);
 			sum += id_of(answer);
 		}
 		assert_int_equal(sum, count * (count - 1) / 2);
 	}
 	close_all(fds, SOME + 1);
+	stop(f);
+}
+
+static SSL *open_tls(SSL_CTX *context, const struct worker_fixture *f)
+{
+	SSL *tls = SSL_new(context);
+	assert_true(SSL_set_fd(tls, fixture_connect(loopback, f->dot_port, SOCK_STREAM)));
+	assert_int_equal(SSL_connect(tls), 1);
+	return tls;
+}
+
+static void close_tls(SSL *tls)
+{
+	close(SSL_get_fd(tls));
+	SSL_free(tls);
+}
+
+static void receive_tls(SSL *tls, uint8_t *to, size_t len)
+{
+	for (size_t done = 0, count; done < len; done += count)
+		assert_int_equal(SSL_read_ex(tls, to + done, len - done, &count), 1);
+}
+
+static void ask_tls(SSL *tls, unsigned count)
+{
+	static uint8_t questions[64 * 1024];
+	size_t len = 0, written;
+	for (unsigned k = 0; k < count; k++)
+		len += fixture_framed(questions + len, (uint16_t)k, "now.test");
+	assert_int_equal(SSL_write_ex(tls, questions, len, &written), 1);
+}
+
+static void expect_tls(SSL *tls, unsigned count)
+{
+	unsigned sum = 0;
+	for (unsigned k = 0; k < count; k++) {
+		receive_tls(tls, answer, 2);
+		receive_tls(tls, answer, id_of(answer)); /* its length */
+		assert_int_equal(answer[3] & 15u, 0);
+		sum += id_of(answer);
+	}
+	assert_int_equal(sum, count * (count - 1) / 2);
+}
+
+/* Over TLS: all of them one question, every twentieth 20 kB of them, in more than one record. */
+static void test_everybody_at_once_over_tls(void **state)
+{
+	(void)state;
+	enum { MANY = 750 };
+	struct worker_fixture *f = start();
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *clients[CLIENTS];
+	for (unsigned i = 0; i < CLIENTS; i++)
+		clients[i] = open_tls(context, f);
+	for (unsigned round = 0; round < 3; round++) {
+		stand_still(f);
+		for (unsigned i = 0; i < CLIENTS; i++)
+			ask_tls(clients[i], i % 20 ? 1 : MANY);
+		go_on();
+		for (unsigned i = 0; i < CLIENTS; i++)
+			expect_tls(clients[i], i % 20 ? 1 : MANY);
+	}
+	for (unsigned i = 0; i < CLIENTS; i++)
+		close_tls(clients[i]);
+	SSL_CTX_free(context);
 	stop(f);
 }
 
@@ -196,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everybody_at_once),
 		cmocka_unit_test(test_more_than_there_is_room_for),
+		cmocka_unit_test(test_everybody_at_once_over_tls),
 		cmocka_unit_test(test_some_of_them_end),
 		cmocka_unit_test(test_drain_comes_with_questions),
 	};

@@ -431,8 +431,6 @@ static void random_names_survive_text(void **state)
 	}
 }
 
-/* Whatever we accept of random bytes, glibc reads as the same name. It knows no rule that pointers
- * go backwards, so it accepts more. */
 /* All of the text where nothing is escaped, and not a byte otherwise. */
 static void writes_plain_names_whole_or_not_at_all(void **state)
 {
@@ -454,6 +452,8 @@ static void writes_plain_names_whole_or_not_at_all(void **state)
 	}
 }
 
+/* Whatever we accept of random bytes, glibc reads as the same name. It knows no rule that pointers
+ * go backwards, so it accepts more. */
 static void agrees_with_glibc(void **state)
 {
 	(void)state;
